@@ -1,0 +1,124 @@
+"""Everything a caller can be told went wrong.
+
+    DispatchError                 code                    meaning
+    |- Invalid                    INVALID_REQUEST         the request is not understood (`field` names the place)
+    |- Unauthorized               UNAUTHORIZED            no token, or none that holds
+    |- Forbidden                  FORBIDDEN               a good token without the right
+    |- NotFound                   NOT_FOUND               no such thing, or somebody else's
+    |- IllegalState               ILLEGAL_STATE           the task's state does not allow it
+    |- Conflict                   CONFLICT                the change meets another one
+    |  |- StaleAttempt            STALE_ATTEMPT           a newer attempt, or none, has the task
+    |  |- ConflictingResult       CONFLICT_RESULT         another end was already recorded for this attempt
+    |  `- AlreadyEnded            CANCELLED | TIMEOUT ... the task ended otherwise
+    |- KeyReused                  IDEMPOTENCY_KEY_REUSED  same key, other body
+    |- TooLarge                   PAYLOAD_TOO_LARGE
+    |- UnsupportedMedia           UNSUPPORTED_MEDIA_TYPE
+    |- MethodNotAllowed           METHOD_NOT_ALLOWED
+    |- RateLimited                RATE_LIMITED            `retry_after_s` tells when
+    |- QuotaExceeded              QUOTA_EXCEEDED          the tenant's share of the queue is full (429)
+    `- Unavailable                UNAVAILABLE             store out of reach, queue full, draining (503)
+
+Every message is written for the caller: it never holds a secret, an exception text or an internal address.
+"""
+
+from dataclasses import dataclass
+
+
+class DispatchError(Exception):
+    """Base of all. `code` is stable; `message` is the text for people."""
+
+    code = "INTERNAL_ERROR"
+
+    def __init__(self, message: str, *, code: str | None = None, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        if code is not None:
+            self.code = code
+
+
+class Invalid(DispatchError):
+    code = "INVALID_REQUEST"
+
+
+class Unauthorized(DispatchError):
+    code = "UNAUTHORIZED"
+
+
+class Forbidden(DispatchError):
+    code = "FORBIDDEN"
+
+
+class NotFound(DispatchError):
+    code = "NOT_FOUND"
+
+
+class IllegalState(DispatchError):
+    code = "ILLEGAL_STATE"
+
+
+class Conflict(DispatchError):
+    code = "CONFLICT"
+
+
+class StaleAttempt(Conflict):
+    code = "STALE_ATTEMPT"
+
+
+class ConflictingResult(Conflict):
+    code = "CONFLICT_RESULT"
+
+
+class AlreadyEnded(Conflict):
+    """The task ended otherwise; `code` is its state."""
+
+
+class KeyReused(DispatchError):
+    code = "IDEMPOTENCY_KEY_REUSED"
+
+
+class TooLarge(DispatchError):
+    code = "PAYLOAD_TOO_LARGE"
+
+
+class UnsupportedMedia(DispatchError):
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class MethodNotAllowed(DispatchError):
+    code = "METHOD_NOT_ALLOWED"
+
+    def __init__(self, message: str, allow: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.allow = allow
+
+
+@dataclass(frozen=True, slots=True)
+class RateState:
+    """Where a principal stands within a rate rule. `reset_ms` is the end of the fixed minute, epoch milliseconds."""
+
+    limit: int
+    remaining: int
+    reset_ms: int
+
+
+class RateLimited(DispatchError):
+    code = "RATE_LIMITED"
+
+    def __init__(self, message: str, state: RateState, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.state = state
+        self.retry_after_s = retry_after_s
+
+
+class QuotaExceeded(DispatchError):
+    code = "QUOTA_EXCEEDED"
+    retry_after_s = 1
+
+
+class Unavailable(DispatchError):
+    code = "UNAVAILABLE"
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

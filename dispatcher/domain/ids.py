@@ -1,0 +1,37 @@
+"""Identifiers made by the gateway: a prefix and 128 random bits in lower-case base32 (26 characters).
+
+An id is made before the store is asked, so that a lost reply can be replayed with the same id.
+"""
+
+import base64
+import re
+import secrets
+from collections.abc import Callable
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def _random(entropy: Callable[[int], bytes]) -> str:
+    return base64.b32encode(entropy(16)).decode("ascii").rstrip("=").lower()
+
+
+def new_task_id(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
+    return "task_" + _random(entropy)
+
+
+def new_server_id(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
+    return "server_" + _random(entropy)
+
+
+def new_claim_id(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
+    return "c_" + _random(entropy)
+
+
+def new_nonce(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
+    """The random part of a callback token: one per attempt."""
+    return _random(entropy)
+
+
+def is_id(text: str) -> bool:
+    """True for a text that may name a task or a server; anything else cannot exist in the store."""
+    return _ID.fullmatch(text) is not None

@@ -1,0 +1,46 @@
+"""Who is calling. Identity comes from the token alone, never from a body or a query."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    CLIENT = "client"  # submits tasks and sees its own
+    SERVER = "server"  # a worker, bound to one server id
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whom a task belongs to. In every index of the store."""
+
+    tenant: str
+    sub: str
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated caller.
+
+    `server_id` is the core id (or `<dialect>:<external id>`) a server token is bound to. `expires_ms` and `issued_ms`
+    are epoch milliseconds.
+    """
+
+    owner: Owner
+    roles: frozenset[Role]
+    server_id: str | None = None
+    issued_ms: int = 0
+    expires_ms: int = 0
+
+    @property
+    def is_admin(self) -> bool:
+        return Role.ADMIN in self.roles
+
+    def serves(self, server_id: str) -> bool:
+        """True for the token of exactly this server."""
+        return Role.SERVER in self.roles and self.server_id == server_id
+
+    @property
+    def rate_key(self) -> str:
+        """What its requests are counted under: one key per principal over all its tokens."""
+        return f"{self.owner.tenant}/{self.owner.sub}"

@@ -1,0 +1,94 @@
+"""A registered server (worker). Its shown status is derived, never stored. Times are epoch milliseconds."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from dispatcher.domain.lane import Offer
+
+MAX_CONCURRENT = 256
+
+
+class ServerHealth(StrEnum):
+    """What the server says of itself."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+
+class ServerStatus(StrEnum):
+    ONLINE = "online"
+    OFFLINE = "offline"
+    MAINTENANCE = "maintenance"
+    DEGRADED = "degraded"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Absolute http(s) URLs. Only `predict` is required."""
+
+    predict: str
+    health: str | None = None
+    metrics: str | None = None
+    cancel: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewServer:
+    """A server as an admin registers it. `sealed_key` is its API key, encrypted; empty when it has none."""
+
+    id: str
+    origin: str
+    name: str
+    endpoints: Endpoints
+    offer: Offer
+    sealed_key: bytes = field(default=b"", repr=False)
+    max_concurrent: int = 10
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server as the store knows it."""
+
+    id: str
+    seq: int  # registration sequence: the stable order of round-robin
+    origin: str
+    name: str
+    endpoints: Endpoints
+    offer: Offer
+    registered_ms: int
+    last_seen_ms: int  # last heartbeat; registration counts as one
+    sealed_key: bytes = field(default=b"", repr=False)
+    max_concurrent: int = 10
+    weight: int = 1
+    health: ServerHealth = ServerHealth.HEALTHY
+    online: bool = True
+    maintenance: bool = False
+    reason: str = ""
+    ejected_until_ms: int = 0
+    rest_until_ms: int = 0  # said busy
+    probation: bool = False  # one task at a time until one succeeds
+    active: int = 0  # slots held: our leases on it
+    reported_active: int | None = None
+    latency_ms: float | None = None  # smoothed service time
+    metrics: str = "{}"  # JSON object of the last heartbeat
+    boot_id: str = ""
+
+    @property
+    def status(self) -> ServerStatus:
+        if self.maintenance:
+            return ServerStatus.MAINTENANCE
+        if not self.online:
+            return ServerStatus.OFFLINE
+        return ServerStatus.ONLINE if self.health is ServerHealth.HEALTHY else ServerStatus.DEGRADED
+
+    @property
+    def eligible(self) -> bool:
+        """May be given new work, as far as the cached record knows; the claim decides."""
+        return self.online and not self.maintenance and not self.ejected_until_ms
+
+    @property
+    def load(self) -> float:
+        """Running attempts as a share of the slots, 0..1 (above 1 after a lowered maximum)."""
+        return self.active / self.max_concurrent

@@ -1,0 +1,107 @@
+"""A task: what was asked for, where it stands, what became of it. All times are epoch milliseconds."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from dispatcher.domain.lane import Demand
+from dispatcher.domain.principal import Owner
+from dispatcher.domain.transitions import TERMINAL, TaskState
+
+POINTS_PER_LEVEL = 10  # one native priority level, worth `aging_ms` of waiting
+MAX_POINTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task as a dialect hands it in.
+
+    `spec` is a small JSON object that belongs to the dialect (the store keeps it and never looks inside): what the
+    dialect must give back, and what goes into the predict body beside the payload. `payload` is the raw JSON bytes
+    as they came. `points` is the core priority, 0..100, higher is more urgent. `boost_ms` is what that priority is
+    worth in waiting time. `waiting_deadline_ms` ends with the first start, `deadline_ms` does not.
+    """
+
+    id: str
+    origin: str
+    owner: Owner
+    type: str
+    demand: Demand
+    points: int
+    boost_ms: int
+    spec: bytes
+    payload: bytes
+    timeout_ms: int
+    attempts_max: int = 3
+    run_at_ms: int | None = None
+    deadline_ms: int | None = None
+    waiting_deadline_ms: int | None = None
+    weight: int = 1  # of the tenant, in the fair order between tenants
+
+
+@dataclass(frozen=True, slots=True)
+class TaskError:
+    """Why a task ended without a result. `code` is stable, `text` is for people."""
+
+    code: str
+    text: str
+
+
+class AttemptStatus(StrEnum):
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"  # the server answered, and it was no result
+    TIMEOUT = "timeout"
+    LOST = "lost"  # lease expired, connection broken, server restarted
+    BUSY = "busy"
+    NOT_SENT = "not_sent"
+    RELEASED = "released"  # drained or unregistered
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One execution. `fence` numbers the attempts of a task and only ever grows."""
+
+    fence: int
+    server_id: str
+    started_ms: int
+    ended_ms: int | None = None
+    status: AttemptStatus = AttemptStatus.RUNNING
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task as the store knows it."""
+
+    id: str
+    origin: str
+    owner: Owner
+    type: str
+    lane: str
+    points: int
+    state: TaskState
+    created_ms: int
+    updated_ms: int
+    rev: int  # grows with every change; the resume position of watchers
+    spec: bytes = b"{}"
+    progress: float = 0.0
+    fence: int = 0
+    server_id: str | None = None  # of the current or last attempt
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    run_at_ms: int | None = None
+    retry_at_ms: int | None = None
+    deadline_ms: int | None = None
+    timeout_ms: int = 0
+    failures: int = 0
+    losses: int = 0
+    run: int = 0  # explicit retries so far
+    attempt_lives: bool = False  # an attempt holds a lease (also while PAUSED)
+    result: bytes | None = None  # raw JSON as it came
+    error: TaskError | None = None
+    attempts: tuple[Attempt, ...] = field(default=())  # oldest first, the last 20
+
+    @property
+    def ended(self) -> bool:
+        return self.state in TERMINAL
