@@ -108,7 +108,7 @@ class TaskStore(Protocol):
     ) -> Claim:
         """Start an attempt of a PENDING task on a server: fence + 1, slot, lease, attempt time-out; or refuse.
 
-        `expected_load` (least-connections) is the load the caller saw: when it is now off by more than 1, the answer is Moved.
+        `expected_load` (least-connections) is the load the caller saw; off by more than 1 now: Moved.
         `last` ends the caller's first right when this claim is refused. A repeated `claim_id` answers as before.
         """
         ...
@@ -180,7 +180,7 @@ class TaskStore(Protocol):
         """One task with result and attempts, and the rate count in the same round trip. Raises RateLimited."""
         ...
 
-    async def list(self, query: TaskQuery) -> tuple[list[Task], int]:
+    async def find(self, query: TaskQuery) -> tuple[list[Task], int]:
         """A page of tasks without results and attempts, newest first, and how many match in all."""
         ...
 
@@ -239,7 +239,7 @@ class ServerStore(Protocol):
         """One server with its live load. Raises NotFound."""
         ...
 
-    async def list(self) -> list[Server]:
+    async def all(self) -> list[Server]:
         """All servers with live loads, by registration sequence."""
         ...
 
