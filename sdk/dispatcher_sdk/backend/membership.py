@@ -1,0 +1,151 @@
+"""The server's place in the fleet: registered, heard of every five seconds, in maintenance while it drains, gone."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dispatcher_sdk.async_client import AsyncDispatcher
+from dispatcher_sdk.errors import (
+    ConnectionFailed,
+    DispatcherError,
+    NotFound,
+    RateLimited,
+    RequestTimeout,
+    ServerError,
+    Unauthorized,
+)
+
+log = logging.getLogger("dispatcher_sdk.backend")
+
+HEARTBEAT_INTERVAL = 5.0  # seconds
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 15.0
+TRANSIENT = (ConnectionFailed, RequestTimeout, RateLimited, ServerError)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a server registers as."""
+
+    name: str
+    endpoints: Mapping[str, str]
+    api_key: str = field(repr=False)
+    max_concurrent: int = 1
+    capabilities: Sequence[str] = ()
+    groups: Sequence[str] = ()
+    priority: int = 1
+
+
+class Membership:
+    """Keeps one server registered.
+
+    Without `server_id` it registers with the client's token, which has to be an admin's, goes on with the token of its
+    own that it is given, and unregisters at the end. With `server_id` the client's token is that server's; the
+    registration is somebody else's and stays, and the end leaves it in maintenance.
+    """
+
+    def __init__(
+        self,
+        client: AsyncDispatcher,
+        profile: Profile,
+        *,
+        server_id: str | None = None,
+        running: Callable[[], Sequence[str]],
+        figures: Callable[[], Mapping[str, float]],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._client = client
+        self._own = client
+        self._profile = profile
+        self._provisioned = server_id is not None
+        self.server_id = server_id
+        self._running = running
+        self._figures = figures
+        self._sleep = sleep
+        self._boot_id = secrets.token_hex(8)
+
+    async def join(self) -> None:
+        """Take the place, trying until the gateway is there. Raises StatusError when it refuses."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                await self._join_once()
+            except TRANSIENT as error:
+                log.warning("%s cannot register at %s yet: %s", self._profile.name, self._client.url, error)
+                await self._sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                return
+
+    async def beat(self) -> None:
+        """Send one heartbeat; registers again when the gateway does not know the server any more. Never raises."""
+        if self.server_id is None:
+            return
+        running = self._running()
+        try:
+            answer = await self._own.servers.heartbeat(
+                self.server_id,
+                active_tasks=len(running),
+                metrics=self._figures(),
+                running=running,
+                boot_id=self._boot_id,
+            )
+            self._adopt(answer.server_token)
+        except (NotFound, Unauthorized) as error:
+            log.warning("%s is not known as %s any more: %s", self._profile.name, self.server_id, error)
+            await self._rejoin()
+        except DispatcherError as error:
+            log.warning("no heartbeat of %s: %s", self._profile.name, error)
+
+    async def beat_forever(self) -> None:
+        """A heartbeat every five seconds, the first at once."""
+        while True:
+            await self.beat()
+            await self._sleep(HEARTBEAT_INTERVAL)
+
+    async def drain(self) -> None:
+        """Ask for no more work. A gateway that cannot be told finds the server busy instead."""
+        if self.server_id is not None:
+            await self._tell(self._own.servers.maintenance(self.server_id, True, reason="shutting down"))
+
+    async def leave(self) -> None:
+        """Give the place up. What a gateway misses of this it learns from the missing heartbeats."""
+        if self.server_id is not None and not self._provisioned:
+            await self._tell(self._own.servers.unregister(self.server_id))
+
+    async def _join_once(self) -> None:
+        if self._provisioned and self.server_id is not None:
+            await self._own.servers.maintenance(self.server_id, False)
+            return
+        profile = self._profile
+        answer = await self._client.servers.register(
+            profile.name,
+            profile.endpoints,
+            api_key=profile.api_key,
+            max_concurrent=profile.max_concurrent,
+            capabilities=profile.capabilities,
+            groups=profile.groups,
+            priority=profile.priority,
+        )
+        self.server_id = answer.server_id
+        self._adopt(answer.server_token)
+
+    async def _rejoin(self) -> None:
+        if self._provisioned:
+            return
+        try:
+            await self._join_once()
+        except DispatcherError as error:
+            log.warning("%s cannot register again: %s", self._profile.name, error)
+
+    async def _tell(self, change: Awaitable[object]) -> None:
+        try:
+            await change
+        except DispatcherError as error:
+            log.warning("%s could not tell the gateway: %s", self._profile.name, error)
+
+    def _adopt(self, server_token: str | None) -> None:
+        if server_token:
+            self._own = self._client.with_options(token=server_token)

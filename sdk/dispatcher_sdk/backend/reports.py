@@ -1,0 +1,99 @@
+"""Reports of one call to the gateway: progress now and then, and the end where the call was only accepted."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from dispatcher_sdk import _json
+from dispatcher_sdk.backend.job import Callback, Job, Outcome
+from dispatcher_sdk.drivers import AsyncDriver
+from dispatcher_sdk.errors import Conflict, DispatcherError
+from dispatcher_sdk.flows.send import send
+from dispatcher_sdk.flows.steps import Options, Request
+
+log = logging.getLogger("dispatcher_sdk.backend")
+
+PROGRESS_INTERVAL = 1.0  # seconds
+END_RETRIES = 12  # about a minute of a gateway that is away
+
+
+class Reporter:
+    """Sends the reports of one job to its callback; without a callback it keeps silent. Lives in the event loop."""
+
+    def __init__(
+        self,
+        job: Job,
+        driver: AsyncDriver,
+        *,
+        on_stale: Callable[[], None],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._job = job
+        self._driver = driver
+        self._on_stale = on_stale
+        self._sleep = sleep
+        self._clock = clock
+        self._wanted = 0.0
+        self._sent = 0.0
+        self._sent_at = -PROGRESS_INTERVAL
+        self._sender: asyncio.Task[None] | None = None
+
+    def adopt(self, job: Job) -> None:
+        """Report for a later attempt from now on."""
+        self._job = job
+
+    def progress(self, percent: float) -> None:
+        """Have the progress sent; only the newest of several within a second is."""
+        self._wanted = max(self._wanted, min(100.0, max(0.0, float(percent))))
+        if self._job.callback is not None and (self._sender is None or self._sender.done()):
+            self._sender = asyncio.get_running_loop().create_task(self._send_progress())
+
+    async def end(self, outcome: Outcome) -> None:
+        """Report the end, trying again for about a minute; a refusal is final."""
+        self.stop()
+        if self._job.callback is None:
+            log.error("task %s has ended, but there is no callback to say so", self._job.task_id)
+            return
+        if outcome.status == 200:
+            body = b'{"status":"COMPLETED","result":' + outcome.body + b"}"
+        else:
+            retryable = outcome.status >= 500
+            body = _json.dumps({"status": "FAILED", "error": outcome.error, "retryable": retryable})
+        try:
+            await self._put(self._job.callback, body, END_RETRIES)
+        except DispatcherError as error:
+            log.warning("the end of task %s was not taken: %s", self._job.task_id, error)
+
+    def stop(self) -> None:
+        """Send no more progress."""
+        if self._sender is not None:
+            self._sender.cancel()
+
+    async def _send_progress(self) -> None:
+        while self._wanted > self._sent and self._job.callback is not None:
+            rest = self._sent_at + PROGRESS_INTERVAL - self._clock()
+            if rest > 0:
+                await self._sleep(rest)
+            value, attempt = self._wanted, self._job.attempt
+            self._sent, self._sent_at = value, self._clock()
+            body = _json.dumps({"status": "PROCESSING", "progress": int(value) if value.is_integer() else value})
+            try:
+                await self._put(self._job.callback, body, 0)
+            except Conflict:
+                if attempt == self._job.attempt:  # the gateway has moved on: nobody wants this attempt's result
+                    self._on_stale()
+                    return
+            except DispatcherError as error:
+                log.debug("the progress of task %s was not taken: %s", self._job.task_id, error)
+
+    async def _put(self, callback: Callback, body: bytes, retries: int) -> None:
+        headers = {
+            "Authorization": f"Bearer {callback.token}",
+            "X-Callback-Token": callback.token,
+            "X-Attempt": str(self._job.attempt),
+            "Content-Type": "application/json",
+        }
+        request = Request("PUT", callback.url, headers=headers, body=body, repeatable=True)
+        await self._driver.run(send(Options(max_retries=retries), request))

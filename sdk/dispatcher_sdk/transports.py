@@ -1,0 +1,104 @@
+"""How requests travel. A client takes any object with `send` and `close`; tests hand in their own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from dispatcher_sdk._http import httpx
+from dispatcher_sdk.errors import ConnectionFailed, RequestTimeout
+from dispatcher_sdk.flows.steps import Request, Response
+
+
+class Transport(Protocol):
+    """Performs one request with blocking calls."""
+
+    def send(self, request: Request) -> Response:
+        """Return the whole response, whatever its status. Raises ConnectionFailed or RequestTimeout."""
+        ...
+
+    def close(self) -> None:
+        """Release the connections."""
+        ...
+
+
+class AsyncTransport(Protocol):
+    """The same with asyncio."""
+
+    async def send(self, request: Request) -> Response:
+        """Return the whole response, whatever its status. Raises ConnectionFailed or RequestTimeout."""
+        ...
+
+    async def close(self) -> None:
+        """Release the connections."""
+        ...
+
+
+class HttpTransport:
+    """HTTP with pooled connections; redirects are not followed, so the token stays with its gateway."""
+
+    def __init__(self, url: str, *, client: Any = None) -> None:
+        self._url = checked_url(url)
+        self._client: httpx.Client = client or httpx.Client()
+
+    def send(self, request: Request) -> Response:
+        """Perform the request."""
+        with _errors_translated():
+            return _own(self._client.request(**_arguments(self._url, request)))
+
+    def close(self) -> None:
+        """Close the pool."""
+        self._client.close()
+
+
+class AsyncHttpTransport:
+    """The same with asyncio."""
+
+    def __init__(self, url: str, *, client: Any = None) -> None:
+        self._url = checked_url(url)
+        self._client: httpx.AsyncClient = client or httpx.AsyncClient()
+
+    async def send(self, request: Request) -> Response:
+        """Perform the request."""
+        with _errors_translated():
+            return _own(await self._client.request(**_arguments(self._url, request)))
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._client.aclose()
+
+
+def checked_url(url: str) -> str:
+    """The gateway's URL without a trailing slash; raises ValueError for anything but http and https."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"the gateway's URL has to start with http:// or https:// and name a host, not {url!r}")
+    return url.rstrip("/")
+
+
+def _arguments(base: str, request: Request) -> dict[str, Any]:
+    return {
+        "method": request.method,
+        "url": base + request.url if request.url.startswith("/") else request.url,
+        "params": dict(request.query) or None,
+        "headers": dict(request.headers),
+        "content": request.body,
+        "timeout": request.timeout,
+    }
+
+
+def _own(answer: "httpx.Response") -> Response:
+    return Response(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, answer.content)
+
+
+@contextmanager
+def _errors_translated() -> Iterator[None]:
+    """The library's errors as our own. While connecting or waiting for a pooled connection nothing has been sent."""
+    try:
+        yield
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        raise ConnectionFailed(f"no connection: {error or type(error).__name__}", sent=False) from error
+    except httpx.TimeoutException as error:
+        raise RequestTimeout(f"no answer in time ({type(error).__name__})") from error
+    except (httpx.TransportError, httpx.DecodingError) as error:
+        raise ConnectionFailed(f"the connection broke: {error or type(error).__name__}", sent=True) from error
