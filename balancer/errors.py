@@ -7,11 +7,11 @@ class BalancerError(Exception):
     """Base of every error raised on purpose by this library."""
 
 
-class NoCandidate(BalancerError):  # noqa: N818 - the base says that it is an error
+class NoCandidate(BalancerError):
     """No server is both free and untried: wait for a slot and choose again."""
 
 
-class UnknownPolicy(BalancerError):  # noqa: N818 - the base says that it is an error
+class UnknownPolicy(BalancerError):
     """No policy has this name; the message lists those that exist."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
@@ -19,7 +19,7 @@ class UnknownPolicy(BalancerError):  # noqa: N818 - the base says that it is an 
         self.name = name
 
 
-class BrokenPlugin(BalancerError):  # noqa: N818 - the base says that it is an error
+class BrokenPlugin(BalancerError):
     """An installed plugin offers this name but can't be used; the message names it and says why."""
 
     def __init__(self, name: str, target: str, reason: str) -> None:
