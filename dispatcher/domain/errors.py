@@ -12,6 +12,7 @@
     |  `- AlreadyEnded            CANCELLED | TIMEOUT ... the task ended otherwise
     |- KeyReused                  IDEMPOTENCY_KEY_REUSED  same key, other body
     |- TooLarge                   PAYLOAD_TOO_LARGE
+    |- TooSlow                    REQUEST_TIMEOUT         the body did not arrive in time
     |- UnsupportedMedia           UNSUPPORTED_MEDIA_TYPE
     |- MethodNotAllowed           METHOD_NOT_ALLOWED
     |- RateLimited                RATE_LIMITED            `retry_after_s` tells when
@@ -79,6 +80,10 @@ class KeyReused(DispatchError):
 
 class TooLarge(DispatchError):
     code = "PAYLOAD_TOO_LARGE"
+
+
+class TooSlow(DispatchError):
+    code = "REQUEST_TIMEOUT"
 
 
 class UnsupportedMedia(DispatchError):
