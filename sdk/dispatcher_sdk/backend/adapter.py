@@ -89,9 +89,9 @@ class Backend:
     def predict(self, function: F, /) -> F: ...
 
     @overload
-    def predict(self, *, type: str | None = None) -> Callable[[F], F]: ...
+    def predict(self, /, *, type: str | None = None) -> Callable[[F], F]: ...
 
-    def predict(self, function: Any = None, /, *, type: str | None = None) -> Any:
+    def predict(self, function: Any = None, /, *, type: str | None = None) -> Any:  # noqa: A002 - the field's name
         """Serve tasks with the decorated function: those of `type`, or all that no other function serves.
 
         The function takes the payload, or the payload and a `Context`, and returns anything with a JSON form. It may
