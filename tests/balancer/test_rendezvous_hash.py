@@ -42,6 +42,11 @@ def test_the_extreme_digests_stay_inside(digest: bytes, monkeypatch: pytest.Monk
     assert 0 < unit_hash("k", "a") < 1
 
 
+def test_equal_hashes_go_to_the_first_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendezvous_hash, "unit_hash", lambda key, server_id: 0.5)
+    assert home(fleet([1, 1, 1])[::-1], "k") == "a"
+
+
 def test_key_and_server_do_not_run_together() -> None:
     assert unit_hash("ab", "c") != unit_hash("a", "bc")
 

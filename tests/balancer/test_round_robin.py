@@ -16,6 +16,11 @@ def test_follows_the_registration_order_whatever_the_order_of_the_snapshot() -> 
     assert "".join(run(RoundRobin(), servers[::-1], range(9))) == "abcdabcda"
 
 
+def test_the_order_is_that_of_registration_not_of_the_ids() -> None:
+    servers = [replace(server, seq=-server.seq) for server in fleet([1, 1, 1])]
+    assert "".join(run(RoundRobin(), servers, range(3))) == "cba"
+
+
 def test_4_000_turns_over_4_servers_are_exactly_1_000_each() -> None:
     assert shares(RoundRobin(), fleet([1, 1, 1, 1]), 4_000) == dict.fromkeys("abcd", 1_000)
 
