@@ -9,7 +9,15 @@ def digest_json(raw: bytes) -> str:
 
     Raises ValueError (or RecursionError) when `raw` is no JSON.
     """
-    canonical = json.dumps(json.loads(raw), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return digest_value(json.loads(raw))
+
+
+def digest_value(value: object) -> str:
+    """The same digest of a value that was parsed already.
+
+    Raises ValueError when it holds a number that JSON cannot spell (NaN, infinity).
+    """
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.blake2b(canonical.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
