@@ -1,0 +1,41 @@
+"""The numbers that every store follows. Times are milliseconds."""
+
+from dataclasses import dataclass
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """Bounds and periods of a namespace; every gateway of it must use the same."""
+
+    aging_ms: int = 60_000  # what one priority level is worth in waiting (informative: tasks bring their boost)
+    first_right_ms: int = 250  # for so long only the creator may start a task
+    behind_ms: int = 250  # a head that waited longer goes before a claim
+    lease_ms: int = 15_000  # of an attempt that a gateway holds
+    accepted_lease_ms: int = 30_000  # of an attempt that a server accepted with 202
+    reap_gap_ms: int = 7_500  # after so long without a tick no lease is reaped for one lease length
+    offline_after_ms: int = 30_000
+    probe_every_ms: int = 10_000  # of a server that lives by its health endpoint
+    retention_ms: int = 7 * DAY_MS
+
+    losses_max: int = 3
+    eject_after: int = 3  # consecutive faults
+    eject_base_ms: int = 10_000  # doubles with every ejection
+    eject_max_ms: int = 300_000
+    retry_budget_share: float = 0.2  # tokens that every first attempt earns
+    retry_budget_per_s: float = 10
+    retry_budget_cap: float = 500
+    retry_wait_max_ms: int = 3_600_000  # without budget and without deadline
+    retry_delay_ms: int = 1_000  # after a time-out that no gateway reported
+
+    queue_max: int = 200_000  # live tasks of the namespace
+    queue_bytes_max: int = 1 << 30
+    tenant_max: int = 100_000
+    tenant_bytes_max: int = 512 << 20
+    lanes_max: int = 1_024  # lanes with live tasks
+    tenant_lanes_max: int = 32
+    classes_max: int = 256
+    attempts_kept: int = 20
+    updates_kept: int = 64
+    waiters_max: int = 8
