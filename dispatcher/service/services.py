@@ -1,0 +1,24 @@
+"""All that dialects and the web layer are given."""
+
+from dataclasses import dataclass
+
+from dispatcher.service.balancing import Balancing
+from dispatcher.service.ports import Coordination
+from dispatcher.service.servers import Servers
+from dispatcher.service.stats import Stats
+from dispatcher.service.submit import Submit
+from dispatcher.service.tasks import Tasks
+from dispatcher.service.watch import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The use cases, put together by the composition root. Nothing else reaches a dialect."""
+
+    submit: Submit
+    tasks: Tasks
+    servers: Servers
+    stats: Stats
+    balancing: Balancing
+    watch: Watch
+    coordination: Coordination

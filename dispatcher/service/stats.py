@@ -1,0 +1,69 @@
+"""Figures of a day: of one client, of an origin, of a server."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dispatcher.domain.clock import Clock, SystemClock
+from dispatcher.domain.principal import Owner, Principal, Role
+from dispatcher.domain.stats import NO_SERVER, Counts, DayStats
+from dispatcher.domain.transitions import TaskState
+from dispatcher.service.ports import ServerStore, StatsStore
+
+TOP_SERVERS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DaySummary:
+    """`waiting` counts live tasks by state: all of them for today, those created that day for a past day. `top` are
+    the servers with most ends that day, `none` are the ends that no server had. Both are the fleet's."""
+
+    day: DayStats
+    waiting: dict[TaskState, int]
+    server_count: int
+    top: list[tuple[str, Counts]]
+    none: Counts
+
+
+def processed(counts: Counts) -> int:
+    """Attempts' ends that ended a task: as a result or as a failure."""
+    return counts.completed + counts.failed
+
+
+class Stats:
+    """A client is shown its own figures; servers and admins those of the whole origin. Dates are UTC, YYYY-MM-DD."""
+
+    def __init__(self, stats: StatsStore, servers: ServerStore, *, clock: Clock | None = None) -> None:
+        self._stats = stats
+        self._servers = servers
+        self._clock = clock or SystemClock()
+
+    def today(self) -> str:
+        """The present day, by the wall clock."""
+        return datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).date().isoformat()
+
+    async def day(self, principal: Principal, origin: str, date: str) -> DaySummary:
+        """One day with its 24 hours, the queue, and the servers that did most."""
+        owner = _scope(principal)
+        ids = [server.id for server in await self._servers.all()]
+        day, waiting, by_server = await asyncio.gather(
+            self._stats.day(origin, owner, date),
+            self._stats.waiting(origin, owner, None if date == self.today() else date),
+            self._stats.servers_day(date, [*ids, NO_SERVER]),
+        )
+        busiest = sorted(ids, key=lambda server_id: processed(by_server.get(server_id, Counts())), reverse=True)
+        top = [(server_id, by_server.get(server_id, Counts())) for server_id in busiest[:TOP_SERVERS]]
+        return DaySummary(day, waiting, len(ids), top, by_server.get(NO_SERVER, Counts()))
+
+    async def hours(self, principal: Principal, origin: str, date: str) -> DayStats:
+        """One day by the hour."""
+        return await self._stats.day(origin, _scope(principal), date)
+
+    async def server_day(self, server_id: str, date: str) -> tuple[DayStats, float]:
+        """One server's day, and the share (0..1) of its minutes with a sign of life. Raises NotFound."""
+        await self._servers.get(server_id)
+        return await self._stats.server_day(server_id, date)
+
+
+def _scope(principal: Principal) -> Owner | None:
+    return None if principal.is_admin or Role.SERVER in principal.roles else principal.owner

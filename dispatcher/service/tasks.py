@@ -1,0 +1,131 @@
+"""What can be done with a task once it is there."""
+
+from contextlib import suppress
+
+from dispatcher.domain.clock import Clock, SystemClock
+from dispatcher.domain.errors import DispatchError, Forbidden, NotFound, RateState
+from dispatcher.domain.failure import Outcome, Verdict
+from dispatcher.domain.ids import is_id
+from dispatcher.domain.principal import Owner, Principal
+from dispatcher.domain.task import Task
+from dispatcher.domain.transitions import TaskState
+from dispatcher.service.background import Background
+from dispatcher.service.dispatch import Dispatch
+from dispatcher.service.endings import Endings
+from dispatcher.service.ports import Forwarder, RateRule, Reporter, ServerStore, TaskQuery, TaskStore
+from dispatcher.service.waits import Waits
+
+
+def _not_found(task_id: str) -> NotFound:
+    return NotFound(f"Task not found: {task_id[:80]}")
+
+
+def _owner(principal: Principal) -> Owner | None:
+    return None if principal.is_admin else principal.owner
+
+
+class Tasks:
+    """A task of another origin or owner does not exist for the caller; an admin sees all of the origin."""
+
+    def __init__(
+        self,
+        tasks: TaskStore,
+        servers: ServerStore,
+        forwarder: Forwarder,
+        waits: Waits,
+        dispatch: Dispatch,
+        *,
+        gateway: str,
+        clock: Clock | None = None,
+    ) -> None:
+        self._tasks = tasks
+        self._servers = servers
+        self._forwarder = forwarder
+        self._waits = waits
+        self._dispatch = dispatch
+        self._endings = Endings(tasks, waits, gateway=gateway, clock=clock or SystemClock())
+        self._background = Background()
+
+    async def get(
+        self, principal: Principal, task_id: str, *, origin: str, rate: RateRule | None = None, wait_ms: int = 0
+    ) -> tuple[Task, RateState | None]:
+        """One task; with `wait_ms` > 0 as it is at its end, or after that time. Raises NotFound, RateLimited."""
+        if not is_id(task_id):
+            raise _not_found(task_id)
+        found, state = await self._tasks.get(task_id, rate=rate)
+        task = self._visible(principal, found, task_id, origin)
+        if wait_ms > 0 and not task.ended:
+            task = self._visible(principal, await self._endings.wait(task_id, wait_ms), task_id, origin)
+        return task, state
+
+    async def find(
+        self,
+        principal: Principal,
+        *,
+        origin: str,
+        states: tuple[TaskState, ...] = (),
+        offset: int = 0,
+        limit: int = 100,
+        everybody: bool = False,
+    ) -> tuple[list[Task], int]:
+        """A page of the principal's tasks, or (admins) of everybody's, newest first, and how many match.
+
+        Raises Forbidden.
+        """
+        if everybody and not principal.is_admin:
+            raise Forbidden("Only an admin may list the tasks of everybody")
+        owner = None if everybody else principal.owner
+        return await self._tasks.find(TaskQuery(origin, owner, states, offset, limit))
+
+    async def report(
+        self, task_id: str, *, origin: str, by: Reporter, outcome: Outcome | None, progress: float | None
+    ) -> Task:
+        """A worker's word on its attempt: progress, an end, or both; the slot that an end frees is used at once.
+
+        Raises NotFound, StaleAttempt, Forbidden, ConflictingResult, AlreadyEnded, IllegalState.
+        """
+        task = await self._known(task_id, origin)
+        if outcome is None:
+            return task if progress is None else await self._tasks.progress(task_id, by, progress)
+        if progress is not None and outcome.verdict is not Verdict.COMPLETED:
+            with suppress(DispatchError):  # of a repeated end, for one: `finish` judges that
+                await self._tasks.progress(task_id, by, progress)
+        await self._dispatch.report(task, by, outcome)
+        return await self._known(task_id, origin, result=True)
+
+    async def cancel(self, principal: Principal, task_id: str, *, origin: str) -> None:
+        """End a task as CANCELLED and ask its server to stop, best-effort. Raises NotFound, IllegalState."""
+        if not is_id(task_id):
+            raise _not_found(task_id)
+        cancelled = await self._tasks.cancel(task_id, origin=origin, owner=_owner(principal), by=principal.rate_key)
+        self._waits.ended(task_id)
+        if cancelled.server_id is not None and not cancelled.already:
+            self._background.spawn(self._stop(task_id, cancelled.server_id, cancelled.fence))
+
+    async def delete(self, principal: Principal, task_id: str, *, origin: str) -> None:
+        """Remove an ended task. Raises NotFound, IllegalState when it has not ended."""
+        if not is_id(task_id):
+            raise _not_found(task_id)
+        await self._tasks.delete(task_id, origin=origin, owner=_owner(principal))
+
+    async def close(self, timeout_s: float = 1.0) -> None:
+        """Let requests to stop go out for `timeout_s`, then drop them."""
+        await self._background.wait(timeout_s)
+        await self._background.close()
+
+    async def _stop(self, task_id: str, server_id: str, fence: int) -> None:
+        with suppress(DispatchError, OSError):  # the slot then ends with its lease
+            server = await self._servers.get(server_id)
+            if server.endpoints.cancel and await self._forwarder.cancel(server, task_id, fence):
+                await self._tasks.free_slot(task_id, server_id, fence)
+
+    async def _known(self, task_id: str, origin: str, *, result: bool = False) -> Task:
+        task = (await self._tasks.get(task_id, result=result))[0] if is_id(task_id) else None
+        if task is None or task.origin != origin:
+            raise _not_found(task_id)
+        return task
+
+    def _visible(self, principal: Principal, task: Task | None, task_id: str, origin: str) -> Task:
+        if task is None or task.origin != origin or not (principal.is_admin or task.owner == principal.owner):
+            raise _not_found(task_id)
+        return task
