@@ -1,0 +1,1 @@
+"""The documented APIs: each one is two translations and a registry of its operations."""

@@ -1,0 +1,132 @@
+"""A mounted API: its registry of operations, and how it says that something went wrong."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dispatcher.dialects.call import Call
+from dispatcher.dialects.gate import Gate
+from dispatcher.dialects.operation import Operation
+from dispatcher.domain.errors import DispatchError, MethodNotAllowed, NotFound
+from dispatcher.web.answer import json_response
+from dispatcher.web.errors import error_headers, internal_error, status_of
+from dispatcher.web.rate_headers import rate_headers
+from dispatcher.web.request_id import request_id_of
+
+Render = Callable[[DispatchError, str], bytes]  # (error, request id) -> body in the dialect's form
+
+
+class Dialect:
+    """Routes and error form of one API.
+
+    `routes` are pages and sockets beside the registry. Raises ValueError for an operation without an access policy,
+    or two for one method and path.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        prefix: str,
+        operations: Sequence[Operation],
+        *,
+        render: Render,
+        gate: Gate,
+        routes: Sequence[BaseRoute] = (),
+        log: Any = None,
+    ) -> None:
+        self.name = name
+        self.prefix = prefix
+        self.operations = tuple(operations)
+        self._render = render
+        self._gate = gate
+        self._log = log or structlog.get_logger("dispatcher.dialects")
+        self._router = Router([*routes, *self._paths()], redirect_slashes=False, default=self._nowhere)
+
+    def mount(self) -> ASGIApp:
+        """The application to mount at `prefix`."""
+        return self._router
+
+    def _paths(self) -> list[Route]:
+        by_path: dict[str, dict[str, Operation]] = {}
+        for operation in self.operations:
+            if not operation.access.is_policy:
+                raise ValueError(f"{operation.id} has no access policy")
+            methods = by_path.setdefault(operation.path, {})
+            if operation.method in methods:
+                raise ValueError(f"{operation.method} {operation.path} is there twice")
+            methods[operation.method] = operation
+        fixed_first = sorted(by_path, key=lambda path: "{" in path)
+        return [Route(path, _Path(self, by_path[path])) for path in fixed_first]
+
+    async def _nowhere(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000, "reason": ""})
+            return
+        response = self.refusal(NotFound(f"No such path: {scope['path'][:256]}"), scope)
+        await response(scope, receive, send)
+
+    def refusal(self, error: DispatchError, scope: Scope, headers: dict[str, str] | None = None) -> Response:
+        """The answer that tells of an error."""
+        body = self._render(error, request_id_of(scope))
+        return json_response(body, status_of(error), {**(headers or {}), **error_headers(error)})
+
+    async def perform(self, operation: Operation, scope: Scope, receive: Receive) -> Response:
+        """Admit, count, handle; whatever goes wrong is answered in the dialect's form. Raises ClientDisconnect."""
+        call: Call | None = None
+        try:
+            call = self._gate.admit(self.name, operation, scope, receive)
+            if not operation.counts_itself:
+                await self._gate.count(call)
+            answer = await operation.handler(call)
+            headers = {**rate_headers(answer.rate or call.rate), **answer.headers}
+            return json_response(answer.body, answer.status, headers)
+        except DispatchError as error:
+            return await self._refuse(call, error, scope)
+        except ClientDisconnect:
+            raise
+        except Exception:  # noqa: BLE001 - logged; the caller learns nothing of it
+            self._log.exception("unexpected", operation=operation.id, request_id=request_id_of(scope))
+            return self.refusal(internal_error(), scope)
+
+    async def _refuse(self, call: Call | None, error: DispatchError, scope: Scope) -> Response:
+        """An invalid call counts like a valid one, and carries the headers of its rule."""
+        if call is None:
+            return self.refusal(error, scope)
+        try:
+            await self._gate.count(call)
+        except DispatchError as uncounted:
+            error = uncounted
+        return self.refusal(error, scope, rate_headers(call.rate))
+
+
+class _Path:
+    """The operations of one path by method."""
+
+    def __init__(self, dialect: Dialect, methods: dict[str, Operation]) -> None:
+        self._dialect = dialect
+        self._methods = methods
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        operation = self._methods.get("GET" if method == "HEAD" else method)
+        if operation is None:
+            allow = tuple(sorted({*self._methods, *(["HEAD"] if "GET" in self._methods else [])}))
+            response = self._dialect.refusal(MethodNotAllowed(f"{method[:16]} is not allowed here", allow), scope)
+        else:
+            try:
+                response = await self._dialect.perform(operation, scope, receive)
+            except ClientDisconnect:
+                return
+        await response(scope, receive, _without_body(send) if method == "HEAD" else send)
+
+
+def _without_body(send: Send) -> Send:
+    async def headers_only(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return headers_only

@@ -1,0 +1,73 @@
+"""Who calls, may they, and within which limit: the same steps before every operation of every dialect."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope
+
+from dispatcher.dialects.call import Call
+from dispatcher.dialects.operation import Operation
+from dispatcher.domain.errors import Unauthorized
+from dispatcher.service.ports import ByAttempt, Coordination, RateRule
+from dispatcher.web.authentication import REFUSED, Authenticator, bearer_token, refuse_query_token, sign_in
+from dispatcher.web.body import BodyLimits
+from dispatcher.web.rates import Rate, Rates
+
+ReadCallback = Callable[[str, str], ByAttempt]  # (task id, token); raises Unauthorized
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What a dialect admits calls with."""
+
+    authenticator: Authenticator
+    read_callback: ReadCallback
+    coordination: Coordination
+    rates: Rates = field(default_factory=Rates)
+    limits: BodyLimits = field(default_factory=BodyLimits)
+
+    def admit(self, dialect: str, operation: Operation, scope: Scope, receive: Receive) -> Call:
+        """The call, if its token allows it. Raises Unauthorized, Forbidden."""
+        call = Call(scope, receive, self.limits)
+        access = operation.access
+        if access.public:
+            return call
+        if access.callback:
+            call.attempt = self._attempt(scope, call.path_id)
+        if call.attempt is None:
+            call.principal = sign_in(scope, self.authenticator.authenticate(bearer_token(scope)))
+            access.check(call.principal, call.path_id)
+        call.rule = self._rule(dialect, operation, call)
+        return call
+
+    async def count(self, call: Call) -> None:
+        """Count the call now, unless it was. Raises RateLimited."""
+        if call.counted or call.rule is None:
+            return
+        call.counted = True
+        call.rate = await self.coordination.limit(call.rule)
+
+    def _attempt(self, scope: Scope, task_id: str) -> ByAttempt | None:
+        """The attempt whose callback token the call carries: in `X-Callback-Token`, else as the bearer token."""
+        refuse_query_token(scope)
+        given = Headers(scope=scope).getlist("x-callback-token")
+        if len(given) > 1:
+            raise Unauthorized(REFUSED)
+        if given:
+            return self.read_callback(task_id, given[0])
+        try:
+            return self.read_callback(task_id, bearer_token(scope))
+        except Unauthorized:
+            return None  # then it must be a token of a server or an admin
+
+    def _rule(self, dialect: str, operation: Operation, call: Call) -> RateRule | None:
+        rate = operation.rate
+        if call.attempt is not None:
+            return self.rates.rule(Rate.REPORT, dialect, f"task/{call.path_id}")
+        caller = call.caller
+        if rate is not Rate.REPORT:
+            return self.rates.rule(rate, dialect, caller.rate_key)
+        if caller.server_id is None:  # an admin who reports is no worker
+            return self.rates.rule(Rate.DEFAULT, dialect, caller.rate_key)
+        return self.rates.rule(Rate.REPORT, dialect, f"server/{caller.server_id}")

@@ -1,0 +1,47 @@
+"""The native error form: {error, details}, plus a stable code and the request id."""
+
+from http import HTTPStatus
+
+from typing_extensions import NotRequired, TypedDict
+
+from dispatcher.domain.errors import DispatchError
+from dispatcher.web.answer import encode_json
+from dispatcher.web.errors import status_of
+
+_TITLES = {
+    400: "Invalid request",
+    404: "Not found",
+    405: "Method not allowed",
+    408: "Request timeout",
+    413: "Payload too large",
+    415: "Unsupported media type",
+    422: "Idempotency key reused",
+    429: "Too many requests",
+    500: "Internal server error",
+    503: "Service unavailable",
+}
+
+
+class ErrorAnswer(TypedDict):
+    error: str
+    details: str
+    code: str
+    requestId: str
+    field: NotRequired[str]
+
+
+def error_answer(error: DispatchError, request_id: str) -> ErrorAnswer:
+    status = status_of(error)
+    answer = ErrorAnswer(
+        error=_TITLES.get(status) or HTTPStatus(status).phrase,
+        details=error.message,
+        code=error.code,
+        requestId=request_id,
+    )
+    if error.field is not None:
+        answer["field"] = error.field
+    return answer
+
+
+def render(error: DispatchError, request_id: str) -> bytes:
+    return encode_json(error_answer(error, request_id))

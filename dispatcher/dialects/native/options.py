@@ -1,0 +1,29 @@
+"""What an operator may set about the native API."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+ORIGIN = "native"
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class NativeOptions:
+    """Durations in the unit of their name.
+
+    aging_ms          what one priority level is worth in waiting time
+    timeout_ms        of one attempt, when the task names none
+    waiting_ms        how long a task may wait for its first start, from create or runAt; None = for ever
+    sync_limit_ms     the longest wait of one request
+    attempts_max      attempts before a failing task ends
+    tenant_weights    share of each tenant in the fair order; 1 for those not named
+    docs              serve /docs and /openapi.json
+    """
+
+    aging_ms: int = 60_000
+    timeout_ms: int = 300_000
+    waiting_ms: int | None = DAY_MS
+    sync_limit_ms: int = 25_000
+    attempts_max: int = 3
+    tenant_weights: Mapping[str, int] = field(default_factory=dict)
+    docs: bool = True

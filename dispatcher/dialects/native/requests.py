@@ -1,0 +1,94 @@
+"""Request bodies of the native API."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from dispatcher.dialects.native.validation import RequestModel
+from dispatcher.domain.server import MAX_CONCURRENT
+
+LATEST_MS = 253_402_300_799_999  # the last millisecond of the year 9999
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must not hold control characters")
+    return text
+
+
+def _header_value(text: str) -> str:
+    if re.fullmatch(r"[\x21-\x7e]*", text) is None:
+        raise ValueError("must be printable ASCII without spaces, as it travels in a header")
+    return text
+
+
+def _drop_null(value: Any) -> Any:
+    return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
+
+Word = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
+Words = Annotated[list[Word], Field(max_length=32)]
+Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_printable)]
+Time = Annotated[int, Field(ge=0, le=LATEST_MS, description="Epoch milliseconds")]
+Url = Annotated[str, Field(min_length=1, max_length=2048)]
+
+
+class CreateTask(RequestModel):
+    type: Name
+    priority: int = Field(ge=0, le=10, description="Higher is more urgent")
+    payload: dict[str, Any] = Field(description="Passed to the server as it came")
+    capabilities: Words = Field(default=[], description="What the server must be capable of, all of it")
+    asynchronous: bool = Field(default=True, alias="async", description="false: wait for the end of the task")
+    group: Word | None = Field(default=None, description="One of the groups that the server must be in")
+    timeout: float | None = Field(default=None, ge=0.1, le=86_400, description="Seconds for one attempt")
+    affinity: Name | None = Field(default=None, description="Tasks that share it prefer one server (rendezvous-hash)")
+    deadline: Time | None = None
+    run_at: Time | None = None
+
+
+class UpdateTask(RequestModel):
+    status: str | None = Field(default=None, description="PROCESSING, COMPLETED or FAILED")
+    progress: float | None = Field(default=None, ge=0, le=100, description="Percent; never goes back")
+    result: Any = Field(default=None, description="Any JSON, with COMPLETED")
+    error: str | dict[str, Any] | None = Field(default=None, description="What went wrong, with FAILED")
+    retryable: bool | None = Field(default=None, description="With FAILED: true leaves it to the retry rules")
+    attempt: int | None = Field(default=None, ge=1, le=2**53, description="Which attempt this is about")
+
+
+class Endpoints(RequestModel):
+    predict: Url
+    health: Url | None = None
+    metrics: Url | None = None
+    cancel: Url | None = None
+
+
+class RegisterServer(RequestModel):
+    name: Name
+    endpoints: Annotated[Endpoints, BeforeValidator(_drop_null)]
+    api_key: Annotated[str, Field(max_length=4096), AfterValidator(_header_value)] | None = Field(
+        default=None, description="Shown to the server as a bearer token; never returned"
+    )
+    max_concurrent: int = Field(default=10, ge=1, le=MAX_CONCURRENT)
+    capabilities: Words = []
+    groups: Words = []
+    priority: int = Field(default=1, ge=1, le=1000, description="Weight in balancing")
+
+
+class Heartbeat(RequestModel):
+    status: Literal["healthy", "degraded", "unhealthy"] = "healthy"
+    active_tasks: int | None = Field(default=None, ge=0, le=1_000_000)
+    metrics: dict[str, Any] = Field(default={}, max_length=64, description="For example cpu, memory, gpu in percent")
+    boot_id: Name | None = Field(default=None, description="Another one than before: the server has restarted")
+    running: Annotated[list[Name], Field(max_length=1024)] | None = Field(
+        default=None, description="Ids of the tasks at work"
+    )
+
+
+class SetMaintenance(RequestModel):
+    maintenance: bool
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+class SetAlgorithm(RequestModel):
+    algorithm: Annotated[str, Field(min_length=1, max_length=64)]

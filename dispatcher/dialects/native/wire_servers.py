@@ -1,0 +1,85 @@
+"""Servers between the wire and the domain. Pure."""
+
+import json
+from typing import Any
+
+from dispatcher.dialects.native.answers import EndpointsAnswer, MetricsAnswer, MetricsFields, ServerAnswer
+from dispatcher.dialects.native.options import ORIGIN
+from dispatcher.dialects.native.requests import RegisterServer
+from dispatcher.domain.lane import Offer
+from dispatcher.domain.server import Endpoints, NewServer, Server
+from dispatcher.domain.stats import Counts
+
+
+def new_server(body: RegisterServer, server_id: str, sealed_key: bytes) -> NewServer:
+    ends = body.endpoints
+    return NewServer(
+        id=server_id,
+        origin=ORIGIN,
+        name=body.name,
+        endpoints=Endpoints(ends.predict, ends.health, ends.metrics, ends.cancel),
+        offer=Offer(capabilities=frozenset(body.capabilities), groups=frozenset(body.groups)),
+        sealed_key=sealed_key,
+        max_concurrent=body.max_concurrent,
+        weight=body.priority,
+    )
+
+
+def urls(body: RegisterServer) -> list[tuple[str, str]]:
+    """The URLs of a registration with the names of their fields."""
+    given = body.endpoints.model_dump(exclude_none=True)
+    return [(f"endpoints.{name}", url) for name, url in given.items()]
+
+
+def server_answer(server: Server, now_ms: int) -> ServerAnswer:
+    """A server without its secret. `now_ms` is the gateway's time, only for the two ages."""
+    answer = ServerAnswer(
+        id=server.id,
+        name=server.name,
+        status=server.status.value,
+        registeredAt=server.registered_ms,
+        lastHeartbeat=server.last_seen_ms,
+        uptime=max(0, now_ms - server.registered_ms),
+        timeSinceLastHeartbeat=max(0, now_ms - server.last_seen_ms),
+        groups=sorted(server.offer.groups),
+        priority=server.weight,
+        capabilities=sorted(server.offer.capabilities),
+        maxConcurrent=server.max_concurrent,
+        activeTasks=server.active,
+        endpoints=_endpoints(server.endpoints),
+        maintenance=server.maintenance,
+    )
+    if server.maintenance and server.reason:
+        answer["maintenanceReason"] = server.reason
+    return answer
+
+
+def _endpoints(endpoints: Endpoints) -> EndpointsAnswer:
+    answer = EndpointsAnswer(predict=endpoints.predict)
+    if endpoints.health is not None:
+        answer["health"] = endpoints.health
+    if endpoints.metrics is not None:
+        answer["metrics"] = endpoints.metrics
+    if endpoints.cancel is not None:
+        answer["cancel"] = endpoints.cancel
+    return answer
+
+
+def metrics_answer(server: Server, counts: Counts, now_ms: int) -> MetricsAnswer:
+    return MetricsAnswer(
+        serverId=server.id,
+        metrics=MetricsFields(
+            uptime=max(0, now_ms - server.registered_ms),
+            tasksProcessed=counts.completed + counts.failed,
+            successCount=counts.completed,
+            failureCount=counts.failed,
+            averageProcessingTime=counts.average_ms,
+            currentLoad=round(server.load, 4),
+            reported=_reported(server.metrics),
+        ),
+    )
+
+
+def _reported(metrics: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(metrics)
+    return found

@@ -1,0 +1,166 @@
+"""Tasks between the wire and the domain. Pure."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from dispatcher.dialects.native.answers import AttemptAnswer, CreatedAnswer, TaskAnswer, TaskStatus
+from dispatcher.dialects.native.options import ORIGIN, NativeOptions
+from dispatcher.dialects.native.requests import CreateTask
+from dispatcher.domain.event import TaskUpdate
+from dispatcher.domain.grant import Created
+from dispatcher.domain.lane import Demand
+from dispatcher.domain.principal import Owner
+from dispatcher.domain.task import POINTS_PER_LEVEL, Attempt, NewTask, Task
+from dispatcher.domain.transitions import TERMINAL, TaskState
+from dispatcher.web.answer import encode_json
+
+# which states a status word stands for when it filters a list
+STATES: dict[str, tuple[TaskState, ...]] = {
+    "PENDING": (TaskState.PENDING, TaskState.SCHEDULED, TaskState.RETRYING, TaskState.PAUSED),
+    "PROCESSING": (TaskState.PROCESSING,),
+    "COMPLETED": (TaskState.COMPLETED,),
+    "FAILED": (TaskState.FAILED,),
+    "TIMEOUT": (TaskState.TIMEOUT,),
+    "CANCELLED": (TaskState.CANCELLED,),
+}
+_WORDS: dict[TaskState, TaskStatus] = {
+    TaskState.SCHEDULED: "PENDING",
+    TaskState.PENDING: "PENDING",
+    TaskState.RETRYING: "PENDING",
+    TaskState.PROCESSING: "PROCESSING",
+    TaskState.COMPLETED: "COMPLETED",
+    TaskState.FAILED: "FAILED",
+    TaskState.TIMEOUT: "TIMEOUT",
+    TaskState.CANCELLED: "CANCELLED",
+}
+
+
+def new_task(body: CreateTask, payload: bytes, task_id: str, owner: Owner, options: NativeOptions) -> NewTask:
+    """The task that a create asks for; `payload` is its text as it came."""
+    spec: dict[str, Any] = {"priority": body.priority, "capabilities": body.capabilities}
+    spec |= {"group": body.group} if body.group is not None else {}
+    spec |= {"affinity": body.affinity} if body.affinity is not None else {}
+    return NewTask(
+        id=task_id,
+        origin=ORIGIN,
+        owner=owner,
+        type=body.type,
+        demand=Demand("predict", frozenset(body.capabilities), body.group),
+        points=body.priority * POINTS_PER_LEVEL,
+        boost_ms=body.priority * options.aging_ms,
+        spec=encode_json(spec),
+        payload=payload,
+        timeout_ms=options.timeout_ms if body.timeout is None else round(body.timeout * 1000),
+        attempts_max=options.attempts_max,
+        run_at_ms=body.run_at,
+        deadline_ms=body.deadline,
+        waiting_deadline_ms=options.waiting_ms if body.deadline is None else None,
+        weight=options.tenant_weights.get(owner.tenant, 1),
+    )
+
+
+def status_word(state: TaskState, attempt_lives: bool = False) -> TaskStatus:
+    if state is TaskState.PAUSED:
+        return "PROCESSING" if attempt_lives else "PENDING"
+    return _WORDS[state]
+
+
+def created_answer(created: Created, body: CreateTask) -> CreatedAnswer:
+    return CreatedAnswer(
+        id=created.task_id,
+        status=status_word(created.state),
+        state=created.state.value,
+        type=body.type,
+        priority=body.priority,
+        capabilities=body.capabilities,
+        createdAt=created.created_ms,
+        updatedAt=created.created_ms,
+    )
+
+
+def task_answer(task: Task) -> TaskAnswer:
+    """All of a task but its result, which `task_json` adds as it came."""
+    spec = json.loads(task.spec)
+    answer = TaskAnswer(
+        id=task.id,
+        status=status_word(task.state, task.attempt_lives),
+        state=task.state.value,
+        type=task.type,
+        priority=task.points // POINTS_PER_LEVEL,
+        capabilities=spec.get("capabilities", []),
+        progress=plain(task.progress),
+        serverId=task.server_id,
+        attempt=task.fence,
+        failures=task.failures,
+        retryCount=task.run,
+        timeout=plain(task.timeout_ms / 1000),
+        createdAt=task.created_ms,
+        updatedAt=task.updated_ms,
+    )
+    if "group" in spec:
+        answer["group"] = spec["group"]
+    _add_times(answer, task)
+    if task.error is not None:
+        answer["error"] = task.error.text or task.error.code
+        answer["errorCode"] = task.error.code
+    if task.attempts:
+        answer["attempts"] = [_attempt(attempt) for attempt in task.attempts]
+    return answer
+
+
+def _add_times(answer: TaskAnswer, task: Task) -> None:
+    if task.started_ms is not None:
+        answer["startedAt"] = task.started_ms
+    if task.ended_ms is not None:
+        answer["completedAt"] = task.ended_ms
+    if task.run_at_ms is not None:
+        answer["runAt"] = task.run_at_ms
+    if task.retry_at_ms is not None:
+        answer["retryAt"] = task.retry_at_ms
+    if task.deadline_ms is not None:
+        answer["deadline"] = task.deadline_ms
+
+
+def _attempt(attempt: Attempt) -> AttemptAnswer:
+    answer = AttemptAnswer(
+        attempt=attempt.fence,
+        serverId=attempt.server_id,
+        status=attempt.status.value,
+        startedAt=attempt.started_ms,
+        endedAt=attempt.ended_ms,
+    )
+    if attempt.error:
+        answer["error"] = attempt.error
+    return answer
+
+
+def task_json(task: Task, **before: str) -> bytes:
+    """A task as JSON, after the members `before`; the result is its own text, not decoded on the way."""
+    text = encode_json({**before, **task_answer(task)})
+    return text if task.result is None else text[:-1] + b',"result":' + (task.result or b"null") + b"}"
+
+
+def as_of(task: Task, update: TaskUpdate) -> Task:
+    """The task as it was after an update, as far as the update tells; the newest one is the task itself."""
+    if update.rev == task.rev:
+        return task
+    ended = update.state in TERMINAL
+    return replace(
+        task,
+        state=update.state,
+        rev=update.rev,
+        progress=update.progress,
+        server_id=update.server_id,
+        fence=update.fence,
+        updated_ms=update.at_ms,
+        ended_ms=update.at_ms if ended else None,
+        result=None,
+        error=None,
+        attempts=tuple(a for a in task.attempts if a.fence < update.fence),
+    )
+
+
+def plain(value: float) -> float:
+    """45 rather than 45.0."""
+    return int(value) if value == int(value) else round(value, 4)

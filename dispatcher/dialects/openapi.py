@@ -1,0 +1,135 @@
+"""OpenAPI 3.1 from the registry of operations."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
+
+from dispatcher.dialects.operation import Operation, Parameter
+from dispatcher.domain.errors import RateLimited, Unauthorized
+from dispatcher.web.errors import status_of
+from dispatcher.web.rates import Rate
+
+_RATE_HEADERS = {
+    "X-RateLimit-Limit": "Calls per minute",
+    "X-RateLimit-Remaining": "Calls left in this minute",
+    "X-RateLimit-Reset": "End of this minute, epoch seconds",
+}
+
+
+def openapi(
+    operations: Sequence[Operation], *, title: str, version: str, description: str, tags: dict[str, str], error: Any
+) -> dict[str, Any]:
+    """The document. `error` is the type of the error body, `tags` maps names to descriptions."""
+    schemas, refs = _schemas(operations, error)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, refs)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": version, "description": description},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": text} for name, text in tags.items()],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "callback": {"type": "apiKey", "in": "header", "name": "X-Callback-Token"},
+            },
+        },
+    }
+
+
+_Refs = dict[tuple[str, str], dict[str, Any]]
+
+
+def _schemas(operations: Sequence[Operation], error: Any) -> tuple[dict[str, Any], _Refs]:
+    """Component schemas, and the reference to use for (operation id, request | answer); ("", error) for errors."""
+    inputs: list[tuple[tuple[str, str], JsonSchemaMode, TypeAdapter[Any]]] = [
+        (("", "error"), "serialization", TypeAdapter(error))
+    ]
+    for operation in operations:
+        inputs.append(((operation.id, "answer"), "serialization", TypeAdapter(operation.answer)))
+        if operation.request is not None:
+            inputs.append(((operation.id, "request"), "validation", TypeAdapter(operation.request)))
+    found, definitions = TypeAdapter.json_schemas(inputs, ref_template="#/components/schemas/{model}")
+    return definitions.get("$defs", {}), {key: schema for (key, _), schema in found.items()}
+
+
+def _operation(operation: Operation, refs: _Refs) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "operationId": operation.id,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "description": _who(operation),
+        "parameters": [*_path_parameters(operation), *map(_parameter, operation.parameters)],
+        "responses": {**_success(operation, refs), **_failures(operation, refs)},
+        "security": _security(operation),
+    }
+    if operation.request is not None:
+        content: dict[str, Any] = {"schema": refs[operation.id, "request"]}
+        if operation.example is not None and operation.example.request is not None:
+            content["example"] = operation.example.request
+        made["requestBody"] = {"required": True, "content": {"application/json": content}}
+    return made
+
+
+def _who(operation: Operation) -> str:
+    access = operation.access
+    if access.public:
+        return "Public."
+    who = [f"role {role}" for role in sorted(access.roles)]
+    who += ["the server itself"] if access.own_server else []
+    who += ["the callback token of the current attempt"] if access.callback else []
+    return f"For: {', '.join(who)}."
+
+
+def _security(operation: Operation) -> list[dict[str, list[str]]]:
+    if operation.access.public:
+        return []
+    schemes = ["token", "callback"] if operation.access.callback else ["token"]
+    return [{scheme: []} for scheme in schemes]
+
+
+def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
+    names = re.findall(r"{(\w+)}", operation.path)
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": False,
+        "schema": dict(parameter.schema),
+        "description": parameter.description,
+    }
+
+
+def _success(operation: Operation, refs: _Refs) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": refs[operation.id, "answer"]}
+    if operation.example is not None and operation.example.answer is not None:
+        content["example"] = operation.example.answer
+    answer: dict[str, Any] = {"description": "Done", "content": {"application/json": content}}
+    if operation.rate is not Rate.NONE:
+        answer["headers"] = {
+            name: {"description": text, "schema": {"type": "integer"}} for name, text in _RATE_HEADERS.items()
+        }
+    return {str(operation.success): answer}
+
+
+def _failures(operation: Operation, refs: _Refs) -> dict[str, Any]:
+    kinds = [*operation.errors]
+    kinds += [] if operation.access.public else [Unauthorized]
+    kinds += [] if operation.rate is Rate.NONE else [RateLimited]
+    by_status: dict[int, list[str]] = {500: ["INTERNAL_ERROR"]}
+    for kind in kinds:
+        by_status.setdefault(status_of(kind), []).append(kind.code)
+    content = {"application/json": {"schema": refs["", "error"]}}
+    return {
+        str(status): {"description": ", ".join(dict.fromkeys(codes)), "content": content}
+        for status, codes in sorted(by_status.items())
+    }

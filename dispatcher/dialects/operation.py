@@ -1,0 +1,92 @@
+"""One operation of a dialect, as data: routing, policy, OpenAPI and tests are all made from it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dispatcher.dialects.call import Answer, Call
+from dispatcher.domain.errors import DispatchError, Forbidden
+from dispatcher.domain.principal import Principal, Role
+from dispatcher.web.rates import Rate
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may call an operation.
+
+    public       anybody, without a token
+    roles        a token with one of these roles
+    own_server   also the token of the server that the path names by `{id}`
+    callback     also the callback token of an attempt of the task that the path names by `{id}`
+    """
+
+    roles: frozenset[Role] = frozenset()
+    public: bool = False
+    own_server: bool = False
+    callback: bool = False
+    refusal: str = "Admin role required"
+
+    @property
+    def is_policy(self) -> bool:
+        return self.public or bool(self.roles)
+
+    def check(self, principal: Principal, path_id: str) -> None:
+        """Raises Forbidden."""
+        if principal.roles & self.roles or (self.own_server and principal.serves(path_id)):
+            return
+        raise Forbidden(self.refusal)
+
+
+PUBLIC = Access(public=True)
+ANYBODY = Access(frozenset(Role))  # any role
+CLIENTS = Access(frozenset({Role.CLIENT, Role.ADMIN}), refusal="Client role required")
+ADMINS = Access(frozenset({Role.ADMIN}))
+ADMINS_AND_ITSELF = Access(frozenset({Role.ADMIN}), own_server=True)
+REPORTERS = Access(
+    frozenset({Role.ADMIN, Role.SERVER}),
+    callback=True,
+    refusal="A callback token, the server's token or the admin role is required",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A query or header parameter, for OpenAPI."""
+
+    name: str
+    place: str  # query | header
+    schema: Mapping[str, Any]
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A documented request body (None without one) and answer; `path` fills the path template."""
+
+    answer: Mapping[str, Any] | None
+    request: Mapping[str, Any] | None = None
+    path: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation. `request` and `answer` are types that pydantic can describe. With `counts_itself` the handler
+    counts the call under `call.rule` together with its own work; if it fails before, the call is counted then."""
+
+    id: str
+    method: str
+    path: str
+    tag: str
+    summary: str
+    access: Access
+    rate: Rate
+    handler: Handler
+    answer: Any
+    request: Any = None
+    parameters: tuple[Parameter, ...] = ()
+    errors: tuple[type[DispatchError], ...] = ()
+    example: Example | None = None
+    counts_itself: bool = False
+    success: int = 200

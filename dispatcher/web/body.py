@@ -1,0 +1,54 @@
+"""Reading a request body within a size and a time."""
+
+import asyncio
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
+
+from dispatcher.domain.errors import Invalid, TooLarge, TooSlow
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """At most `max_bytes` per body, all of it within `deadline_s` seconds of starting to read."""
+
+    max_bytes: int = 1_048_576
+    deadline_s: float = 30.0
+
+
+async def read_body(scope: Scope, receive: Receive, limits: BodyLimits) -> bytes:
+    """The whole body. Raises TooLarge (by the declared length before anything is read, else as soon as the bytes
+    exceed it), TooSlow, Invalid (bad Content-Length), and ClientDisconnect when the caller went away."""
+    declared = Headers(scope=scope).get("content-length")
+    if declared is not None:
+        if not declared.isascii() or not declared.isdigit():
+            raise Invalid("Invalid Content-Length")
+        if len(declared) > 12 or int(declared) > limits.max_bytes:
+            raise _too_large(limits)
+    try:
+        async with asyncio.timeout(limits.deadline_s):
+            return await _read(receive, limits)
+    except TimeoutError:
+        raise TooSlow("The request body did not arrive in time") from None
+
+
+async def _read(receive: Receive, limits: BodyLimits) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > limits.max_bytes:
+            raise _too_large(limits)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _too_large(limits: BodyLimits) -> TooLarge:
+    return TooLarge(f"The request body is larger than {limits.max_bytes} bytes")

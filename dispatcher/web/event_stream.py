@@ -1,0 +1,97 @@
+"""The plumbing of a WebSocket that is fed by events: bounded both ways, closed with a code that says why."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from starlette.types import Receive, Send
+
+from dispatcher.domain.clock import Clock
+
+NOT_TEXT = 1003
+FLOOD = 1008
+TOO_BIG = 1009
+INTERNAL = 1011
+TOO_SLOW = 1013
+SIGNED_OUT = 4401
+
+
+class CloseSocket(Exception):
+    """Close with this code and reason (at most 123 bytes)."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Disconnected(Exception):
+    """The other side went away."""
+
+
+class Outbox:
+    """What waits to be sent to one socket. A consumer that falls `maxsize` messages behind is closed."""
+
+    def __init__(self, send: Send, maxsize: int = 256) -> None:
+        self._send = send
+        self._queue: asyncio.Queue[str] = asyncio.Queue(maxsize)
+
+    def put(self, text: str) -> None:
+        """Queue a message. Raises CloseSocket(1013) when the consumer is too slow."""
+        try:
+            self._queue.put_nowait(text)
+        except asyncio.QueueFull:
+            raise CloseSocket(TOO_SLOW, "Too slow: reconnect and resume") from None
+
+    async def run(self) -> None:
+        """Send, until cancelled."""
+        while True:
+            await self._send({"type": "websocket.send", "text": await self._queue.get()})
+
+    async def flush(self) -> None:
+        """Send what is queued; for the last words before a close."""
+        while not self._queue.empty():
+            await self._send({"type": "websocket.send", "text": self._queue.get_nowait()})
+
+
+class Inlet:
+    """Text messages from one socket, within a size and a rate."""
+
+    def __init__(self, receive: Receive, clock: Clock, *, max_bytes: int = 65_536, per_second: int = 100) -> None:
+        self._receive = receive
+        self._clock = clock
+        self._max_bytes = max_bytes
+        self._per_second = per_second
+        self._second = 0
+        self._count = 0
+
+    async def next(self) -> bytes:
+        """The next text message in UTF-8. Raises Disconnected, or CloseSocket with 1003, 1008 or 1009."""
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect":
+            raise Disconnected
+        text: str | None = message.get("text")
+        if text is None:
+            raise CloseSocket(NOT_TEXT, "Text messages only")
+        second = int(self._clock.monotonic())
+        self._count = self._count + 1 if second == self._second else 1
+        self._second = second
+        if self._count > self._per_second:
+            raise CloseSocket(FLOOD, f"More than {self._per_second} messages a second")
+        raw = text.encode("utf-8", "surrogatepass")
+        if len(raw) > self._max_bytes:
+            raise CloseSocket(TOO_BIG, f"Message larger than {self._max_bytes} bytes")
+        return raw
+
+
+async def until_first(*jobs: Coroutine[Any, Any, None]) -> None:
+    """Run jobs side by side until one ends; cancel the others, and raise what the first one raised."""
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
