@@ -1,0 +1,160 @@
+"""One model per section of the configuration file. The comments here are those of the file and of the reference."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+import balancer
+from dispatcher.settings.values import Duration, Size, setting
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Server(Section):
+    """Where the gateway listens and how it stops."""
+
+    host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 or :: for all")
+    port: int = setting(8787, "port to listen on", ge=0, le=65_535)
+    engine: Literal["auto", "hypercorn", "granian"] = setting(
+        "auto", "ASGI server: hypercorn, granian (extra `fast`), or auto: granian when installed"
+    )
+    public_url: str = setting("", "how GPU servers reach this gateway; empty: http://<host>:<port>")
+    max_body: Size = setting("1MiB", "largest request body; more is answered 413")
+    ping_interval: Duration = setting("20s", "how often an open WebSocket is pinged (hypercorn)")
+    drain_delay: Duration = setting("0s", "after SIGTERM: not ready, but still accepting, for so long")
+    drain_timeout: Duration = setting("30s", "then running work may take so long to end; a watchdog exits 5 s later")
+
+
+class Auth(Section):
+    """Who is believed. The keys come from the environment only."""
+
+    server_token_ttl: Duration = setting("24h", "life of the token that a registered server is given")
+
+
+def _policy(name: str) -> str:
+    try:
+        return balancer.policy_named(name).name
+    except balancer.UnknownPolicy as error:
+        raise ValueError(str(error)) from None
+
+
+class Balancer(Section):
+    """Which server gets the next task."""
+
+    algorithm: Annotated[str, AfterValidator(_policy)] = setting(
+        "round-robin", "until it is switched at run time; see docs/explanation/balancing.md"
+    )
+    aging: Duration = setting("60s", "waiting time that one level of priority is worth")
+
+
+class Limits(Section):
+    """Calls per fixed minute and principal, exact over all gateways. 0: no limit."""
+
+    enabled: bool = setting(True, "false turns all of them off")
+    default: int = setting(100, "requests that no other line counts", ge=0)
+    create: int = setting(50, "tasks created", ge=0)
+    registration: int = setting(10, "servers registered", ge=0)
+    worker: int = setting(6_000, "reports and heartbeats of one server", ge=0)
+
+
+class Dispatch(Section):
+    """How a task is run."""
+
+    max_calls: int = setting(512, "calls to GPU servers that this gateway has open at once", ge=1)
+    timeout: Duration = setting("300s", "one attempt, where the task names no time-out")
+    waiting_deadline: Duration = setting("24h", "a task that has not started by then ends as TIMEOUT")
+    sync_wait: Duration = setting("25s", "how long `async: false` waits for the end before it answers anyway")
+    attempts: int = setting(3, "attempts before a task ends as FAILED", ge=1, le=20)
+    losses: int = setting(3, "lost attempts (server or gateway died) before a task is taken for poison", ge=1, le=20)
+    other_servers: int = setting(3, "servers tried one after another when one is busy or cannot be reached", ge=0)
+    retry_base: Duration = setting("500ms", "first wait of the exponential backoff with full jitter")
+    retry_max: Duration = setting("30s", "longest wait of it")
+    retry_share: float = setting(0.2, "retries per first attempt that the fleet allows itself", ge=0, le=1)
+    retry_per_second: int = setting(10, "retries per second allowed beside that share", ge=0)
+    lease: Duration = setting("15s", "a gateway that is silent for so long loses its running attempts")
+    accepted_lease: Duration = setting("30s", "the same for a server that answered 202")
+
+
+class Servers(Section):
+    """When a GPU server is believed to be well."""
+
+    offline_after: Duration = setting("30s", "no heartbeat and no answer from endpoints.health for so long")
+    probe_every: Duration = setting("10s", "how often endpoints.health is asked where no heartbeats come")
+    eject_after: int = setting(3, "faults in a row before a server is left out", ge=1)
+    eject_base: Duration = setting("10s", "first time-out of a server; it doubles")
+    eject_max: Duration = setting("300s", "longest time-out of a server")
+
+
+class Queue(Section):
+    """Bounds of what waits. Beyond: 429 for the tenant, 503 for the namespace."""
+
+    tasks: int = setting(200_000, "waiting tasks", ge=1)
+    bytes: Size = setting("1GiB", "their payloads")
+    tenant_tasks: int = setting(100_000, "waiting tasks of one tenant", ge=1)
+    tenant_bytes: Size = setting("512MiB", "their payloads")
+    lanes: int = setting(1_024, "distinct demands (capabilities, group)", ge=1)
+    tenant_lanes: int = setting(32, "distinct demands of one tenant at a time", ge=1)
+    classes: int = setting(256, "distinct offers of servers", ge=1)
+
+
+class Retention(Section):
+    """How long things are kept."""
+
+    tasks: Duration = setting("7d", "ended tasks with their results")
+    statistics: Duration = setting("90d", "hourly figures")
+    idempotency: Duration = setting("24h", "Idempotency-Key of a create")
+
+
+class Store(Section):
+    """What the Redis behind DISPATCHER_REDIS_URL must promise with --env production: AOF and noeviction."""
+
+    loss_window: Duration = setting("0s", "accept appendfsync everysec: what a crash may cost, 2s or more")
+    durability_asserted: bool = setting(False, "managed Redis that hides CONFIG: you vouch for it")
+
+
+class Urls(Section):
+    """Which addresses registered servers may have. Link-local and metadata addresses are always refused."""
+
+    private: bool = setting(True, "allow private ranges")
+    loopback: bool = setting(True, "allow this machine")
+    ca_file: str = setting("", "PEM file of a private CA, trusted beside the public ones")
+    max_response: Size = setting("16MiB", "largest result of a server; more ends the task with RESULT_TOO_LARGE")
+
+
+class Log(Section):
+    """What is written to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = setting("info", "least severity")
+    format: Literal["auto", "json", "text"] = setting("auto", "json lines, text, or auto: text on a terminal")
+
+
+def _cron(text: str) -> str:
+    if len(text.split()) != 5:
+        raise ValueError('a cron line has five fields, like "* * * * *"')
+    return text
+
+
+class Triggers(Section):
+    """Who drives the background duties: leases, retries, deadlines, retention."""
+
+    background: bool = setting(True, "this process does; false: only calls of POST /internal/tick do")
+    crons: tuple[Annotated[str, AfterValidator(_cron)], ...] = setting(
+        (), "for the platform that makes those calls; the gateway only checks the form"
+    )
+
+
+class RedisNamespace(Section):
+    """The namespace a gateway serves: one fleet, one queue. Its address is DISPATCHER_REDIS_URL."""
+
+    binding: Literal["TASKS"] = setting("TASKS", "what it is to the gateway")
+    id: str = setting("main", "prefix and hash tag of its keys", pattern=r"^[A-Za-z0-9_-]{1,32}$")
+
+
+class Listener(Section):
+    """One more port, with one API at /. A port in use is an error that names it."""
+
+    dialect: Literal["native"] = setting("native", "the API served there")
+    host: str = setting("127.0.0.1", "address to listen on")
+    port: int = setting(8788, "port to listen on", ge=0, le=65_535)

@@ -1,0 +1,36 @@
+"""Kinds of values that people write with a unit."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+def _with_unit(text: Any, units: dict[str, int], example: str) -> int:
+    # A bare number is refused on purpose: nobody should have to guess its unit.
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", text.strip()) if isinstance(text, str) else None
+    if found is None or found[2] not in units:
+        raise ValueError(f'wants a number and one of {", ".join(units)}, like "{example}"')
+    return round(float(found[1]) * units[found[2]])
+
+
+def parse_duration(text: Any) -> int:
+    """Milliseconds of a text like "250ms", "15s", "5m", "24h", "7d". Raises ValueError."""
+    return _with_unit(text, _MS, "15s")
+
+
+def parse_size(text: Any) -> int:
+    """Bytes of a text like "64KiB" or "1MiB". Raises ValueError."""
+    return _with_unit(text, _BYTES, "1MiB")
+
+
+Duration = Annotated[int, BeforeValidator(parse_duration)]
+Size = Annotated[int, BeforeValidator(parse_size)]
+
+
+def setting(default: Any, comment: str, **constraints: Any) -> Any:
+    """A key of the configuration: its default as it is written in the file, and one line of comment."""
+    return Field(default, description=comment, validate_default=True, **constraints)
