@@ -39,7 +39,7 @@ class HttpTransport:
 
     def __init__(self, url: str, *, client: Any = None) -> None:
         self._url = checked_url(url)
-        self._client: httpx.Client = client or httpx.Client()
+        self._client: httpx.Client = client or httpx.Client(trust_env=not _is_loopback(url))
 
     def send(self, request: Request) -> Response:
         """Perform the request."""
@@ -56,7 +56,7 @@ class AsyncHttpTransport:
 
     def __init__(self, url: str, *, client: Any = None) -> None:
         self._url = checked_url(url)
-        self._client: httpx.AsyncClient = client or httpx.AsyncClient()
+        self._client: httpx.AsyncClient = client or httpx.AsyncClient(trust_env=not _is_loopback(url))
 
     async def send(self, request: Request) -> Response:
         """Perform the request."""
@@ -74,6 +74,12 @@ def checked_url(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f"the gateway's URL has to start with http:// or https:// and name a host, not {url!r}")
     return url.rstrip("/")
+
+
+def _is_loopback(url: str) -> bool:
+    """Whether the host is this machine, which no proxy from the environment can reach."""
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
 def _arguments(base: str, request: Request) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def test_attributes_are_snake_case_and_values_cannot_change() -> None:
     task = models.Task.model_validate(EXAMPLES[1][1])
     assert (task.server_id, task.created_at, task.progress) == ("server_xyz789", 1704556800000, 45)
     with pytest.raises(ValueError, match="frozen"):
-        task.status = "COMPLETED"  # type: ignore[misc]
+        task.status = "COMPLETED"
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "TIMEOUT", "CANCELLED"])

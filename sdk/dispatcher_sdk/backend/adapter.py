@@ -5,7 +5,7 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Literal, TypeVar, overload
 
@@ -83,6 +83,7 @@ class Backend:
         self._drain_timeout = drain_timeout
         self._functions = Functions()
         self._stop: asyncio.Event | None = None
+        self._hurry = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @overload
@@ -107,7 +108,10 @@ class Backend:
         return register if function is None else register(function)
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then finish what is running and leave; a second signal leaves at once."""
+        """Serve until SIGTERM or SIGINT, then finish what is running and leave.
+
+        A second signal leaves without finishing, a third without saying goodbye. Raises what `serve` raises.
+        """
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("httpx").setLevel(logging.WARNING)  # or every heartbeat becomes two lines
         logging.getLogger("httpx2").setLevel(logging.WARNING)
@@ -119,7 +123,7 @@ class Backend:
         """
         if not len(self._functions):
             raise RuntimeError("no function is decorated with @backend.predict")
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._stop, self._hurry = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
         client = AsyncDispatcher(self._dispatcher_url, self._token)
         reports = AsyncHttpTransport(client.url)
         driver = AsyncDriver(reports, asyncio.sleep)
@@ -141,9 +145,9 @@ class Backend:
                 log.info("%s serves %s as %s", self._name, url, membership.server_id)
                 if started is not None:
                     started(url)
-                await self._until_stopped(membership, calls)
+                await self._until_stopped(self._stop, membership, calls)
         finally:
-            await server.close(grace=1.0)
+            await server.close(grace=0.0 if calls.active else 1.0)  # for the last answers on their way out
             await reports.close()
             await client.close()
 
@@ -153,13 +157,13 @@ class Backend:
             with suppress(RuntimeError):  # the loop is closed: stopped already
                 self._loop.call_soon_threadsafe(self._stop.set)
 
-    async def _until_stopped(self, membership: Membership, calls: Calls) -> None:
+    async def _until_stopped(self, stop: asyncio.Event, membership: Membership, calls: Calls) -> None:
         heartbeats = asyncio.create_task(membership.beat_forever())
         try:
-            if self._stop is not None:
-                await self._stop.wait()
+            await stop.wait()
             await membership.drain()
-            if not await calls.drain(self._drain_timeout):
+            await _unless(self._hurry, calls.drain(self._drain_timeout))
+            if calls.active:
                 log.warning("%s leaves %d calls unfinished", self._name, calls.active)
         finally:
             heartbeats.cancel()
@@ -169,11 +173,13 @@ class Backend:
 
     async def _run_with_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        serving = asyncio.ensure_future(self.serve())
+        serving = asyncio.create_task(self.serve())
 
         def on_signal() -> None:
-            if self._stop is None or self._stop.is_set():
+            if self._stop is None or self._hurry.is_set():
                 serving.cancel()
+            elif self._stop.is_set():
+                self._hurry.set()
             else:
                 self._stop.set()
 
@@ -195,9 +201,9 @@ class Backend:
         )
 
 
-async def _unless(stop: asyncio.Event, work: Any) -> bool:
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:
     """Whether `work` was done before `stop` was set, which cancels it."""
-    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():

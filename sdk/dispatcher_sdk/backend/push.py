@@ -9,7 +9,7 @@ from dispatcher_sdk.backend.calls import Calls
 from dispatcher_sdk.backend.http_server import HttpRequest, HttpResponse
 from dispatcher_sdk.backend.job import BadJob, Outcome, decode
 
-CANCEL_GRACE = 2.0  # seconds that a cancelled call may take to end before the answer is "still running"
+CANCEL_GRACE = 1.0  # seconds that a cancelled call may take to end; the gateway waits two for the answer
 
 
 class Push:
