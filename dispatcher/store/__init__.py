@@ -1,0 +1,66 @@
+"""The store: every task, server and count, in Redis. The only importer of the Redis client.
+
+`open_store` connects the four ports over one client; `store.memory` implements the same ports in dicts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from dispatcher.service.ports import Coordination, ServerStore, StatsStore, TaskStore
+from dispatcher.store.connection import connect, connect_blocking
+from dispatcher.store.coordination import RedisCoordination
+from dispatcher.store.fleet import DEFAULT_ALGORITHM, Fleet
+from dispatcher.store.options import StoreOptions
+from dispatcher.store.runner import Runner
+from dispatcher.store.servers import RedisServers
+from dispatcher.store.stats import RedisStats
+from dispatcher.store.tasks import RedisTasks
+
+__all__ = ["Store", "StoreOptions", "connect", "open_store", "store_on"]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The four ports over one namespace, and how to close them."""
+
+    tasks: TaskStore
+    servers: ServerStore
+    stats: StatsStore
+    coordination: Coordination
+    client: Redis
+
+    async def close(self) -> None:
+        await self.client.aclose()
+
+
+def store_on(
+    client: Redis,
+    blocking: Callable[[], Redis],
+    *,
+    namespace: str = "dispatcher",
+    options: StoreOptions | None = None,
+    algorithm: str = DEFAULT_ALGORITHM,
+    test_clock: bool = False,
+) -> Store:
+    """A store on a given client. `blocking` makes clients for readers that wait. `test_clock` reads the time from a
+    key that a test moves."""
+    runner = Runner(client, namespace, options or StoreOptions(), test_clock=test_clock)
+    fleet = Fleet(runner, algorithm)
+    return Store(
+        tasks=RedisTasks(runner, fleet),
+        servers=RedisServers(runner, fleet),
+        stats=RedisStats(runner),
+        coordination=RedisCoordination(runner, blocking),
+        client=client,
+    )
+
+
+def open_store(
+    url: str, *, namespace: str = "dispatcher", options: StoreOptions | None = None, algorithm: str = DEFAULT_ALGORITHM
+) -> Store:
+    """A store at a `redis://`, `rediss://` or `unix://` URL; nothing is sent yet."""
+    return store_on(
+        connect(url), lambda: connect_blocking(url), namespace=namespace, options=options, algorithm=algorithm
+    )

@@ -12,17 +12,21 @@ class StoreOptions:
     aging_ms: int = 60_000  # what one priority level is worth in waiting (informative: tasks bring their boost)
     first_right_ms: int = 250  # for so long only the creator may start a task
     behind_ms: int = 250  # a head that waited longer goes before a claim
+    avoid_ms: int = 5_000  # a task is not granted to a server that failed it for so long, if there is another
     lease_ms: int = 15_000  # of an attempt that a gateway holds
     accepted_lease_ms: int = 30_000  # of an attempt that a server accepted with 202
     reap_gap_ms: int = 7_500  # after so long without a tick no lease is reaped for one lease length
     offline_after_ms: int = 30_000
     probe_every_ms: int = 10_000  # of a server that lives by its health endpoint
     retention_ms: int = 7 * DAY_MS
+    stats_ms: int = 90 * DAY_MS
 
     losses_max: int = 3
     eject_after: int = 3  # consecutive faults
     eject_base_ms: int = 10_000  # doubles with every ejection
     eject_max_ms: int = 300_000
+    rest_min_ms: int = 1_000  # a busy server is left alone at least and at most for so long
+    rest_max_ms: int = 60_000
     retry_budget_share: float = 0.2  # tokens that every first attempt earns
     retry_budget_per_s: float = 10
     retry_budget_cap: float = 500
@@ -38,4 +42,5 @@ class StoreOptions:
     classes_max: int = 256
     attempts_kept: int = 20
     updates_kept: int = 64
+    events_kept: int = 10_000
     waiters_max: int = 8

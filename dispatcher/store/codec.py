@@ -1,0 +1,124 @@
+"""Between the store's bytes and the domain's values."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dispatcher.domain.grant import Candidates, FreeServer, Grant
+from dispatcher.domain.lane import Offer
+from dispatcher.domain.principal import Owner
+from dispatcher.domain.server import Endpoints, Server, ServerHealth
+from dispatcher.domain.task import Attempt, AttemptStatus, Task, TaskError
+from dispatcher.domain.transitions import TaskState
+
+
+def fields(flat: Sequence[bytes]) -> dict[str, str]:
+    """A flat HGETALL reply as text."""
+    return {flat[i].decode(): flat[i + 1].decode("utf-8", "replace") for i in range(0, len(flat), 2)}
+
+
+def _optional(value: str | None) -> int | None:
+    return int(float(value)) if value else None
+
+
+def attempt(entry: bytes) -> Attempt:
+    fence, server, started, ended, status, error = entry.decode("utf-8", "replace").split("\t", 5)
+    return Attempt(int(fence), server, int(started), _optional(ended), AttemptStatus(status), error)
+
+
+def task(
+    task_id: str,
+    f: dict[str, str],
+    *,
+    spec: bytes,
+    attempts: Sequence[bytes] = (),
+    result: bytes = b"",
+) -> Task:
+    state = TaskState(f["state"])
+    failed = state in (TaskState.FAILED, TaskState.TIMEOUT, TaskState.RETRYING)
+    return Task(
+        id=task_id,
+        origin=f["origin"],
+        owner=Owner(f["tenant"], f["sub"]),
+        type=f["type"],
+        lane=f["lane"],
+        points=int(f["points"]),
+        state=state,
+        created_ms=int(f["created"]),
+        updated_ms=int(f["updated"]),
+        rev=int(f["rev"]),
+        spec=spec,
+        progress=float(f.get("progress", "0")),
+        fence=int(f.get("fence", "0")),
+        server_id=f.get("server") or None,
+        started_ms=_optional(f.get("started")),
+        ended_ms=_optional(f.get("ended")),
+        run_at_ms=_optional(f.get("run_at")),
+        retry_at_ms=_optional(f.get("retry_at")),
+        deadline_ms=_optional(f.get("deadline")),
+        timeout_ms=int(f["timeout"]),
+        failures=int(f.get("failures", "0")),
+        losses=int(f.get("losses", "0")),
+        run=int(f.get("run", "0")),
+        attempt_lives=state is TaskState.PROCESSING,
+        result=result if state is TaskState.COMPLETED and result else None,
+        error=TaskError(f["code"], f.get("why", "")) if failed and f.get("code") else None,
+        attempts=tuple(attempt(entry) for entry in reversed(attempts)),
+    )
+
+
+def server(server_id: str, active: int, flat: Sequence[bytes]) -> Server:
+    raw = dict(zip(flat[::2], flat[1::2], strict=True))
+    f = {k.decode(): v.decode("utf-8", "replace") for k, v in raw.items() if k != b"sealed_key"}
+    return Server(
+        id=server_id,
+        seq=int(f["seq"]),
+        origin=f["origin"],
+        name=f["name"],
+        endpoints=Endpoints(
+            f["predict"], f.get("health_url") or None, f.get("metrics_url") or None, f.get("cancel_url") or None
+        ),
+        offer=Offer.from_json(f["offer"]),
+        registered_ms=int(f["registered"]),
+        last_seen_ms=int(f["seen"]),
+        sealed_key=raw.get(b"sealed_key", b""),
+        max_concurrent=int(f["max"]),
+        weight=int(f["weight"]),
+        health=ServerHealth(f["health"]),
+        online=f["online"] == "1",
+        maintenance=f.get("maintenance") == "1",
+        reason=f.get("reason", ""),
+        ejected_until_ms=int(f.get("ejected", "0")),
+        rest_until_ms=int(f.get("rest", "0")),
+        probation=f.get("probation") == "1",
+        active=active,
+        reported_active=_optional(f.get("reported")) if f.get("reported") else None,
+        metrics=f.get("metrics", "{}"),
+        boot_id=f.get("boot_id", ""),
+    )
+
+
+def candidates(flat: Sequence[bytes]) -> tuple[Candidates, int]:
+    """Candidates and turn from `complete turn (server load)...`."""
+    free = tuple(FreeServer(flat[i].decode(), float(flat[i + 1])) for i in range(2, len(flat), 2))
+    return Candidates(free, complete=flat[0] == b"1"), int(flat[1])
+
+
+def grant(values: Sequence[Any], now_ms: int) -> Grant:
+    text = [v.decode("utf-8", "replace") for v in (*values[:7], *values[9:13])]
+    task_id, server_id, fence, nonce, kind, lane, points, ends, failures, losses, tried = text
+    return Grant(
+        task_id=task_id,
+        server_id=server_id,
+        fence=int(fence),
+        nonce=nonce,
+        type=kind,
+        lane=lane,
+        points=int(points),
+        spec=values[7],
+        payload=values[8],
+        now_ms=now_ms,
+        deadline_ms=int(ends),
+        failures=int(failures),
+        losses=int(losses),
+        tried=frozenset(filter(None, tried.split(","))),
+    )

@@ -1,0 +1,26 @@
+"""The Redis client: short time-outs, no retries of its own, raw bytes."""
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+TIMEOUT_S = 1.0
+
+
+def connect(url: str, *, max_connections: int = 64) -> Redis:
+    """A client for a `redis://`, `rediss://` or `unix://` URL. Connects when first used."""
+    return Redis.from_url(
+        url,
+        max_connections=max_connections,
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=False,
+        health_check_interval=0,
+    )
+
+
+def connect_blocking(url: str) -> Redis:
+    """A client for calls that wait for messages: its socket may stay silent for longer."""
+    return Redis.from_url(url, socket_timeout=10.0, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0))

@@ -1,0 +1,66 @@
+"""The keys of one namespace. All share the hash tag `{<namespace>}:`, so a namespace lives on one node of a Cluster.
+
+The scripts receive only that root and derive every key from it; this table names each shape once, for the
+documentation, and a test holds the scripts to it.
+"""
+
+KEYS: dict[str, str] = {
+    "t:<task>": "hash: the task's fields",
+    "in:<task>": "string: payload, the raw JSON as it came",
+    "spec:<task>": "string: JSON that belongs to the dialect",
+    "out:<task>": "string: result, the raw JSON as it came",
+    "att:<task>": "list: the last attempts, newest first, tab-separated",
+    "ev:<task>": "stream: the task's last updates, entry id = revision",
+    "q:<lane>:<tenant>": "sorted set: a tenant's waiting tasks in a lane, by creation in us less its priority's boost",
+    "lanes": "hash: lane -> what it demands (JSON)",
+    "lane_live": "hash: lane -> live tasks",
+    "lc:<lane>": "set: server classes that fit a lane",
+    "lt:<lane>": "set: tenants that wait in a lane",
+    "tl:<tenant>": "set: lanes in which a tenant waits",
+    "turn": "hash: lane -> turns given to balancers",
+    "classes": "hash: server class -> what it offers (JSON)",
+    "cl:<class>": "set: lanes that a class fits",
+    "cs:<class>": "set: registered servers of a class",
+    "cm:<class>": "set: its servers that are online and not in maintenance",
+    "free:<class>": "sorted set: its servers with a free slot, by running attempts / weight",
+    "ready:<class>": "sorted set: tenants that wait for this class, by a lower bound of their virtual time",
+    "rl:<class>:<tenant>": "sorted set: the tenant's lanes, by a lower bound of their head's score",
+    "vt": "sorted set: tenant -> virtual time (start-time fair queueing)",
+    "vclock": "string: virtual time of the namespace",
+    "s:<server>": "hash: the server's fields",
+    "slots:<server>": "sorted set: task:fence:rank that the server holds, by the lease's end",
+    "acc:<server>": "hash: accepted (202) attempts -> heartbeats in a row that did not list it",
+    "servers": "sorted set: server ids by registration sequence",
+    "alias:<dialect>:<external id>": "string: core id",
+    "up:<server>:<day>": "bitmap: minutes of the UTC day with a sign of life",
+    "due": "sorted set: every timer, by the ms it is due: l lease, x attempt time-out, d deadline, r retry, s runAt, "
+    "o slot left behind, hb heartbeat, f end of rest or ejection",
+    "keep": "sorted set: ended tasks, by the ms they are removed",
+    "reg": "hash: epoch, matching, seq, algorithm, floor",
+    "reglog": "sorted set: server -> epoch of its last change",
+    "ix:<origin>:<state>": "sorted set: tasks by creation",
+    "ix:<origin>:<tenant>:<sub>:<state>": "sorted set: an owner's tasks by creation",
+    "live": "hash: live tasks and payload bytes, in all and per tenant",
+    "budget": "hash: retry budget",
+    "claim:<claim>": "hash: grant given instead of a claimed task, a minute",
+    "idem:<origin>:<tenant>:<sub>:<key>": "hash: task and digest of an Idempotency-Key, a day",
+    "rl:<rule>:<principal>:<window>": "string: calls in a fixed minute",
+    "st:<scope>:<day>": "hash: hour:counter of a UTC day; scope o:<origin>, p:<origin>:<tenant>:<sub>, s:<server>",
+    "sum:<scope>": "hash: the same counters since ever",
+    "ev": "stream: the fleet's events",
+    "gw": "sorted set: living gateways, by the ms their presence ends",
+    "inbox:<gateway>": "stream: messages to a gateway",
+    "last_tick": "string: ms of the last tick",
+    "no_reap_until": "string: ms until which no lease is reaped after an outage",
+}
+
+
+def root(namespace: str) -> str:
+    """The prefix of every key of a namespace."""
+    return "{" + namespace + "}:"
+
+
+def to_markdown() -> str:
+    """The table for the documentation."""
+    rows = [f"| `{{<namespace>}}:{shape}` | {meaning} |" for shape, meaning in KEYS.items()]
+    return "\n".join(["| key | holds |", "|---|---|", *rows]) + "\n"

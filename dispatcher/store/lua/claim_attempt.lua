@@ -1,0 +1,51 @@
+-- claim_attempt: start an attempt on a server with a free slot, or refuse without a trace.
+-- KEYS    root
+-- ARGV    task_id server claim_id nonce gateway lease_ms:n expected last
+-- OPTIONS behind_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap updates_kept events_kept
+-- EVENTS  claim
+-- RETURNS granted grant... | behind grant... | full complete turn (server load)... | moved complete turn (server load)... | gone state
+--- @include grant
+--- @include candidates
+--- @include may
+local key = root .. 't:' .. task_id
+local t = hash(key)
+local earlier = redis.call('HMGET', root .. 'claim:' .. claim_id, 'task', 'fence')
+if earlier[1] then -- answered `behind` before; the reply was lost
+  local other = hash(root .. 't:' .. earlier[1])
+  if other and other.fence == earlier[2] then return reply('behind', unpack(grant_of(earlier[1], other))) end
+end
+if t and t.claim == claim_id and t.state == 'PROCESSING' then return reply('granted', unpack(grant_of(task_id, t))) end
+if not t or not may('claim', t.state) then return reply('gone', t and t.state or '') end
+
+local place = redis.call('HMGET', root .. 's:' .. server, 'class', 'weight')
+local load = place[1] and redis.call('ZSCORE', root .. 'free:' .. place[1], server)
+if not load then
+  if last == '1' and number(t.right) > now then redis.call('HSET', key, 'right', '0') end
+  return reply('full', unpack(candidates(t.lane)))
+end
+if expected ~= '' and math.abs(number(load) - number(expected)) * math.max(number(place[2]), 1) > 1.000001 then
+  return reply('moved', unpack(candidates(t.lane)))
+end
+
+local function own_place()
+  local bound = number(redis.call('ZSCORE', root .. 'ready:' .. place[1], t.tenant))
+  return math.max(bound, number(redis.call('ZSCORE', root .. 'vt', t.tenant)))
+end
+
+local function precedes(head)
+  if head.id == task_id then return false end
+  if head.tenant == t.tenant then return head.score < number(t.score) end
+  local own = own_place()
+  return head.vt < own or (head.vt == own and head.tenant < t.tenant)
+end
+
+local head = select_head(server, place[1])
+if head and precedes(head) and now - number(redis.call('HGET', root .. 't:' .. head.id, 'queued')) > behind_ms then
+  local other = hash(root .. 't:' .. head.id)
+  local grant = start_attempt(head.id, other, server, nonce, gateway, claim_id, lease_ms)
+  redis.call('HSET', root .. 'claim:' .. claim_id, 'task', head.id, 'fence', other.fence)
+  redis.call('PEXPIRE', root .. 'claim:' .. claim_id, 60000)
+  redis.call('HSET', key, 'right', '0')
+  return reply('behind', unpack(grant))
+end
+return reply('granted', unpack(start_attempt(task_id, t, server, nonce, gateway, claim_id, lease_ms)))

@@ -1,0 +1,89 @@
+-- create_task: persist and enqueue a task, or refuse without a trace (but for the rate count).
+-- KEYS    root
+-- ARGV    task_id origin tenant sub type lane points boost_ms:n spec payload timeout_ms attempts_max run_at:n deadline:n waiting_ms:n weight rule rate_key rate_limit:n idem_key idem_digest idem_ttl_ms waiter
+-- OPTIONS first_right_ms queue_max queue_bytes_max tenant_max tenant_bytes_max tenant_lanes_max stats_ms retention_ms updates_kept events_kept
+-- RETURNS created id state created_ms rate_count rate_reset [complete turn (server load)...] | replayed id state created_ms rate_count rate_reset
+-- RETURNS limited count reset | lane_unknown | key_reused | quota | full | deadline_past
+--- @include ending
+--- @include candidates
+--- @include rate
+local key = root .. 't:' .. task_id
+if redis.call('HEXISTS', root .. 'lanes', lane) == 0 then return reply('lane_unknown') end
+
+local known = hash(key)
+if known then -- our own reply was lost
+  if known.state == 'PENDING' and number(known.right) > now then
+    local free = candidates(lane)
+    free[2] = known.turn or '0'
+    if #free > 2 then return reply('created', task_id, known.state, known.created, '0', '0', unpack(free)) end
+  end
+  return reply('created', task_id, known.state, known.created, '0', '0')
+end
+
+local rate_count, rate_reset = rate_hit(rule, rate_key, rate_limit)
+if rate_limit > 0 and rate_count > rate_limit then return reply('limited', text(rate_count), text(rate_reset)) end
+
+local idem = root .. 'idem:' .. origin .. ':' .. tenant .. ':' .. sub .. ':' .. idem_key
+if idem_key ~= '' then
+  local first = redis.call('HMGET', idem, 'id', 'digest')
+  if first[1] then
+    if first[2] ~= idem_digest then return reply('key_reused') end
+    local t = redis.call('HMGET', root .. 't:' .. first[1], 'state', 'created')
+    if t[1] then return reply('replayed', first[1], t[1], t[2], text(rate_count), text(rate_reset)) end
+  end
+end
+
+if deadline > 0 and deadline <= now then return reply('deadline_past') end
+local live = redis.call('HMGET', root .. 'live', 'n', 'b', 'n:' .. tenant, 'b:' .. tenant)
+if number(live[1]) >= queue_max or number(live[2]) + #payload > queue_bytes_max then return reply('full') end
+if number(live[3]) >= tenant_max or number(live[4]) + #payload > tenant_bytes_max then return reply('quota') end
+if redis.call('SISMEMBER', root .. 'tl:' .. tenant, lane) == 0
+  and redis.call('SCARD', root .. 'tl:' .. tenant) >= tenant_lanes_max then return reply('quota') end
+
+local later = run_at > now
+local state = later and 'SCHEDULED' or 'PENDING'
+local t = {origin = origin, tenant = tenant, sub = sub, type = type, lane = lane, points = points, state = state,
+  created = text(now), updated = text(now), score = text(now_us - boost_ms * 1000), timeout = timeout_ms,
+  attempts_max = attempts_max, boost = text(boost_ms), bytes = text(#payload), weight = weight}
+local flat = {}
+for field, value in pairs(t) do
+  flat[#flat + 1] = field
+  flat[#flat + 1] = value
+end
+redis.call('HSET', key, unpack(flat))
+redis.call('SET', root .. 'in:' .. task_id, payload)
+redis.call('SET', root .. 'spec:' .. task_id, spec)
+if waiter ~= '' then redis.call('HSET', key, 'waiters', waiter) end
+if idem_key ~= '' then
+  redis.call('HSET', idem, 'id', task_id, 'digest', idem_digest)
+  redis.call('PEXPIRE', idem, idem_ttl_ms)
+  redis.call('HSET', key, 'idem', idem_key)
+end
+if later then
+  redis.call('HSET', key, 'run_at', text(run_at))
+  redis.call('ZADD', root .. 'due', run_at, 's:' .. task_id)
+end
+if deadline > 0 then
+  redis.call('HSET', key, 'deadline', text(deadline))
+  redis.call('ZADD', root .. 'due', deadline, 'd:' .. task_id)
+elseif waiting_ms > 0 then
+  local at = math.max(run_at, now) + waiting_ms
+  redis.call('HSET', key, 'waiting_deadline', text(at))
+  redis.call('ZADD', root .. 'due', at, 'd:' .. task_id)
+end
+index_put(task_id, t)
+count_live(t, 1)
+count(t, 'created', 1)
+local free = {}
+if not later then
+  redis.call('HSET', key, 'queued', t.created)
+  enqueue(task_id, t)
+  free = candidates_with_turn(lane)
+  if #free > 2 then
+    redis.call('HSET', key, 'right', text(now + first_right_ms), 'turn', free[2])
+  else
+    free = {}
+  end
+end
+announce(task_id, t)
+return reply('created', task_id, state, t.created, text(rate_count), text(rate_reset), unpack(free))

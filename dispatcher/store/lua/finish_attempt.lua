@@ -1,0 +1,97 @@
+-- finish_attempt: record how an attempt ended: state, slot, statistics, event and the next grant in one step.
+-- KEYS    root
+-- ARGV    task_id by fence:n nonce holder verdict digest result code why slot_free rest_ms:n retry_delay_ms:n want_next gateway lease_ms:n
+-- OPTIONS losses_max first_right_ms eject_after eject_base_ms eject_max_ms rest_min_ms rest_max_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap retention_ms stats_ms updates_kept events_kept
+-- EVENTS  complete fail retry_later requeue
+-- RETURNS finished state duplicate [grant...] | handed_on state complete turn (server load)...
+-- RETURNS not_found | stale | never_held | no_attempt | conflict | ended state
+--- @include lost
+--- @include faults
+--- @include grant
+--- @include candidates
+--- @include reporter
+--- @include may
+local key = root .. 't:' .. task_id
+local t = hash(key)
+if not t then return reply('not_found') end
+local refusal = judge_reporter(task_id, t)
+if refusal then return reply(refusal) end
+fence = t.fence
+local member = slot(task_id, fence)
+local signature = fence .. ':' .. verdict .. ':' .. digest
+
+local function recorded_grant()
+  local next_id, next_fence = string.match(t.next or '', '^([^:]+):(%d+)$')
+  local other = next_id and hash(root .. 't:' .. next_id)
+  if other and other.fence == next_fence and other.state == 'PROCESSING' then return grant_of(next_id, other) end
+  return {}
+end
+
+local is_end = verdict == 'completed' or verdict == 'failed'
+if t.done == signature then return reply('finished', t.state, '1', unpack(recorded_grant())) end
+if not may('fail', t.state) then
+  if free_slot(t.server, member) then wake() end -- the one trace a refusal may leave
+  local own_end = string.match(t.done or '', '^(%d+):') == fence
+  if own_end and (t.state == 'COMPLETED' or t.state == 'FAILED') then return reply('conflict') end
+  return reply('ended', t.state)
+end
+if t.state ~= 'PROCESSING' and t.state ~= 'PAUSED' and not is_end then return reply('stale') end
+
+if slot_free == '1' then free_slot(t.server, member) else leave_slot(t.server, member) end
+local AS = {completed = 'completed', failed = 'failed', failure = 'failed', timed_out = 'timeout', lost = 'lost',
+  busy = 'busy', not_sent = 'not_sent', released = 'released'}
+attempt_ended(task_id, AS[verdict], why)
+redis.call('HSET', key, 'done', signature)
+redis.call('HDEL', key, 'next')
+
+local function blame()
+  local tried = t.tried and t.tried ~= '' and (t.tried .. ',' .. t.server) or t.server
+  if not string.find(',' .. (t.tried or '') .. ',', ',' .. t.server .. ',', 1, true) then
+    redis.call('HSET', key, 'tried', string.sub(tried, -640))
+  end
+  server_fault(t.server, t.lane)
+end
+
+local function timed()
+  for _, add in ipairs({{'timed', 1}, {'duration_ms', now - number(t.started)}}) do
+    count(t, add[1], add[2])
+    count_server(t.server, add[1], add[2])
+  end
+end
+
+local handed_on = nil
+if is_end then
+  if verdict == 'completed' then redis.call('SET', root .. 'out:' .. task_id, result) end
+  timed()
+  end_task(task_id, t, verdict == 'completed' and 'COMPLETED' or 'FAILED', code, why)
+  server_success(t.server)
+elseif verdict == 'failure' or verdict == 'timed_out' then
+  blame()
+  count(t, 'attempt_failures', 1)
+  count_server(t.server, 'attempt_failures', 1)
+  if redis.call('HINCRBY', key, 'failures', 1) >= number(t.attempts_max) then
+    end_task(task_id, t, verdict == 'timed_out' and 'TIMEOUT' or 'FAILED', code, why)
+  else
+    retry_later(task_id, t, now + retry_delay_ms, code, why)
+  end
+elseif verdict == 'lost' then
+  blame()
+  lost(task_id, t, code, why)
+else
+  local hand_on = verdict ~= 'released'
+  if verdict == 'busy' then server_busy(t.server, t.lane, rest_ms) end
+  if verdict == 'not_sent' then blame() end
+  requeue(task_id, t, hand_on and now + first_right_ms or 0)
+  if hand_on then
+    handed_on = candidates_with_turn(t.lane)
+    if #handed_on == 2 then
+      redis.call('HSET', key, 'right', '0')
+      handed_on = nil
+    end
+  end
+end
+
+local grant = want_next ~= '' and grant_next(t.server, want_next, gateway, 'f:' .. signature, lease_ms)
+if grant then redis.call('HSET', key, 'next', grant[1] .. ':' .. grant[3]) end
+if handed_on then return reply('handed_on', t.state, unpack(handed_on)) end
+return reply('finished', t.state, '0', unpack(grant or {}))

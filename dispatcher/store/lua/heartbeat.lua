@@ -1,0 +1,35 @@
+-- heartbeat: a server lives. Renews the leases of the attempts it accepted; never clears maintenance or an ejection.
+-- KEYS    root
+-- ARGV    server_id health active metrics boot_id running_given running...
+-- OPTIONS offline_after_ms accepted_lease_ms losses_max retention_ms stats_ms attempts_kept updates_kept events_kept
+-- RETURNS seen | not_found
+--- @include accepted
+--- @include alive
+local key = root .. 's:' .. server_id
+local s = redis.call('HMGET', key, 'boot_id', 'health')
+if not s[1] and redis.call('EXISTS', key) == 0 then return reply('not_found') end
+if boot_id ~= '' and s[1] and s[1] ~= '' and s[1] ~= boot_id then lose_accepted(server_id, 'The server restarted') end
+if running_given == '1' then
+  local listed = {}
+  for i = running_at, #ARGV do listed[ARGV[i]] = true end
+  for _, member in ipairs(redis.call('HKEYS', root .. 'acc:' .. server_id)) do
+    local id = task_of(member)
+    if listed[id] then
+      redis.call('HSET', root .. 'acc:' .. server_id, member, '0')
+    elseif redis.call('HINCRBY', root .. 'acc:' .. server_id, member, 1) >= 2 then
+      lose_attempt(server_id, member, 'The server no longer runs it')
+    end
+  end
+end
+redis.call('HSET', key, 'seen', text(now), 'health', health, 'metrics', metrics)
+if boot_id ~= '' then redis.call('HSET', key, 'boot_id', boot_id) end
+if active ~= '' then
+  local foreign = math.max(0, number(active) - redis.call('ZCARD', root .. 'slots:' .. server_id))
+  redis.call('HSET', key, 'reported', active, 'foreign', text(foreign), 'foreign_until', text(now + 30000))
+else
+  redis.call('HDEL', key, 'reported', 'foreign', 'foreign_until')
+end
+renew_accepted(server_id, now + accepted_lease_ms)
+sign_of_life(server_id, now + offline_after_ms)
+if s[2] ~= health then register_change(server_id) end
+return reply('seen')

@@ -1,0 +1,21 @@
+-- The task's last attempts, newest first, as tab-separated fields: fence server started ended status error.
+--- @include base
+local function attempt_started(id, fence, server)
+  redis.call('LPUSH', root .. 'att:' .. id, table.concat({fence, server, text(now), '', 'running', ''}, '\t'))
+  redis.call('LTRIM', root .. 'att:' .. id, 0, attempts_kept - 1)
+end
+
+local function attempt_ended(id, status, why)
+  local entry = redis.call('LINDEX', root .. 'att:' .. id, 0)
+  if not entry then return end
+  local fence, server, started = string.match(entry, '^(%d+)\t([^\t]*)\t(%d+)')
+  redis.call('LSET', root .. 'att:' .. id, 0,
+    table.concat({fence, server, started, text(now), status, (string.gsub(why, '%c', ' '))}, '\t'))
+end
+
+local function ever_held(id, server)
+  for _, entry in ipairs(redis.call('LRANGE', root .. 'att:' .. id, 0, -1)) do
+    if string.match(entry, '^%d+\t([^\t]*)') == server then return true end
+  end
+  return false
+end

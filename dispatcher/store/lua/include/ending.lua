@@ -1,0 +1,63 @@
+-- How a task leaves an attempt, the queue, or life.
+--- @include state
+--- @include queue
+--- @include stats
+local function tell_waiters(id, t)
+  for gateway in string.gmatch(t.waiters or '', '[^,]+') do
+    local inbox = root .. 'inbox:' .. gateway
+    redis.call('XADD', inbox, 'MAXLEN', '~', 1000, '*', 'kind', 'ended', 'task', id)
+    redis.call('PEXPIRE', inbox, 10000)
+  end
+end
+
+local function drop_timers(id)
+  redis.call('ZREM', root .. 'due', 'l:' .. id, 'x:' .. id, 'd:' .. id, 'r:' .. id, 's:' .. id)
+end
+
+local function count_live(t, by)
+  redis.call('HINCRBY', root .. 'live', 'n', by)
+  redis.call('HINCRBY', root .. 'live', 'b', by * number(t.bytes))
+  redis.call('HINCRBY', root .. 'live', 'n:' .. t.tenant, by)
+  redis.call('HINCRBY', root .. 'live', 'b:' .. t.tenant, by * number(t.bytes))
+  if redis.call('HINCRBY', root .. 'lane_live', t.lane, by) <= 0 then redis.call('HDEL', root .. 'lane_live', t.lane) end
+end
+
+local ENDED_AS = {COMPLETED = 'completed', FAILED = 'failed', TIMEOUT = 'failed', CANCELLED = 'cancelled'}
+
+local function end_task(id, t, state, code, why)
+  local key = root .. 't:' .. id
+  if t.state == 'PENDING' then dequeue(id, t) end
+  drop_timers(id)
+  set_state(id, t, state)
+  redis.call('HSET', key, 'ended', text(now), 'code', code, 'why', why, 'right', '0')
+  redis.call('HDEL', key, 'retry_at', 'queued')
+  if state == 'COMPLETED' then
+    t.progress = '100'
+    redis.call('HSET', key, 'progress', '100')
+  end
+  redis.call('ZADD', root .. 'keep', now + retention_ms, id)
+  count_live(t, -1)
+  count(t, ENDED_AS[state], 1)
+  count_server(t.server, ENDED_AS[state], 1)
+  announce(id, t)
+  tell_waiters(id, t)
+  redis.call('HDEL', key, 'waiters')
+end
+
+-- Back to the old place of the queue; fence and nonce stay, so a late report can still save the work.
+local function requeue(id, t, right_until)
+  redis.call('ZREM', root .. 'due', 'l:' .. id, 'x:' .. id)
+  set_state(id, t, 'PENDING')
+  redis.call('HSET', root .. 't:' .. id, 'queued', text(now), 'back', text(now), 'right', text(right_until))
+  redis.call('HDEL', root .. 't:' .. id, 'retry_at')
+  enqueue(id, t)
+  announce(id, t)
+end
+
+local function retry_later(id, t, at, code, why)
+  redis.call('ZREM', root .. 'due', 'l:' .. id, 'x:' .. id)
+  set_state(id, t, 'RETRYING')
+  redis.call('HSET', root .. 't:' .. id, 'retry_at', text(at), 'retry_from', text(now), 'code', code, 'why', why)
+  redis.call('ZADD', root .. 'due', at, 'r:' .. id)
+  announce(id, t)
+end

@@ -1,0 +1,12 @@
+-- An attempt is gone without an answer: a loss is counted, and too many end the task.
+--- @include ending
+local function lost(id, t, code, why)
+  local losses = redis.call('HINCRBY', root .. 't:' .. id, 'losses', 1)
+  count(t, 'attempt_failures', 1)
+  count_server(t.server, 'attempt_failures', 1)
+  if losses >= losses_max then
+    end_task(id, t, 'FAILED', 'POISON', 'Lost ' .. text(losses) .. ' times: ' .. why)
+  else
+    requeue(id, t, 0)
+  end
+end

@@ -1,0 +1,69 @@
+-- The head of the queue for a server's class that this server may start now, or nil.
+--- @include queue
+local HEADS = 4 -- looked at in one go
+
+local function others_online(lane)
+  local n = 0
+  for _, class in ipairs(redis.call('SMEMBERS', root .. 'lc:' .. lane)) do
+    n = n + redis.call('SCARD', root .. 'cm:' .. class)
+  end
+  return n > 1
+end
+
+local function may_start(id, lane, server)
+  local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'tried', 'back')
+  if number(t[1]) > now then return false end
+  if t[2] and t[2] ~= '' and string.find(',' .. t[2] .. ',', ',' .. server .. ',', 1, true) then
+    return number(t[3]) + avoid_ms <= now or not others_online(lane)
+  end
+  return true
+end
+
+local function select_in_lanes(class, tenant, server, looked)
+  local lanes = root .. 'rl:' .. class .. ':' .. tenant
+  local at = 0
+  while looked < HEADS do
+    local top = redis.call('ZRANGE', lanes, at, at, 'WITHSCORES')
+    if #top == 0 then return nil, looked, at == 0 end
+    local lane = top[1]
+    local heads = redis.call('ZRANGE', root .. 'q:' .. lane .. ':' .. tenant, 0, HEADS - 1, 'WITHSCORES')
+    if #heads == 0 then
+      redis.call('ZREM', lanes, lane)
+    elseif tonumber(heads[2]) > tonumber(top[2]) then
+      redis.call('ZADD', lanes, heads[2], lane)
+    else
+      for i = 1, #heads, 2 do
+        if looked == HEADS then break end
+        looked = looked + 1
+        if may_start(heads[i], lane, server) then
+          return {id = heads[i], tenant = tenant, score = tonumber(heads[i + 1])}, looked, false
+        end
+      end
+      at = at + 1
+    end
+  end
+  return nil, looked, false
+end
+
+local function select_head(server, class)
+  local ready = root .. 'ready:' .. class
+  local at, looked = 0, 0
+  while looked < HEADS do
+    local top = redis.call('ZRANGE', ready, at, at, 'WITHSCORES')
+    if #top == 0 then return nil end
+    local tenant = top[1]
+    local vt = number(redis.call('ZSCORE', root .. 'vt', tenant))
+    if vt > tonumber(top[2]) then
+      redis.call('ZADD', ready, string.format('%.17g', vt), tenant)
+    else
+      local head, seen, idle = select_in_lanes(class, tenant, server, looked)
+      looked = seen
+      if head then
+        head.vt = tonumber(top[2])
+        return head
+      end
+      if idle then redis.call('ZREM', ready, tenant) else at = at + 1 end
+    end
+  end
+  return nil
+end

@@ -1,0 +1,17 @@
+-- Counters per hour and for ever, of an origin, an owner and a server; written by the script that makes the fact.
+--- @include base
+local function count_in(scope, field, by)
+  local day = root .. 'st:' .. scope .. ':' .. text(math.floor(now / 86400000))
+  redis.call('HINCRBY', day, text(math.floor(now / 3600000) % 24) .. ':' .. field, by)
+  redis.call('PEXPIRE', day, stats_ms)
+  redis.call('HINCRBY', root .. 'sum:' .. scope, field, by)
+end
+
+local function count(t, field, by)
+  count_in('o:' .. t.origin, field, by)
+  count_in('p:' .. t.origin .. ':' .. t.tenant .. ':' .. t.sub, field, by)
+end
+
+local function count_server(server, field, by)
+  count_in('s:' .. (server and server ~= '' and server or 'none'), field, by)
+end

@@ -1,0 +1,26 @@
+-- probed: what endpoints.health answered. Good ends an ejection that is over with one task on probation.
+-- KEYS    root
+-- ARGV    server_id ok
+-- OPTIONS probe_every_ms stats_ms events_kept eject_base_ms
+-- RETURNS noted | not_found
+--- @include alive
+local key = root .. 's:' .. server_id
+local s = redis.call('HMGET', key, 'ejected', 'seen')
+if not s[1] and redis.call('EXISTS', key) == 0 then return reply('not_found') end
+if ok == '1' then
+  if number(s[1]) > 0 and number(s[1]) <= now then
+    redis.call('HSET', key, 'ejected', '0', 'probation', '1')
+    redis.call('ZREM', root .. 'due', 'f:' .. server_id)
+    register_change(server_id)
+    wake()
+  end
+  sign_of_life(server_id, now + probe_every_ms)
+else
+  if number(s[1]) > 0 and number(s[1]) <= now then
+    redis.call('HSET', key, 'ejected', text(now + eject_base_ms))
+    redis.call('ZADD', root .. 'due', now + eject_base_ms, 'f:' .. server_id)
+  end
+  redis.call('ZADD', root .. 'due', now + probe_every_ms, 'hb:' .. server_id)
+  offline(server_id)
+end
+return reply('noted')

@@ -1,0 +1,45 @@
+-- put_server: register a server, or replace the record of a known id.
+-- KEYS    root
+-- ARGV    server_id server_class class_spec matching alias origin name predict health metrics_url cancel_url offer sealed_key max weight lanes...
+-- OPTIONS classes_max offline_after_ms losses_max retention_ms stats_ms attempts_kept updates_kept events_kept
+-- RETURNS registered | stale | too_many
+--- @include accepted
+--- @include classes
+if redis.call('HEXISTS', root .. 'classes', server_class) == 0 then
+  if (redis.call('HGET', root .. 'reg', 'matching') or '0') ~= matching then return reply('stale') end
+  if redis.call('HLEN', root .. 'classes') >= classes_max then return reply('too_many') end
+  redis.call('HSET', root .. 'classes', server_class, class_spec)
+  redis.call('HINCRBY', root .. 'reg', 'matching', 1)
+  for i = lanes_at, #ARGV do
+    local lane = ARGV[i]
+    redis.call('SADD', root .. 'lc:' .. lane, server_class)
+    redis.call('SADD', root .. 'cl:' .. server_class, lane)
+    rank_lane(server_class, lane)
+  end
+end
+local key = root .. 's:' .. server_id
+local old = redis.call('HMGET', key, 'class', 'seq', 'registered')
+if old[1] then
+  lose_accepted(server_id, 'The server registered again')
+  redis.call('ZREM', root .. 'free:' .. old[1], server_id)
+  redis.call('SREM', root .. 'cm:' .. old[1], server_id)
+  redis.call('SREM', root .. 'cs:' .. old[1], server_id)
+end
+redis.call('SADD', root .. 'cs:' .. server_class, server_id)
+local seq = old[2] or text(redis.call('HINCRBY', root .. 'reg', 'seq', 1))
+redis.call('DEL', key)
+redis.call('HSET', key, 'seq', seq, 'class', server_class, 'origin', origin, 'name', name, 'predict', predict, 'health_url',
+  health, 'metrics_url', metrics_url, 'cancel_url', cancel_url, 'offer', offer, 'sealed_key', sealed_key, 'max', max,
+  'weight', weight, 'registered', old[3] or text(now), 'seen', text(now), 'online', '1', 'health', 'healthy')
+if alias ~= '' then
+  redis.call('SET', root .. 'alias:' .. alias, server_id)
+  redis.call('HSET', key, 'alias', alias)
+end
+redis.call('ZADD', root .. 'servers', seq, server_id)
+redis.call('ZADD', root .. 'due', now + offline_after_ms, 'hb:' .. server_id)
+if old[1] then drop_class_if_empty(old[1]) end
+refresh_server(server_id)
+register_change(server_id)
+announce_fleet('server', 'id', server_id, 'state', 'registered')
+wake()
+return reply('registered')

@@ -1,0 +1,38 @@
+-- retry_task: reopen a FAILED or TIMEOUT task; the fence stays, every earlier report is refused from now on.
+-- KEYS    root
+-- ARGV    task_id origin tenant sub waiting_ms:n op_id
+-- OPTIONS first_right_ms stats_ms updates_kept events_kept retention_ms
+-- EVENTS  reopen
+-- RETURNS created id state created_ms rate_count rate_reset [complete turn (server load)...] | not_found | illegal state
+--- @include ending
+--- @include candidates
+--- @include may
+--- @include owned
+local t = owned(task_id, origin, tenant, sub)
+if not t then return reply('not_found') end
+local key = root .. 't:' .. task_id
+if t.reopened_by == op_id then return reply('created', task_id, t.state, t.created, '0', '0') end
+if not may('reopen', t.state) then return reply('illegal', t.state) end
+redis.call('HINCRBY', key, 'run', 1)
+redis.call('HDEL', key, 'code', 'why', 'ended', 'done', 'next', 'tried', 'deadline', 'waiting_deadline', 'run_at')
+redis.call('DEL', root .. 'out:' .. task_id)
+t.score, t.progress = text(now_us - number(t.boost) * 1000), '0'
+redis.call('HSET', key, 'failures', '0', 'losses', '0', 'nonce', '', 'closed', t.fence or '0', 'progress', '0',
+  'score', t.score, 'queued', text(now), 'reopened_by', op_id)
+redis.call('ZREM', root .. 'keep', task_id)
+if waiting_ms > 0 then
+  redis.call('HSET', key, 'waiting_deadline', text(now + waiting_ms))
+  redis.call('ZADD', root .. 'due', now + waiting_ms, 'd:' .. task_id)
+end
+set_state(task_id, t, 'PENDING')
+count_live(t, 1)
+count(t, 'reopened', 1)
+enqueue(task_id, t)
+local free = candidates_with_turn(t.lane)
+if #free > 2 then
+  redis.call('HSET', key, 'right', text(now + first_right_ms))
+else
+  free = {}
+end
+announce(task_id, t)
+return reply('created', task_id, 'PENDING', t.created, '0', '0', unpack(free))

@@ -1,0 +1,128 @@
+-- tick: handle ripe timers, oldest first: leases, time-outs, deadlines, retries, runAt, slots left behind, servers.
+-- Retention is worked on only when nothing else is ripe.
+-- KEYS    root
+-- ARGV    gateway limit:n
+-- OPTIONS losses_max lease_ms reap_gap_ms retry_wait_max_ms retry_delay_ms eject_after eject_base_ms eject_max_ms rest_min_ms rest_max_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap retention_ms stats_ms updates_kept events_kept
+-- RETURNS ticked handled more probe...
+--- @include accepted
+--- @include faults
+--- @include alive
+--- @include budget
+--- @include remove
+local last = number(redis.call('GET', root .. 'last_tick'))
+if last > 0 and now - last > reap_gap_ms then
+  redis.call('SET', root .. 'no_reap_until', text(now + lease_ms))
+end
+redis.call('SET', root .. 'last_tick', text(now))
+local no_reap_until = number(redis.call('GET', root .. 'no_reap_until'))
+local due, probes = root .. 'due', {}
+
+local function lease_over(id)
+  local t = hash(root .. 't:' .. id)
+  if not t or not t.server then return end
+  if no_reap_until > now then
+    redis.call('ZADD', due, no_reap_until, 'l:' .. id)
+    redis.call('ZADD', root .. 'slots:' .. t.server, no_reap_until, slot(id, t.fence))
+    return
+  end
+  free_slot(t.server, slot(id, t.fence))
+  if t.state == 'PROCESSING' then
+    attempt_ended(id, 'lost', 'The lease ran out')
+    lost(id, t, 'BACKEND_LOST', 'The lease ran out')
+  end
+end
+
+local function attempt_time_over(id)
+  local t = hash(root .. 't:' .. id)
+  if not t or t.state ~= 'PROCESSING' then return end
+  local why = 'The attempt took longer than its time-out'
+  leave_slot(t.server, slot(id, t.fence))
+  attempt_ended(id, 'timeout', why)
+  redis.call('HSET', root .. 't:' .. id, 'tried', string.sub((t.tried and t.tried ~= '' and t.tried .. ',' or '') .. t.server, -640))
+  server_fault(t.server, t.lane)
+  count(t, 'attempt_failures', 1)
+  count_server(t.server, 'attempt_failures', 1)
+  if redis.call('HINCRBY', root .. 't:' .. id, 'failures', 1) >= number(t.attempts_max) then
+    end_task(id, t, 'TIMEOUT', 'TIMEOUT', why)
+  else
+    retry_later(id, t, now + retry_delay_ms, 'TIMEOUT', why)
+  end
+end
+
+local function deadline_over(id)
+  local t = hash(root .. 't:' .. id)
+  if not t or t.ended then return end
+  if t.state == 'PROCESSING' then
+    attempt_ended(id, 'timeout', 'The deadline passed')
+    leave_slot(t.server, slot(id, t.fence))
+  end
+  end_task(id, t, 'TIMEOUT', 'DEADLINE', 'The deadline passed')
+end
+
+local function retry_due(id)
+  local t = hash(root .. 't:' .. id)
+  if not t or t.state ~= 'RETRYING' then return end
+  if budget_take() then
+    requeue(id, t, 0)
+  elseif not t.deadline and now - number(t.retry_from) > retry_wait_max_ms then
+    end_task(id, t, 'FAILED', t.code or 'RETRIES_EXHAUSTED', t.why or 'No retry budget')
+  else
+    redis.call('ZADD', due, now + 1000, 'r:' .. id)
+  end
+end
+
+local function run_due(id)
+  local t = hash(root .. 't:' .. id)
+  if not t or t.state ~= 'SCHEDULED' then return end
+  set_state(id, t, 'PENDING')
+  redis.call('HSET', root .. 't:' .. id, 'queued', text(now))
+  enqueue(id, t)
+  announce(id, t)
+end
+
+local function slot_over(rest)
+  local server, member = string.match(rest, '^([^:]+):(.+)$')
+  free_slot(server, member)
+end
+
+local function silent(server)
+  local url = redis.call('HGET', root .. 's:' .. server, 'health_url')
+  if not url then return end
+  if url == '' then return offline(server) end
+  redis.call('ZADD', due, now + 5000, 'hb:' .. server) -- should the asking gateway die
+  probes[#probes + 1] = server
+end
+
+local function rest_over(server)
+  local s = redis.call('HMGET', root .. 's:' .. server, 'ejected', 'health_url', 'class')
+  if not s[3] then return end
+  if number(s[1]) > now then
+    redis.call('ZADD', due, s[1], 'f:' .. server)
+  elseif number(s[1]) > 0 and s[2] ~= '' then
+    redis.call('ZADD', due, now + 5000, 'f:' .. server)
+    probes[#probes + 1] = server
+  elseif number(s[1]) > 0 then
+    redis.call('HSET', root .. 's:' .. server, 'ejected', '0', 'probation', '1')
+    register_change(server)
+  end
+  refresh_server(server)
+end
+
+local HANDLERS = {l = lease_over, x = attempt_time_over, d = deadline_over, r = retry_due,
+  s = run_due, o = slot_over, hb = silent, f = rest_over}
+local ripe = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, limit)
+for _, member in ipairs(ripe) do
+  local kind, rest = string.match(member, '^(%a+):(.+)$')
+  redis.call('ZREM', due, member)
+  HANDLERS[kind](rest)
+end
+local handled = #ripe
+if handled == 0 then
+  redis.call('ZREMRANGEBYSCORE', root .. 'vt', '-inf', '(' .. (redis.call('GET', root .. 'vclock') or '0'))
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', root .. 'keep', '-inf', now, 'LIMIT', 0, limit)) do
+    local t = hash(root .. 't:' .. id)
+    if t then remove_task(id, t) else redis.call('ZREM', root .. 'keep', id) end
+    handled = handled + 1
+  end
+end
+return reply('ticked', text(handled), handled >= limit and '1' or '0', unpack(probes))

@@ -1,0 +1,5 @@
+-- time: what the store's clock says.
+-- KEYS    root
+-- RETURNS now
+--- @include base
+return reply('now')

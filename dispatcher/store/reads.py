@@ -1,0 +1,87 @@
+"""Reading tasks from Redis."""
+
+import asyncio
+from typing import Any
+
+from dispatcher.domain.errors import RateState
+from dispatcher.domain.event import TaskUpdate
+from dispatcher.domain.task import Task
+from dispatcher.domain.transitions import TaskState
+from dispatcher.service.ports import RateRule, TaskQuery
+from dispatcher.store import codec
+from dispatcher.store.rates import limited, rate_state
+from dispatcher.store.runner import Runner
+
+
+class TaskReads:
+    """One task, a page of tasks, a task's updates."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._run = runner
+
+    async def get(
+        self, task_id: str, *, rate: RateRule | None = None, result: bool = True
+    ) -> tuple[Task | None, RateState | None]:
+        reading = self._run.call("get_task", task_id=task_id, with_result="1" if result else "0")
+        if rate is None or rate.limit <= 0:
+            reply, state = await reading, None
+        else:  # both in one pipeline
+            counting = self._run.call("limit", rule=rate.name, rate_key=rate.key, rate_limit=rate.limit)
+            reply, counted = await asyncio.gather(reading, counting)
+            if counted.tag == "limited":
+                raise limited(counted, rate)
+            state = rate_state(rate, counted.number(0), counted.number(1))
+        if reply.tag == "not_found":
+            return None, state
+        flat, spec, attempts, out = reply.values
+        return codec.task(task_id, codec.fields(flat), spec=spec, attempts=attempts, result=out), state
+
+    async def find(self, query: TaskQuery) -> tuple[list[Task], int]:
+        root = self._run.root
+        scope = f"{root}ix:{query.origin}:"
+        if query.owner:
+            scope += f"{query.owner.tenant}:{query.owner.sub}:"
+        indexes = [scope + state for state in (query.states or tuple(TaskState))]
+        pipeline = self._run.client.pipeline(transaction=True)
+        for index in indexes:
+            pipeline.zcard(index)
+        for index in indexes:
+            pipeline.zrevrange(index, 0, query.offset + query.limit - 1, withscores=True)
+        answers = await pipeline.execute()
+        total = sum(answers[: len(indexes)])
+        merged = sorted(((-score, task) for part in answers[len(indexes) :] for task, score in part))
+        page = [task.decode() for _, task in merged[query.offset : query.offset + query.limit]]
+        return await self._brief(page), total
+
+    async def _brief(self, ids: list[str]) -> list[Task]:
+        pipeline = self._run.client.pipeline(transaction=False)
+        for task_id in ids:
+            pipeline.execute_command("HGETALL", f"{self._run.root}t:{task_id}")
+            pipeline.get(f"{self._run.root}spec:{task_id}")
+        answers = await pipeline.execute() if ids else []
+        found = zip(ids, answers[::2], answers[1::2], strict=True)
+        return [
+            codec.task(
+                task_id, {k.decode(): v.decode("utf-8", "replace") for k, v in hash_.items()}, spec=spec or b"{}"
+            )
+            for task_id, hash_, spec in found
+            if hash_
+        ]
+
+    async def updates(self, task_id: str, after_rev: int) -> tuple[list[TaskUpdate], bool]:
+        entries: Any = await self._run.client.xrange(f"{self._run.root}ev:{task_id}", min=f"({after_rev}-0")
+        found = []
+        for entry, raw in entries:
+            f = {k.decode(): v.decode() for k, v in raw.items()}
+            found.append(
+                TaskUpdate(
+                    task_id=task_id,
+                    rev=int(entry.split(b"-")[0]),
+                    state=TaskState(f["state"]),
+                    progress=float(f["progress"]),
+                    server_id=f["server"] or None,
+                    fence=int(f["fence"]),
+                    at_ms=int(f["at"]),
+                )
+            )
+        return found, bool(found) and found[0].rev > after_rev + 1

@@ -1,0 +1,107 @@
+"""Servers in Redis. Implements `service.ports.ServerStore`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dispatcher.domain.errors import NotFound, Unavailable
+from dispatcher.domain.registry import Registry
+from dispatcher.domain.server import NewServer, Server, ServerHealth
+from dispatcher.store import codec
+from dispatcher.store.fleet import Fleet
+from dispatcher.store.runner import Reply, Runner
+
+
+def _known(reply: Reply, server_id: str) -> Reply:
+    if reply.tag == "not_found":
+        raise NotFound(f"Server not found: {server_id}")
+    return reply
+
+
+class RedisServers:
+    """The server half of the store."""
+
+    def __init__(self, runner: Runner, fleet: Fleet) -> None:
+        self._run = runner
+        self._fleet = fleet
+
+    async def put(self, server: NewServer, *, alias: str | None = None) -> Server:
+        offer = server.offer
+        while True:
+            matching, lanes = await self._fleet.fitting_lanes(offer)
+            reply = await self._run.call(
+                "put_server",
+                *lanes,
+                server_id=server.id,
+                server_class=offer.server_class,
+                class_spec=offer.to_json(),
+                matching=matching,
+                alias=alias or "",
+                origin=server.origin,
+                name=server.name,
+                predict=server.endpoints.predict,
+                health=server.endpoints.health or "",
+                metrics_url=server.endpoints.metrics or "",
+                cancel_url=server.endpoints.cancel or "",
+                offer=offer.to_json(),
+                sealed_key=server.sealed_key,
+                max=server.max_concurrent,
+                weight=server.weight,
+            )
+            if reply.tag == "registered":
+                return await self.get(server.id)
+            if reply.tag == "too_many":
+                raise Unavailable("Too many different kinds of servers are registered", retry_after_s=60)
+
+    async def remove(self, server_id: str) -> None:
+        _known(await self._run.call("remove_server", server_id=server_id), server_id)
+
+    async def heartbeat(
+        self,
+        server_id: str,
+        *,
+        health: ServerHealth,
+        active: int | None,
+        metrics: str,
+        boot_id: str | None = None,
+        running: Sequence[str] | None = None,
+    ) -> Server:
+        reply = await self._run.call(
+            "heartbeat",
+            *(running or ()),
+            server_id=server_id,
+            health=health,
+            active="" if active is None else active,
+            metrics=metrics,
+            boot_id=boot_id or "",
+            running_given="0" if running is None else "1",
+        )
+        _known(reply, server_id)
+        return await self.get(server_id)
+
+    async def probed(self, server_id: str, ok: bool) -> None:
+        await self._run.call("probed", server_id=server_id, ok="1" if ok else "0")
+
+    async def set_maintenance(self, server_id: str, on: bool, reason: str) -> Server:
+        reply = await self._run.call("set_maintenance", server_id=server_id, on="1" if on else "0", reason=reason)
+        _known(reply, server_id)
+        return await self.get(server_id)
+
+    async def get(self, server_id: str) -> Server:
+        found = await self._read(server_id)
+        if not found:
+            raise NotFound(f"Server not found: {server_id}")
+        return found[0]
+
+    async def all(self) -> list[Server]:
+        return await self._read()
+
+    async def _read(self, *ids: str) -> list[Server]:
+        reply = await self._run.call("get_servers", *ids)
+        rows: list[Any] = reply.values[0]
+        return [codec.server(server_id.decode(), int(active), flat) for server_id, active, flat in rows]
+
+    async def snapshot(self) -> Registry:
+        return await self._fleet.snapshot()
+
+    async def set_algorithm(self, name: str, *, by: str) -> None:
+        await self._run.call("set_algorithm", name=name, who=by)

@@ -1,0 +1,291 @@
+"""Tasks in Redis: the verbs that move them. Implements `service.ports.TaskStore` together with `reads`."""
+
+from collections.abc import Sequence
+
+from dispatcher.domain import errors
+from dispatcher.domain.failure import Outcome
+from dispatcher.domain.grant import (
+    Behind,
+    Cancelled,
+    Claim,
+    Created,
+    Finished,
+    Full,
+    Gone,
+    Granted,
+    Held,
+    Moved,
+    Ticked,
+    Waiting,
+)
+from dispatcher.domain.ids import new_claim_id
+from dispatcher.domain.principal import Owner
+from dispatcher.domain.task import NewTask, Task
+from dispatcher.domain.transitions import TaskState
+from dispatcher.service.ports import ByAttempt, ByHolder, IdempotencyKey, RateRule, Reporter
+from dispatcher.store import codec
+from dispatcher.store.fleet import Fleet
+from dispatcher.store.rates import limited, rate_state
+from dispatcher.store.reads import TaskReads
+from dispatcher.store.runner import Reply, Runner
+
+_NO_RULE = RateRule("", "", 0)
+
+
+def _not_found(task_id: str) -> errors.NotFound:
+    return errors.NotFound(f"Task not found: {task_id}")
+
+
+def _who(owner: Owner | None) -> dict[str, str]:
+    return {"tenant": owner.tenant if owner else "", "sub": owner.sub if owner else ""}
+
+
+def _reporter(by: Reporter) -> dict[str, str | int]:
+    match by:
+        case ByAttempt(fence, nonce):
+            return {"by": "attempt", "fence": fence, "nonce": nonce, "holder": ""}
+        case ByHolder(server_id, fence):
+            return {"by": "holder", "fence": fence or 0, "nonce": "", "holder": server_id}
+        case _:
+            return {"by": "admin", "fence": 0, "nonce": "", "holder": ""}
+
+
+def _refuse(reply: Reply, task_id: str) -> None:
+    """Raise what a refused report deserves; nothing for an accepted one."""
+    match reply.tag:
+        case "not_found":
+            raise _not_found(task_id)
+        case "stale":
+            raise errors.StaleAttempt("This attempt no longer has the task: stop working on it")
+        case "never_held":
+            raise errors.Forbidden("This server never had the task")
+        case "no_attempt":
+            raise errors.IllegalState("Invalid status transition: the task has no attempt to report for")
+        case "conflict":
+            raise errors.ConflictingResult("Another end was already recorded for this attempt")
+        case "ended":
+            state = reply.text(0)
+            raise errors.AlreadyEnded(f"The task has ended: {state}", code=state)
+
+
+class RedisTasks(TaskReads):
+    """The task half of the store. Safe to repeat with identical arguments, see `Runner`."""
+
+    def __init__(self, runner: Runner, fleet: Fleet) -> None:
+        super().__init__(runner)
+        self._fleet = fleet
+
+    async def create(
+        self,
+        task: NewTask,
+        *,
+        gateway: str,
+        rate: RateRule | None = None,
+        key: IdempotencyKey | None = None,
+        waiter: bool = False,
+    ) -> Created:
+        rule = rate or _NO_RULE
+        lane = self._fleet.learn(task.demand)
+        while True:
+            reply = await self._run.call(
+                "create_task",
+                task_id=task.id,
+                origin=task.origin,
+                **_who(task.owner),
+                type=task.type,
+                lane=lane,
+                points=task.points,
+                boost_ms=task.boost_ms,
+                spec=task.spec,
+                payload=task.payload,
+                timeout_ms=task.timeout_ms,
+                attempts_max=task.attempts_max,
+                run_at=task.run_at_ms or 0,
+                deadline=task.deadline_ms or 0,
+                waiting_ms=task.waiting_deadline_ms or 0,
+                weight=task.weight,
+                rule=rule.name,
+                rate_key=rule.key,
+                rate_limit=rule.limit,
+                idem_key=key.key if key else "",
+                idem_digest=key.digest if key else "",
+                idem_ttl_ms=key.ttl_ms if key else 0,
+                waiter=gateway if waiter else "",
+            )
+            if reply.tag != "lane_unknown":
+                return self._created(reply, rule)
+            if not await self._fleet.define(task.demand):
+                raise errors.Unavailable("Too many different demands are waiting", retry_after_s=5)
+
+    @staticmethod
+    def _created(reply: Reply, rule: RateRule) -> Created:
+        match reply.tag:
+            case "limited":
+                raise limited(reply, rule)
+            case "key_reused":
+                raise errors.KeyReused("This Idempotency-Key was used with another body")
+            case "deadline_past":
+                raise errors.Invalid("deadline is in the past", field="deadline")
+            case "quota":
+                raise errors.QuotaExceeded("Too many tasks of this tenant are waiting")
+            case "full":
+                raise errors.Unavailable("The queue is full")
+        free, turn = codec.candidates(reply.values[5:]) if len(reply.values) > 5 else (None, 0)
+        return Created(
+            task_id=reply.text(0),
+            state=TaskState(reply.text(1)),
+            created_ms=reply.number(2),
+            turn=turn,
+            candidates=free,
+            rate=rate_state(rule, reply.number(3), reply.number(4)),
+            replayed=reply.tag == "replayed",
+        )
+
+    async def claim(
+        self,
+        task_id: str,
+        server_id: str,
+        *,
+        claim_id: str,
+        nonce: str,
+        gateway: str,
+        lease_ms: int,
+        expected_load: float | None = None,
+        last: bool = False,
+    ) -> Claim:
+        reply = await self._run.call(
+            "claim_attempt",
+            task_id=task_id,
+            server=server_id,
+            claim_id=claim_id,
+            nonce=nonce,
+            gateway=gateway,
+            lease_ms=lease_ms,
+            expected="" if expected_load is None else expected_load,
+            last="1" if last else "0",
+        )
+        match reply.tag:
+            case "granted":
+                return Granted(codec.grant(reply.values, reply.now_ms))
+            case "behind":
+                grant = codec.grant(reply.values, reply.now_ms)
+                await self._fleet.know({grant.lane})
+                return Behind(grant)
+            case "full":
+                return Full(codec.candidates(reply.values)[0])
+            case "moved":
+                return Moved(codec.candidates(reply.values)[0])
+        state = reply.text(0)
+        return Gone(TaskState(state) if state else None)
+
+    async def finish(
+        self,
+        task_id: str,
+        by: Reporter,
+        outcome: Outcome,
+        *,
+        gateway: str,
+        retry_delay_ms: int,
+        want_next: str | None = None,
+        lease_ms: int = 15_000,
+    ) -> Finished:
+        reply = await self._run.call(
+            "finish_attempt",
+            task_id=task_id,
+            **_reporter(by),
+            verdict=outcome.verdict,
+            digest=outcome.digest,
+            result=outcome.result,
+            code=outcome.code,
+            why=outcome.text,
+            slot_free="1" if outcome.slot_free else "0",
+            rest_ms=outcome.rest_ms,
+            retry_delay_ms=retry_delay_ms,
+            want_next=want_next or "",
+            gateway=gateway,
+            lease_ms=lease_ms,
+        )
+        _refuse(reply, task_id)
+        state = TaskState(reply.text(0))
+        if reply.tag == "handed_on":
+            free, turn = codec.candidates(reply.values[1:])
+            return Finished(state, candidates=free, turn=turn)
+        grant = codec.grant(reply.values[2:], reply.now_ms) if len(reply.values) > 2 else None
+        if grant:
+            await self._fleet.know({grant.lane})
+        return Finished(state, duplicate=reply.values[1] == b"1", grant=grant)
+
+    async def accept(self, task_id: str, by: ByAttempt, *, lease_ms: int) -> bool:
+        reply = await self._run.call(
+            "accept_attempt", task_id=task_id, fence=by.fence, nonce=by.nonce, lease_ms=lease_ms
+        )
+        return reply.tag == "accepted"
+
+    async def progress(self, task_id: str, by: Reporter, percent: float) -> Task:
+        lease_ms = self._run.options.accepted_lease_ms
+        reply = await self._run.call("progress", task_id=task_id, **_reporter(by), percent=percent, lease_ms=lease_ms)
+        _refuse(reply, task_id)
+        task, _ = await self.get(task_id, result=False)
+        if task is None:
+            raise _not_found(task_id)
+        return task
+
+    async def renew(self, held: Sequence[Held], *, gateway: str, lease_ms: int) -> frozenset[Held]:
+        if not held:
+            return frozenset()
+        flat = [part for h in held for part in (h.task_id, h.server_id, str(h.fence))]
+        reply = await self._run.call("renew", *flat, gateway=gateway, lease_ms=lease_ms)
+        return frozenset(held[int(place)] for place in reply.values)
+
+    async def cancel(self, task_id: str, *, origin: str, owner: Owner | None, by: str) -> Cancelled:
+        reply = await self._run.call("cancel_task", task_id=task_id, origin=origin, **_who(owner))
+        self._owned(reply, task_id, "cancelled")
+        if reply.tag == "already":
+            return Cancelled(already=True)
+        return Cancelled(reply.text(0) or None, reply.number(1))
+
+    async def free_slot(self, task_id: str, server_id: str, fence: int) -> None:
+        await self._run.call("free_slot", task_id=task_id, server=server_id, fence=fence)
+
+    async def retry(
+        self, task_id: str, *, origin: str, owner: Owner | None, waiting_deadline_ms: int | None
+    ) -> Created:
+        reply = await self._run.call(
+            "retry_task",
+            task_id=task_id,
+            origin=origin,
+            **_who(owner),
+            waiting_ms=waiting_deadline_ms or 0,
+            op_id=new_claim_id(),  # tells a replay from a second retry
+        )
+        self._owned(reply, task_id, "retried")
+        return self._created(reply, _NO_RULE)
+
+    async def delete(self, task_id: str, *, origin: str, owner: Owner | None) -> None:
+        reply = await self._run.call("delete_task", task_id=task_id, origin=origin, **_who(owner))
+        self._owned(reply, task_id, "deleted")
+
+    @staticmethod
+    def _owned(reply: Reply, task_id: str, verb: str) -> None:
+        if reply.tag == "not_found":
+            raise _not_found(task_id)
+        if reply.tag == "illegal":
+            raise errors.IllegalState(f"A task in state {reply.text(0)} cannot be {verb}")
+
+    async def watch(self, task_id: str, gateway: str) -> bool:
+        return (await self._run.call("watch_task", task_id=task_id, gateway=gateway)).tag == "watching"
+
+    async def tick(self, *, gateway: str, limit: int = 64) -> Ticked:
+        reply = await self._run.call("tick", gateway=gateway, limit=limit)
+        return Ticked(reply.number(0), reply.values[1] == b"1", tuple(v.decode() for v in reply.values[2:]))
+
+    async def peek(self, *, limit: int = 64) -> list[Waiting]:
+        reply = await self._run.call("peek", limit=limit)
+        heads: list[list[bytes]] = reply.values[0]
+        found = []
+        for task_id, lane, tried, free in heads:
+            candidates, turn = codec.candidates(free)  # type: ignore[arg-type]
+            servers = frozenset(filter(None, tried.decode().split(",")))
+            found.append(Waiting(task_id.decode(), lane.decode(), turn, candidates, servers))
+        await self._fleet.know({w.lane for w in found})
+        return found
