@@ -1,0 +1,20 @@
+"""The ports on dicts: the executable specification of the store, and a store for tests. Nothing survives it."""
+
+from dispatcher.domain.clock import ManualClock
+from dispatcher.service.ports import Coordination, ServerStore, StatsStore, TaskStore
+from dispatcher.store.memory.servers import MemoryServers
+from dispatcher.store.memory.state import State
+from dispatcher.store.memory.stats import MemoryCoordination, MemoryStats
+from dispatcher.store.memory.tasks import MemoryTasks
+from dispatcher.store.options import StoreOptions
+
+
+class MemoryStore:
+    """All four ports over one shared state; time moves only with `clock`."""
+
+    def __init__(self, clock: ManualClock, options: StoreOptions | None = None) -> None:
+        self.state = State(clock, options or StoreOptions())
+        self.tasks: TaskStore = MemoryTasks(self.state)
+        self.servers: ServerStore = MemoryServers(self.state)
+        self.stats: StatsStore = MemoryStats(self.state)
+        self.coordination: Coordination = MemoryCoordination(self.state)

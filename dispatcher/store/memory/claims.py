@@ -1,0 +1,92 @@
+"""Starting queued tasks: a gateway's claim, and the heads that gateways should claim."""
+
+from collections import defaultdict
+
+from dispatcher.domain.grant import Behind, Claim, Full, Gone, Granted, Moved, Waiting
+from dispatcher.domain.transitions import TaskState
+from dispatcher.store.memory import attempts, fleet
+from dispatcher.store.memory.rows import ServerRow, TaskRow
+from dispatcher.store.memory.state import State
+
+ROUNDING = 1e-6  # loads travel as decimal text
+
+
+def claim(
+    s: State,
+    task_id: str,
+    server_id: str,
+    *,
+    claim_id: str,
+    nonce: str,
+    gateway: str,
+    lease_ms: int,
+    expected_load: float | None,
+    last: bool,
+) -> Claim:
+    row = s.tasks.get(task_id)
+    if row is None:
+        return Gone(None)
+    if row.claim is not None and row.claim[0] == claim_id:
+        return _repeated(s, row, row.claim, nonce)
+    if row.state is not TaskState.PENDING or _promised(s, row, gateway):
+        return Gone(row.state)
+    server = s.servers.get(server_id)
+    refusal = _refused(s, row, server, expected_load)
+    if server is None or refusal is not None:
+        if last:
+            row.right_until_ms = 0
+        return refusal or Full(fleet.candidates(s, row.new.demand))
+    head = fleet.behind(s, server, row) or row
+    row.right_until_ms = 0
+    grant = attempts.start(s, head, server, nonce=nonce, gateway=gateway, lease_ms=lease_ms)
+    row.claim = (claim_id, head.id, grant.fence)
+    return Granted(grant) if head is row else Behind(grant)
+
+
+def _promised(s: State, row: TaskRow, gateway: str) -> bool:
+    """Another gateway has the first right to it."""
+    return row.right_until_ms > s.now and row.right_of not in ("", gateway)
+
+
+def _repeated(s: State, row: TaskRow, done: tuple[str, str, int], nonce: str) -> Claim:
+    """The answer that a claim got before, while its attempt still runs."""
+    _, task_id, fence = done
+    grant = attempts.running_grant(s, task_id, fence, nonce)
+    if grant is None:
+        return Gone(row.state)
+    return Granted(grant) if task_id == row.id else Behind(grant)
+
+
+def _refused(s: State, row: TaskRow, server: ServerRow | None, expected_load: float | None) -> Full | Moved | None:
+    demand = row.new.demand
+    if server is None or not server.free(s.now) or server not in fleet.fitting(s, demand):
+        return Full(fleet.candidates(s, demand))
+    if expected_load is not None:
+        off = abs(server.load(s.now) - expected_load) * server.new.weight
+        if off > 1 + ROUNDING:
+            return Moved(fleet.candidates(s, demand))
+    return None
+
+
+def peek(s: State, limit: int) -> list[Waiting]:
+    """Heads that waited too long while a server is free: of each lane at most as many as it has free slots."""
+    taken: dict[str, int] = defaultdict(int)
+    found: list[Waiting] = []
+    for task_id in s.queue:
+        row = s.tasks[task_id]
+        if len(found) == limit:
+            break
+        if row.right_until_ms > s.now or s.now - row.since_ms <= s.options.behind_ms:
+            continue
+        if taken[row.lane] >= _free_slots(s, row):
+            continue
+        taken[row.lane] += 1
+        turn = s.next_turn(row)
+        free = fleet.candidates(s, row.new.demand)
+        found.append(Waiting(row.id, row.lane, turn, free, frozenset(row.tried)))
+    return found
+
+
+def _free_slots(s: State, row: TaskRow) -> int:
+    free = [v for v in fleet.fitting(s, row.new.demand) if v.free(s.now)]
+    return sum(1 if v.probation else v.new.max_concurrent - v.effective(s.now) for v in free)

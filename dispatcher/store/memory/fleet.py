@@ -1,0 +1,138 @@
+"""Which servers are free for a task, which task is next for a server, and what faults do to a server."""
+
+from collections.abc import Iterator
+
+from dispatcher.domain.failure import BLAMES_SERVER, Outcome, Verdict
+from dispatcher.domain.grant import Candidates, FreeServer
+from dispatcher.domain.lane import Demand, fits
+from dispatcher.store.memory.rows import ServerRow, TaskRow
+from dispatcher.store.memory.state import State
+
+ALL_UP_TO = 64
+LEAST_LOADED = 16
+HEADS = 4  # that are looked at, to find one that is not skipped
+AVOID_MS = 5_000  # how long a task avoids a server that failed it
+REST_MIN_MS, REST_MAX_MS = 1_000, 60_000
+BUSY_MAX = 5
+ANSWERED = frozenset({Verdict.COMPLETED, Verdict.FAILED})  # it did its work, whatever came of it
+SMOOTHING = 0.2  # weight of the newest service time
+
+
+def fitting(s: State, demand: Demand) -> list[ServerRow]:
+    """The servers of a lane that are online and not in maintenance, by registration."""
+    fit = (v for v in s.servers.values() if v.serving and fits(demand, v.new.offer))
+    return sorted(fit, key=lambda v: v.seq)
+
+
+def candidates(s: State, demand: Demand, *, without: str | None = None) -> Candidates:
+    """Free servers of a lane, least loaded first."""
+    fit = fitting(s, demand)
+    free = sorted((v for v in fit if v.id != without and v.free(s.now)), key=lambda v: (v.load(s.now), v.seq))
+    complete = len(fit) <= ALL_UP_TO
+    kept = free if complete else free[:LEAST_LOADED]
+    return Candidates(tuple(FreeServer(v.id, v.load(s.now)) for v in kept), complete)
+
+
+def order(s: State, server: ServerRow) -> Iterator[TaskRow]:
+    """The waiting tasks that this server can run, in queue order."""
+    offer = server.new.offer
+    return (s.tasks[task_id] for task_id in s.queue.order(lambda lane: fits(s.demands[lane], offer)))
+
+
+def skips(s: State, server: ServerRow, row: TaskRow) -> bool:
+    """Whether a grant on this server leaves the task to others: under a first right, or just failed here."""
+    if row.right_until_ms > s.now:
+        return True
+    if server.id not in row.tried or s.now - row.since_ms >= AVOID_MS:
+        return False
+    return any(v.id != server.id for v in fitting(s, row.new.demand))
+
+
+def select(s: State, server: ServerRow) -> TaskRow | None:
+    """The next task for a server: the first of the heads that is not skipped."""
+    for _, row in zip(range(HEADS), order(s, server), strict=False):
+        if not skips(s, server, row):
+            return row
+    return None
+
+
+def behind(s: State, server: ServerRow, own: TaskRow) -> TaskRow | None:
+    """The head that goes before `own` on this server, when it has waited too long."""
+    for _, row in zip(range(HEADS), order(s, server), strict=False):
+        if row is own:
+            return None
+        if not skips(s, server, row):
+            return row if s.now - row.since_ms > s.options.behind_ms else None
+    return None
+
+
+def wake(s: State, server: ServerRow | None) -> None:
+    """A server may have become free: tell the gateways when there is work for it."""
+    if server is not None and server.free(s.now) and select(s, server) is not None:
+        s.hub.wake(s.now)
+
+
+def drop_slot(s: State, server_id: str, task_id: str, fence: int) -> bool:
+    """Free a slot; False when there is none."""
+    server = s.servers.get(server_id)
+    return server is not None and server.slots.pop((task_id, fence), None) is not None
+
+
+def judge(s: State, server: ServerRow, row: TaskRow, outcome: Outcome) -> None:
+    """What an attempt's end says of the server."""
+    verdict = outcome.verdict
+    bare_busy = verdict is Verdict.BUSY and outcome.rest_ms == 0
+    server.busy = server.busy + 1 if bare_busy else 0
+    if verdict is Verdict.BUSY:
+        server.rest_until_ms = s.now + min(max(outcome.rest_ms, REST_MIN_MS), REST_MAX_MS)
+    if verdict in ANSWERED:
+        _praise(s, server, outcome)
+    elif verdict in BLAMES_SERVER:
+        _blame(s, server, row.new.demand)
+    elif server.busy >= BUSY_MAX:
+        server.busy = 0
+        _blame(s, server, row.new.demand)
+
+
+def _praise(s: State, server: ServerRow, outcome: Outcome) -> None:
+    """It works: forget its faults, and its ejections once the longest one would be over."""
+    server.faults = 0
+    server.probation = False
+    if s.now - server.readmitted_ms > s.options.eject_max_ms:
+        server.ejections = 0
+    if outcome.service_ms is not None:
+        old = server.latency_ms
+        server.latency_ms = float(outcome.service_ms) if old is None else old + SMOOTHING * (outcome.service_ms - old)
+
+
+def _blame(s: State, server: ServerRow, demand: Demand) -> None:
+    """One more fault in a row; enough of them eject, and on probation one is enough."""
+    server.faults += 1
+    if server.ejected_until_ms or not (server.probation or server.faults >= s.options.eject_after):
+        return
+    if not _may_eject(s, server, demand):
+        return
+    server.ejections += 1
+    length = min(s.options.eject_base_ms * 2 ** (server.ejections - 1), s.options.eject_max_ms)
+    server.ejected_until_ms = server.probe_at_ms = s.now + length
+    server.faults = 0
+    server.probation = False
+    s.fleet_changed("ejected", server)
+
+
+def readmit(s: State, server: ServerRow) -> None:
+    """An ejection is over: one task at a time until one succeeds."""
+    server.ejected_until_ms = 0
+    server.readmitted_ms = s.now
+    server.probation = True
+    s.fleet_changed("readmitted", server)
+    wake(s, server)
+
+
+def _may_eject(s: State, server: ServerRow, demand: Demand) -> bool:
+    """At most half of the lane's servers, and never below what the load needs."""
+    fleet = fitting(s, demand)
+    ejected = sum(1 for v in fleet if v.ejected_until_ms)
+    rest = [v for v in fleet if not v.ejected_until_ms and v is not server]
+    in_use = sum(len(v.slots) for v in fleet)
+    return ejected + 1 <= len(fleet) // 2 and sum(v.new.max_concurrent for v in rest) >= in_use

@@ -1,0 +1,158 @@
+"""Reports on attempts: whose report counts, what late ones are told, and the end of an attempt."""
+
+from dataclasses import replace
+
+from dispatcher.domain.errors import AlreadyEnded, ConflictingResult, Forbidden, IllegalState, StaleAttempt
+from dispatcher.domain.failure import Outcome, Verdict
+from dispatcher.domain.grant import Finished
+from dispatcher.domain.task import Task
+from dispatcher.domain.transitions import TaskState
+from dispatcher.service.ports import ByAdmin, ByAttempt, ByHolder, Reporter
+from dispatcher.store.memory import attempts, fleet
+from dispatcher.store.memory.rows import AttemptRow, End, TaskRow
+from dispatcher.store.memory.state import State
+
+FINAL = frozenset({Verdict.COMPLETED, Verdict.FAILED})
+HANDED_ON = frozenset({Verdict.BUSY, Verdict.NOT_SENT})  # to other servers at once, by the same gateway
+
+
+def finish(
+    s: State,
+    task_id: str,
+    by: Reporter,
+    outcome: Outcome,
+    *,
+    gateway: str,
+    retry_delay_ms: int,
+    want_next: str | None,
+    lease_ms: int,
+) -> Finished:
+    row = s.task(task_id)
+    end = row.end
+    if end is not None and _same_end(s, row, by, outcome, end):
+        return _repeated(s, row, end, gateway, want_next)
+    attempt = _resolve(s, row, by)
+    if row.ended:
+        _refuse_ended(s, row, attempt, outcome)
+    if row.state is not TaskState.PROCESSING and outcome.verdict not in FINAL:
+        _free(s, row, attempt, outcome)  # it was written off before, nothing more to count
+        return Finished(row.state, duplicate=True)
+    freed = attempts.apply(s, row, attempt, outcome, retry_ms=retry_delay_ms)
+    if outcome.verdict in HANDED_ON:
+        found = attempts.offer(s, row, gateway, without=attempt.server_id)
+        return Finished(row.state, candidates=found, turn=row.turn if found else 0)
+    grant = None
+    server = s.servers.get(attempt.server_id)
+    if freed and server is not None and server.free(s.now):
+        head = fleet.select(s, server)
+        if head is not None and want_next is None:
+            s.hub.wake(s.now)
+        elif head is not None and want_next is not None:
+            end = row.end  # before the task itself may be started again
+            grant = attempts.start(s, head, server, nonce=want_next, gateway=gateway, lease_ms=lease_ms)
+            row.end = replace(end, grant=(head.id, grant.fence)) if end is not None else None
+    return Finished(row.state, grant=grant)
+
+
+def progress(s: State, task_id: str, by: Reporter, percent: float) -> Task:
+    row = s.task(task_id)
+    attempt = _resolve(s, row, by)
+    if row.ended:
+        raise AlreadyEnded(f"Task is {row.state}", code=row.state.value)
+    if row.state is not TaskState.PROCESSING:
+        raise StaleAttempt("The attempt no longer has the task")
+    if attempt.accepted:
+        _extend(s, row, attempt, s.options.accepted_lease_ms)
+    if percent > row.progress:
+        row.progress = min(float(percent), 100.0)
+        s.changed(row)
+    return row.view(full=True)
+
+
+def accept(s: State, task_id: str, by: ByAttempt, lease_ms: int) -> bool:
+    row = s.tasks.get(task_id)
+    if row is None or row.state is not TaskState.PROCESSING or row.attempt is None:
+        return False
+    if (row.attempt.fence, row.attempt.nonce) != (by.fence, by.nonce):
+        return False
+    row.attempt.accepted = True
+    _extend(s, row, row.attempt, lease_ms)
+    return True
+
+
+def _extend(s: State, row: TaskRow, attempt: AttemptRow, lease_ms: int) -> None:
+    s.servers[attempt.server_id].slots[row.id, attempt.fence] = s.now + lease_ms
+
+
+def _held_fence(s: State, row: TaskRow, by: ByHolder) -> int | None:
+    """The fence of the worker's slot of the task: the newest, or the one it named."""
+    server = s.servers.get(by.server_id)
+    fences = [f for task_id, f in server.slots if task_id == row.id] if server is not None else []
+    if by.fence is not None:
+        fences = [f for f in fences if f == by.fence]
+    return max(fences, default=None)
+
+
+def _same_end(s: State, row: TaskRow, by: Reporter, outcome: Outcome, end: End) -> bool:
+    """Whether this report repeats the last recorded end."""
+    if (outcome.verdict, outcome.digest) != (end.verdict, end.digest):
+        return False
+    match by:
+        case ByAttempt():
+            return (by.fence, by.nonce) == (end.fence, end.nonce)
+        case ByHolder():
+            held = _held_fence(s, row, by)
+            return by.server_id == end.server_id and by.fence in (None, end.fence) and held in (None, end.fence)
+        case ByAdmin():
+            return row.fence == end.fence
+
+
+def _repeated(s: State, row: TaskRow, end: End, gateway: str, want_next: str | None) -> Finished:
+    """The answer of before: the grant only to who asked for it then, known by its nonce."""
+    grant = None
+    if end.grant is not None and want_next is not None:
+        grant = attempts.running_grant(s, *end.grant, want_next)
+    if end.verdict in HANDED_ON and row.right_until_ms > s.now and row.right_of == gateway:
+        found = fleet.candidates(s, row.new.demand, without=end.server_id)
+        return Finished(row.state, duplicate=True, candidates=found, turn=row.turn)
+    return Finished(row.state, duplicate=True, grant=grant)
+
+
+def _resolve(s: State, row: TaskRow, by: Reporter) -> AttemptRow:
+    """The current attempt, when the reporter may speak for it."""
+    attempt = row.attempt
+    match by:
+        case ByAttempt():
+            if attempt is not None and (by.fence, by.nonce) == (attempt.fence, attempt.nonce):
+                return attempt
+            raise StaleAttempt("A newer attempt, or none, has the task")
+        case ByHolder():
+            return _resolve_holder(s, row, by, attempt)
+        case ByAdmin():
+            if attempt is None:
+                raise IllegalState("Task has no attempt yet")
+            return attempt
+
+
+def _resolve_holder(s: State, row: TaskRow, by: ByHolder, attempt: AttemptRow | None) -> AttemptRow:
+    held = _held_fence(s, row, by)
+    if attempt is not None and attempt.server_id == by.server_id:
+        own_end = row.ended and row.end is not None and row.end.fence == attempt.fence
+        if held == attempt.fence or (held is None and own_end and by.fence in (None, attempt.fence)):
+            return attempt
+    if any(past.server_id == by.server_id for past in row.attempts):
+        raise StaleAttempt("This server no longer has the task")
+    raise Forbidden("This server never had the task")
+
+
+def _refuse_ended(s: State, row: TaskRow, attempt: AttemptRow, outcome: Outcome) -> None:
+    if row.state in (TaskState.COMPLETED, TaskState.FAILED):
+        raise ConflictingResult("Another end was recorded for this attempt")
+    _free(s, row, attempt, outcome)
+    raise AlreadyEnded(f"Task is {row.state}", code=row.state.value)
+
+
+def _free(s: State, row: TaskRow, attempt: AttemptRow, outcome: Outcome) -> None:
+    """The slot that stayed behind, when the report says that the server is done with it."""
+    if outcome.slot_free and fleet.drop_slot(s, attempt.server_id, row.id, attempt.fence):
+        fleet.wake(s, s.servers.get(attempt.server_id))

@@ -1,0 +1,166 @@
+"""The records that the in-memory store keeps, and the views that callers get of them."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from dispatcher.domain.event import TaskUpdate
+from dispatcher.domain.failure import Verdict
+from dispatcher.domain.server import NewServer, Server, ServerHealth
+from dispatcher.domain.task import Attempt, NewTask, Task, TaskError
+from dispatcher.domain.transitions import TERMINAL, TaskState
+
+FOREVER_MS = 9_999_999_999_999  # the deadline of an attempt that has none
+
+
+@dataclass(slots=True)
+class AttemptRow:
+    """The current attempt of a task, or the last one after its end; None again after an explicit retry."""
+
+    fence: int
+    server_id: str
+    nonce: str
+    gateway: str
+    started_ms: int
+    deadline_ms: int
+    lease_ms: int
+    accepted: bool = False
+    missing: int = 0  # `running` lists in a row that did not name it
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last end recorded for an attempt of the task, and the grant that was answered with it."""
+
+    fence: int
+    nonce: str
+    server_id: str
+    verdict: Verdict
+    digest: str
+    grant: tuple[str, int] | None = None  # task, fence
+
+
+@dataclass(slots=True)
+class TaskRow:
+    new: NewTask
+    lane: str
+    created_ms: int
+    score: int  # microseconds; the smaller, the sooner
+    state: TaskState
+    updated_ms: int
+    since_ms: int  # when it last entered the queue
+    deadline_ms: int | None
+    waiting_deadline_ms: int | None
+    run_at_ms: int | None
+    updates: deque[TaskUpdate]
+    rev: int = 0
+    progress: float = 0.0
+    fence: int = 0
+    server_id: str | None = None
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    retry_at_ms: int | None = None
+    no_budget_since_ms: int | None = None
+    failures: int = 0
+    losses: int = 0
+    run: int = 0
+    run_started: bool = False  # this run had its first attempt
+    attempt: AttemptRow | None = None
+    end: End | None = None
+    claim: tuple[str, str, int] | None = None  # claim id, task and fence that it was answered with
+    right_until_ms: int = 0
+    right_of: str = ""
+    turn: int = 0  # of the last answer with candidates
+    tried: list[str] = field(default_factory=list)
+    waiters: list[str] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    result: bytes | None = None
+    error: TaskError | None = None
+    cause: TaskError | None = None  # why the last attempt failed
+
+    @property
+    def id(self) -> str:
+        return self.new.id
+
+    @property
+    def ended(self) -> bool:
+        return self.state in TERMINAL
+
+    def due_deadline_ms(self) -> int | None:
+        """The nearest deadline that still counts."""
+        return min((d for d in (self.deadline_ms, self.waiting_deadline_ms) if d is not None), default=None)
+
+    def view(self, *, full: bool = False, result: bool = False) -> Task:
+        new = self.new
+        return Task(
+            id=new.id, origin=new.origin, owner=new.owner, type=new.type, lane=self.lane, points=new.points,
+            state=self.state, created_ms=self.created_ms, updated_ms=self.updated_ms, rev=self.rev, spec=new.spec,
+            progress=self.progress, fence=self.fence, server_id=self.server_id, started_ms=self.started_ms,
+            ended_ms=self.ended_ms, run_at_ms=self.run_at_ms, retry_at_ms=self.retry_at_ms,
+            deadline_ms=self.deadline_ms, timeout_ms=new.timeout_ms, failures=self.failures, losses=self.losses,
+            run=self.run, attempt_lives=self.state is TaskState.PROCESSING, error=self.error,
+            result=self.result if result else None, attempts=tuple(self.attempts) if full else (),
+        )  # fmt: skip
+
+
+Slot = tuple[str, int]  # task, fence
+
+
+@dataclass(slots=True)
+class ServerRow:
+    new: NewServer
+    seq: int
+    registered_ms: int
+    last_seen_ms: int
+    alive_ms: int  # when it must have shown life again: heartbeat or probe
+    health: ServerHealth = ServerHealth.HEALTHY
+    online: bool = True
+    maintenance: bool = False
+    reason: str = ""
+    ejected_until_ms: int = 0
+    probe_at_ms: int = 0  # when an ejection that is over is probed (again)
+    ejections: int = 0  # in a row
+    readmitted_ms: int = 0
+    rest_until_ms: int = 0
+    probation: bool = False
+    faults: int = 0  # in a row
+    busy: int = 0  # busy answers without Retry-After, in a row
+    slots: dict[Slot, int] = field(default_factory=dict)  # -> end of the lease
+    foreign: int = 0
+    foreign_until_ms: int = 0
+    reported_active: int | None = None
+    latency_ms: float | None = None
+    metrics: str = "{}"
+    boot_id: str = ""
+
+    @property
+    def id(self) -> str:
+        return self.new.id
+
+    @property
+    def serving(self) -> bool:
+        """Online, and nobody told it to take no work."""
+        return self.online and not self.maintenance
+
+    def effective(self, now_ms: int) -> int:
+        """Slots held, and what the server said it does for others."""
+        return len(self.slots) + (self.foreign if now_ms < self.foreign_until_ms else 0)
+
+    def free(self, now_ms: int) -> bool:
+        most = 1 if self.probation else self.new.max_concurrent
+        idle = self.rest_until_ms <= now_ms and not self.ejected_until_ms
+        return self.serving and idle and self.effective(now_ms) < most
+
+    def load(self, now_ms: int) -> float:
+        return self.effective(now_ms) / self.new.weight
+
+    def view(self) -> Server:
+        new = self.new
+        return Server(
+            id=new.id, seq=self.seq, origin=new.origin, name=new.name, endpoints=new.endpoints, offer=new.offer,
+            registered_ms=self.registered_ms, last_seen_ms=self.last_seen_ms, sealed_key=new.sealed_key,
+            max_concurrent=new.max_concurrent, weight=new.weight, health=self.health, online=self.online,
+            maintenance=self.maintenance, reason=self.reason, ejected_until_ms=self.ejected_until_ms,
+            rest_until_ms=self.rest_until_ms, probation=self.probation, active=len(self.slots),
+            reported_active=self.reported_active, latency_ms=self.latency_ms, metrics=self.metrics,
+            boot_id=self.boot_id,
+        )  # fmt: skip

@@ -1,0 +1,161 @@
+"""The server store in dicts."""
+
+from collections.abc import Sequence
+
+from dispatcher.domain.errors import Unavailable
+from dispatcher.domain.failure import Outcome, Verdict
+from dispatcher.domain.registry import Registry
+from dispatcher.domain.server import NewServer, Server, ServerHealth
+from dispatcher.domain.transitions import TaskState
+from dispatcher.store.memory import attempts, fleet
+from dispatcher.store.memory.counters import MINUTE_MS
+from dispatcher.store.memory.rows import ServerRow
+from dispatcher.store.memory.state import State
+
+FOREIGN_MS = 30_000  # how long a reported load counts
+MISSING_MAX = 2  # `running` lists without an attempt
+
+
+class MemoryServers:
+    """Implements `ServerStore`."""
+
+    def __init__(self, state: State) -> None:
+        self._s = state
+        self._known = Registry(-1, "", {}, {})
+
+    async def put(self, server: NewServer, *, alias: str | None = None) -> Server:
+        s = self._s
+        old = s.servers.get(server.id)
+        offered = {v.new.offer.server_class for v in s.servers.values() if v is not old}
+        if server.offer.server_class not in offered and len(offered) >= s.options.classes_max:
+            raise Unavailable("Too many different kinds of servers")
+        if old is None:
+            s.sequence += 1
+        else:
+            for row, attempt in attempts.accepted(s, server.id):
+                attempts.lose(s, row, attempt, "The server registered again")
+        alive_ms = s.now + s.options.offline_after_ms
+        row_seq, since = (s.sequence, s.now) if old is None else (old.seq, old.registered_ms)
+        new = ServerRow(server, row_seq, since, s.now, alive_ms)
+        if old is not None:  # an operator's word and the leases outlive the record
+            new.slots, new.maintenance, new.reason = old.slots, old.maintenance, old.reason
+        s.servers[server.id] = new
+        s.counters.alive[server.id].add(s.now // MINUTE_MS)
+        if alias is not None:
+            s.aliases[alias] = server.id
+        s.fleet_changed("registered", new)
+        fleet.wake(s, new)
+        return new.view()
+
+    async def remove(self, server_id: str) -> None:
+        s = self._s
+        server = s.server(server_id)
+        released = Outcome(Verdict.RELEASED, text="The server was unregistered")
+        for row, attempt in attempts.running_on(s, server_id):
+            attempts.apply(s, row, attempt, released, retry_ms=0, judge=False)
+        del s.servers[server_id]
+        s.aliases = {alias: known for alias, known in s.aliases.items() if known != server_id}
+        s.fleet_changed("unregistered", server)
+        s.hub.wake(s.now)
+
+    async def heartbeat(
+        self,
+        server_id: str,
+        *,
+        health: ServerHealth,
+        active: int | None,
+        metrics: str,
+        boot_id: str | None = None,
+        running: Sequence[str] | None = None,
+    ) -> Server:
+        s = self._s
+        server = s.server(server_id)
+        if boot_id is not None:
+            self._booted(server, boot_id)
+        if running is not None:
+            self._listed(server, frozenset(running))
+        server.last_seen_ms = s.now
+        server.metrics = metrics
+        server.reported_active = active
+        server.foreign = max(0, active - len(server.slots)) if active is not None else 0
+        server.foreign_until_ms = s.now + FOREIGN_MS
+        for row, attempt in attempts.accepted(s, server_id):
+            server.slots[row.id, attempt.fence] = s.now + s.options.accepted_lease_ms
+        if server.health is not health:
+            server.health = health
+            s.epoch += 1
+        self._alive(server, s.options.offline_after_ms)
+        return server.view()
+
+    def _booted(self, server: ServerRow, boot_id: str) -> None:
+        if server.boot_id not in ("", boot_id):
+            for row, attempt in attempts.accepted(self._s, server.id):
+                attempts.lose(self._s, row, attempt, "The server restarted")
+        server.boot_id = boot_id
+
+    def _listed(self, server: ServerRow, running: frozenset[str]) -> None:
+        for row, attempt in attempts.accepted(self._s, server.id):
+            attempt.missing = 0 if row.id in running else attempt.missing + 1
+            if attempt.missing >= MISSING_MAX:
+                attempts.lose(self._s, row, attempt, "The server no longer runs it")
+        for (task_id, fence), expires in server.slots.items():
+            row_now = self._s.tasks.get(task_id)
+            current = row_now is not None and row_now.state is TaskState.PROCESSING and row_now.fence == fence
+            if task_id in running and not current:  # it works on for an attempt that has ended
+                lease_ms = self._s.now + self._s.options.accepted_lease_ms
+                server.slots[task_id, fence] = max(expires, lease_ms)
+
+    def _alive(self, server: ServerRow, next_check_ms: int) -> None:
+        s = self._s
+        s.counters.alive[server.id].add(s.now // MINUTE_MS)
+        server.alive_ms = s.now + next_check_ms
+        if not server.online:
+            server.online = True
+            s.fleet_changed("online", server)
+        fleet.wake(s, server)
+
+    async def probed(self, server_id: str, ok: bool) -> None:
+        s = self._s
+        server = s.servers.get(server_id)
+        if server is None:
+            return
+        over = 0 < server.ejected_until_ms <= s.now
+        if ok:
+            if over:
+                fleet.readmit(s, server)
+            self._alive(server, s.options.probe_every_ms)
+            return
+        if over:
+            server.ejected_until_ms = server.probe_at_ms = s.now + s.options.eject_base_ms
+        server.alive_ms = s.now + s.options.probe_every_ms
+        if server.online:
+            server.online = False
+            s.fleet_changed("offline", server)
+
+    async def set_maintenance(self, server_id: str, on: bool, reason: str) -> Server:
+        server = self._s.server(server_id)
+        if (server.maintenance, server.reason) != (on, reason):
+            server.maintenance, server.reason = on, reason
+            self._s.fleet_changed("maintenance" if on else "available", server)
+        fleet.wake(self._s, server)
+        return server.view()
+
+    async def get(self, server_id: str) -> Server:
+        return self._s.server(server_id).view()
+
+    async def all(self) -> list[Server]:
+        return [server.view() for server in sorted(self._s.servers.values(), key=lambda v: v.seq)]
+
+    async def snapshot(self) -> Registry:
+        s = self._s
+        if self._known.epoch != s.epoch:
+            servers = {server.id: server for server in await self.all()}
+            self._known = Registry(s.epoch, s.algorithm, servers, s.demands)
+        return self._known
+
+    async def set_algorithm(self, name: str, *, by: str) -> None:
+        s = self._s
+        if s.algorithm != name:
+            s.algorithm = name
+            s.epoch += 1
+            s.hub.event("balancer.changed", {"algorithm": name, "by": by})
