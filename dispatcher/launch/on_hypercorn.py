@@ -1,0 +1,58 @@
+"""Hypercorn below our launcher: its own signals, drain and command line stay unused."""
+
+import asyncio
+import socket
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from hypercorn.protocol import ws_stream
+
+from dispatcher.launch.connections import ASGIApp
+
+
+class _PlainHandshake(ws_stream.Handshake):
+    """Accepts no WebSocket extension.
+
+    Hypercorn 0.18 always accepts permessage-deflate and has no setting for it. Our messages are small; a window of
+    memory per socket, and the room it gives to decompression bombs, are not worth what it saves.
+    """
+
+    def __init__(self, headers: list[tuple[bytes, bytes]], http_version: str) -> None:
+        super().__init__(headers, http_version)
+        self.extensions = None
+
+
+ws_stream.Handshake = _PlainHandshake  # type: ignore[misc]
+
+STOP_S = 1.0  # what is open by then was given its time before
+
+
+async def run(app: ASGIApp, bound: socket.socket, stop: asyncio.Event, *, ping_interval_s: float) -> None:
+    """Serve until `stop`, and at most some 2 s longer.
+
+    The task is cancelled in the end because on Python >= 3.12.1 Hypercorn waits without limit for open connections
+    before it looks at its own graceful timeout, and because its ping task keeps a closed socket's connection for
+    one more interval.
+    """
+    config = Config()
+    config.bind = [f"fd://{bound.detach()}"]
+    config.backlog = 1024
+    config.errorlog = None
+    config.accesslog = None
+    config.include_server_header = False
+    config.keep_alive_timeout = 75.0
+    config.keep_alive_max_requests = 1_000_000
+    config.websocket_ping_interval = ping_interval_s
+    config.websocket_max_message_size = 1 << 20
+    config.graceful_timeout = STOP_S
+    task = asyncio.ensure_future(serve(app, config, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task}, timeout=2 * STOP_S)
+    finally:
+        task.cancel()
+        stopped.cancel()
+        await asyncio.gather(task, stopped, return_exceptions=True)
+    if not stop.is_set() and (error := task.exception()) is not None:
+        raise error
