@@ -27,6 +27,8 @@ local function recorded_grant()
   return {}
 end
 
+local EVENT = {completed = 'complete', failed = 'fail', failure = 'retry_later', timed_out = 'retry_later',
+  lost = 'requeue', busy = 'requeue', not_sent = 'requeue', released = 'requeue'}
 local is_end = verdict == 'completed' or verdict == 'failed'
 if t.done == signature then return reply('finished', t.state, '1', unpack(recorded_grant())) end
 if not may('fail', t.state) then
@@ -35,7 +37,7 @@ if not may('fail', t.state) then
   if own_end and (t.state == 'COMPLETED' or t.state == 'FAILED') then return reply('conflict') end
   return reply('ended', t.state)
 end
-if t.state ~= 'PROCESSING' and t.state ~= 'PAUSED' and not is_end then return reply('stale') end
+if not may(EVENT[verdict], t.state) then return reply('stale') end
 
 if slot_free == '1' then free_slot(t.server, member) else leave_slot(t.server, member) end
 local AS = {completed = 'completed', failed = 'failed', failure = 'failed', timed_out = 'timeout', lost = 'lost',
