@@ -5,6 +5,7 @@ no redirects, cookies, proxies of the environment or decompression that would ha
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 
 import httpcore
@@ -33,6 +34,26 @@ _BEFORE_SENDING = (
 _BROKEN = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
 
 
+class _Stream(httpcore.AsyncNetworkStream):
+    """A TCP stream that is closed also when the call is cancelled during the TLS handshake (httpcore leaves it)."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self.read = inner.read  # type: ignore[method-assign]
+        self.write = inner.write  # type: ignore[method-assign]
+        self.aclose = inner.aclose  # type: ignore[method-assign]
+        self.get_extra_info = inner.get_extra_info  # type: ignore[method-assign]
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return await self._inner.start_tls(ssl_context, server_hostname, timeout)
+        except asyncio.CancelledError:
+            await self._inner.aclose()
+            raise
+
+
 class _CheckedBackend(httpcore.AsyncNetworkBackend):
     """Connects only to addresses that the policy allowed, by their number: no second look-up can change them."""
 
@@ -55,7 +76,7 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
                 share = None if timeout is None else timeout / len(addresses)
                 for address in addresses:
                     try:
-                        return await self._tcp.connect_tcp(address, port, share, local_address, socket_options)
+                        return _Stream(await self._tcp.connect_tcp(address, port, share, local_address, socket_options))
                     except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                         failure = error
         except TimeoutError:

@@ -25,7 +25,7 @@ def read_json(raw: bytes) -> Any:
 def _check_depth(value: Any) -> None:
     """Level by level, so that a flat array of a million numbers costs one pass and a nested one no recursion."""
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [
             child
             for parent in level
