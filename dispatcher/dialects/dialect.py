@@ -1,12 +1,12 @@
 """A mounted API: its registry of operations, and how it says that something went wrong."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, Router
+from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dispatcher.dialects.call import Call
@@ -24,7 +24,7 @@ Render = Callable[[DispatchError, str], bytes]  # (error, request id) -> body in
 class Dialect:
     """Routes and error form of one API.
 
-    `routes` are pages and sockets beside the registry. Raises ValueError for an operation without an access policy,
+    `pages` (static) and `sockets` stand beside the registry, by path. Raises ValueError for an operation without an access policy,
     or two for one method and path.
     """
 
@@ -36,7 +36,8 @@ class Dialect:
         *,
         render: Render,
         gate: Gate,
-        routes: Sequence[BaseRoute] = (),
+        pages: Mapping[str, Response] | None = None,
+        sockets: Mapping[str, ASGIApp] | None = None,
         log: Any = None,
     ) -> None:
         self.name = name
@@ -45,6 +46,8 @@ class Dialect:
         self._render = render
         self._gate = gate
         self._log = log or structlog.get_logger("dispatcher.dialects")
+        routes: list[BaseRoute] = [WebSocketRoute(path, socket) for path, socket in (sockets or {}).items()]
+        routes += [Route(path, _Page(self, page)) for path, page in (pages or {}).items()]
         self._router = Router([*routes, *self._paths()], redirect_slashes=False, default=self._nowhere)
 
     def mount(self) -> ASGIApp:
@@ -115,14 +118,32 @@ class _Path:
         method = scope["method"]
         operation = self._methods.get("GET" if method == "HEAD" else method)
         if operation is None:
-            allow = tuple(sorted({*self._methods, *(["HEAD"] if "GET" in self._methods else [])}))
-            response = self._dialect.refusal(MethodNotAllowed(f"{method[:16]} is not allowed here", allow), scope)
+            response = self._dialect.refusal(_not_allowed(method, self._methods), scope)
         else:
             try:
                 response = await self._dialect.perform(operation, scope, receive)
             except ClientDisconnect:
                 return
         await response(scope, receive, _without_body(send) if method == "HEAD" else send)
+
+
+class _Page:
+    """A static page."""
+
+    def __init__(self, dialect: Dialect, page: Response) -> None:
+        self._dialect = dialect
+        self._page = page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        known = method in ("GET", "HEAD")
+        response = self._page if known else self._dialect.refusal(_not_allowed(method, ["GET"]), scope)
+        await response(scope, receive, _without_body(send) if method == "HEAD" else send)
+
+
+def _not_allowed(method: str, allowed: Iterable[str]) -> MethodNotAllowed:
+    allow = {*allowed, "HEAD"} if "GET" in allowed else set(allowed)
+    return MethodNotAllowed(f"{method[:16]} is not allowed here", tuple(sorted(allow)))
 
 
 def _without_body(send: Send) -> Send:

@@ -1,6 +1,6 @@
 """Query parameters, checked."""
 
-import datetime
+import datetime as dt
 import re
 
 from starlette.datastructures import QueryParams
@@ -42,10 +42,10 @@ def day(query: QueryParams, clock: Clock) -> str:
     """`date` as YYYY-MM-DD, today (UTC) when it is not given. Raises Invalid."""
     text = one(query, "date")
     if text is None:
-        return datetime.datetime.fromtimestamp(clock.now_ms() / 1000, datetime.UTC).date().isoformat()
+        return dt.datetime.fromtimestamp(clock.now_ms() / 1000, dt.UTC).date().isoformat()
     try:
         if _DATE.fullmatch(text) is None:
             raise ValueError
-        return datetime.date.fromisoformat(text).isoformat()
+        return dt.date.fromisoformat(text).isoformat()
     except ValueError:
         raise Invalid("Invalid parameter date: must be a day as YYYY-MM-DD", field="date") from None

@@ -1,8 +1,8 @@
 """Answers of the native API. Times are epoch milliseconds, durations milliseconds, rates fractions 0..1."""
 
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 TaskStatus = Literal["PENDING", "PROCESSING", "COMPLETED", "FAILED", "TIMEOUT", "CANCELLED"]
 TaskStateWord = Literal[
@@ -47,8 +47,6 @@ class TaskAnswer(TypedDict):
     error: NotRequired[str]
     errorCode: NotRequired[str]
     attempts: NotRequired[list[AttemptAnswer]]
-
-
 
 
 class CreatedAnswer(TypedDict):

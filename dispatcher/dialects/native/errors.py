@@ -1,8 +1,9 @@
 """The native error form: {error, details}, plus a stable code and the request id."""
 
 from http import HTTPStatus
+from typing import NotRequired
 
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from dispatcher.domain.errors import DispatchError
 from dispatcher.web.answer import encode_json

@@ -70,8 +70,8 @@ class RegisterServer(RequestModel):
         default=None, description="Shown to the server as a bearer token; never returned"
     )
     max_concurrent: int = Field(default=10, ge=1, le=MAX_CONCURRENT)
-    capabilities: Words = []
-    groups: Words = []
+    capabilities: Words = Field(default=[])
+    groups: Words = Field(default=[])
     priority: int = Field(default=1, ge=1, le=1000, description="Weight in balancing")
 
 

@@ -12,7 +12,12 @@ class RequestModel(BaseModel):
     """camelCase names, no type coercion, unknown fields ignored."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, strict=True, extra="ignore", frozen=True, allow_inf_nan=False, hide_input_in_errors=True
+        alias_generator=to_camel,
+        strict=True,
+        extra="ignore",
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
     )
 
 

@@ -1,0 +1,76 @@
+"""The native dialect, put together."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from dispatcher.dialects.dialect import Dialect
+from dispatcher.dialects.gate import Gate
+from dispatcher.dialects.native.errors import ErrorAnswer, render
+from dispatcher.dialects.native.options import ORIGIN, NativeOptions
+from dispatcher.dialects.native.server_operations import TAG as SERVERS
+from dispatcher.dialects.native.server_operations import server_operations
+from dispatcher.dialects.native.server_routes import CheckUrl, IssueServerToken, SealKey, ServerRoutes
+from dispatcher.dialects.native.socket import SocketLimits, TaskSocket
+from dispatcher.dialects.native.stats_operations import LOAD_BALANCER, STATISTICS, stats_operations
+from dispatcher.dialects.native.stats_routes import StatsRoutes
+from dispatcher.dialects.native.system_operations import TAG as SYSTEM
+from dispatcher.dialects.native.system_operations import system_operations
+from dispatcher.dialects.native.system_routes import SystemRoutes
+from dispatcher.dialects.native.task_operations import TAG as TASKS
+from dispatcher.dialects.native.task_operations import task_operations
+from dispatcher.dialects.native.task_routes import TaskRoutes
+from dispatcher.dialects.openapi import openapi
+from dispatcher.domain.clock import Clock
+from dispatcher.service.duties import Duties
+from dispatcher.service.services import Services
+from dispatcher.web.docs_page import docs_pages
+from dispatcher.web.health import Health
+
+_TAGS = {
+    TASKS: "Endpoints for managing task lifecycle.",
+    SERVERS: "Endpoints for managing backend servers (Admin role required).",
+    STATISTICS: "Endpoints for retrieving system statistics.",
+    LOAD_BALANCER: "Endpoints for managing load balancing.",
+    SYSTEM: "The gateway itself.",
+}
+_ABOUT = (
+    "Hand in tasks, watch them, and run the fleet of servers that does them. "
+    "Times are epoch milliseconds. Live updates come over a WebSocket at `/ws`."
+)
+
+
+def native_dialect(
+    services: Services,
+    gate: Gate,
+    clock: Clock,
+    *,
+    duties: Duties,
+    health: Health,
+    check_url: CheckUrl,
+    seal_key: SealKey,
+    issue_server_token: IssueServerToken,
+    version: str,
+    options: NativeOptions | None = None,
+    socket_limits: SocketLimits | None = None,
+    log: Any = None,
+) -> Dialect:
+    """The native API, to be mounted at the root."""
+    options = options or NativeOptions()
+    servers = ServerRoutes(
+        services, clock, check_url=check_url, seal_key=seal_key, issue_server_token=issue_server_token
+    )
+    operations = [
+        *task_operations(TaskRoutes(services, options)),
+        *server_operations(servers),
+        *stats_operations(StatsRoutes(services, clock)),
+        *system_operations(SystemRoutes(health, duties)),
+    ]
+    socket = TaskSocket(services, gate.authenticator, clock, rates=gate.rates, limits=socket_limits)
+    pages: dict[str, Response] = {}
+    if options.docs:
+        document = openapi(
+            operations, title="Edge dispatcher", version=version, description=_ABOUT, tags=_TAGS, error=ErrorAnswer
+        )
+        pages = docs_pages(document)
+    return Dialect(ORIGIN, "", operations, render=render, gate=gate, pages=pages, sockets={"/ws": socket}, log=log)
