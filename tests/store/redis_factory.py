@@ -1,58 +1,68 @@
 """The Redis store as tests want it: on a real server or on fakeredis, with a clock that the test moves."""
 
+import contextlib
+from collections.abc import AsyncIterator
+
 import fakeredis
 from redis.asyncio import Redis
 
+from dispatcher.domain.clock import Clock
 from dispatcher.store import Store, StoreOptions, store_on
+from dispatcher.store.connection import connect, connect_blocking
 
-NAMESPACE = "test"
-CLOCK = "{test}:clock"
-START_MS = 1_700_000_000_000
-
-
-class RedisWorld:
-    """A store on an empty Redis. `advance` moves its clock."""
-
-    def __init__(self, client: Redis, store: Store) -> None:
-        self.client = client
-        self.store = store
-
-    async def advance(self, ms: int) -> None:
-        await self.client.incrby(CLOCK, ms)
-
-    async def dump(self) -> dict[bytes, bytes]:
-        """Every key but the clock, byte for byte: what a refusal must leave as it was."""
-        found = {}
-        for key in sorted([k async for k in self.client.scan_iter(count=1000)]):
-            if key != CLOCK.encode():
-                found[key] = await self._content(key)
-        return found
-
-    async def _content(self, key: bytes) -> bytes:
-        kind = await self.client.type(key)
-        match kind:
-            case b"hash":
-                value: object = sorted((await self.client.hgetall(key)).items())
-            case b"zset":
-                value = await self.client.zrange(key, 0, -1, withscores=True)
-            case b"set":
-                value = sorted(await self.client.smembers(key))
-            case b"list":
-                value = await self.client.lrange(key, 0, -1)
-            case b"stream":
-                value = await self.client.xrange(key)
-            case _:
-                value = await self.client.get(key)
-        return repr((kind, value)).encode()
+FAKE = "fake"
 
 
-def fake_client() -> Redis:
-    return fakeredis.FakeAsyncRedis(server=fakeredis.FakeServer())
+async def set_clock(client: Redis, namespace: str, clock: Clock) -> None:
+    """Show the store what time it is."""
+    await client.set(f"{{{namespace}}}:clock", clock.now_ms())
 
 
-async def make_redis_store(client: Redis, options: StoreOptions | None = None) -> RedisWorld:
-    """Empties the database behind `client` and opens a store on it, at `START_MS`."""
-    await client.flushall()
-    await client.set(CLOCK, START_MS)
-    store = store_on(client, lambda: client, namespace=NAMESPACE, options=options, test_clock=True)
-    return RedisWorld(client, store)
+@contextlib.asynccontextmanager
+async def make_redis_store(url: str, clock: Clock, options: StoreOptions, namespace: str) -> AsyncIterator[Store]:
+    """A store in a namespace of its own on the server at `url`, or on a new fakeredis."""
+    if url == FAKE:
+        server = fakeredis.FakeServer()
+        client: Redis = fakeredis.FakeAsyncRedis(server=server)
+
+        def blocking() -> Redis:
+            return fakeredis.FakeAsyncRedis(server=server)
+    else:
+        client = connect(url)
+
+        def blocking() -> Redis:
+            return connect_blocking(url)
+
+    await set_clock(client, namespace, clock)
+    store = store_on(client, blocking, namespace=namespace, options=options, test_clock=True)
+    try:
+        yield store
+    finally:
+        await client.aclose()
+
+
+async def dump(client: Redis, namespace: str) -> dict[bytes, str]:
+    """Every key of a namespace but the clock, whole: what a refusal must leave as it was."""
+    found = {}
+    async for key in client.scan_iter(f"{{{namespace}}}:*", count=1000):
+        if not key.endswith(b":clock"):
+            found[key] = await _content(client, key)
+    return found
+
+
+async def _content(client: Redis, key: bytes) -> str:
+    kind = await client.type(key)
+    match kind:
+        case b"hash":
+            value: object = sorted((await client.hgetall(key)).items())
+        case b"zset":
+            value = await client.zrange(key, 0, -1, withscores=True)
+        case b"set":
+            value = sorted(await client.smembers(key))
+        case b"list":
+            value = await client.lrange(key, 0, -1)
+        case b"stream":
+            value = await client.xrange(key)
+        case _:
+            value = await client.get(key)
+    return repr((kind, value))
