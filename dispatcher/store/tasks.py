@@ -110,7 +110,8 @@ class RedisTasks(TaskReads):
                 idem_key=key.key if key else "",
                 idem_digest=key.digest if key else "",
                 idem_ttl_ms=key.ttl_ms if key else 0,
-                waiter=gateway if waiter else "",
+                gateway=gateway,
+                waiter="1" if waiter else "0",
             )
             if reply.tag != "lane_unknown":
                 return self._created(reply, rule)

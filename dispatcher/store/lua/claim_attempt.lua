@@ -16,6 +16,7 @@ if earlier[1] then -- answered `behind` before; the reply was lost
 end
 if t and t.claim == claim_id and t.state == 'PROCESSING' then return reply('granted', unpack(grant_of(task_id, t))) end
 if not t or not may('claim', t.state) then return reply('gone', t and t.state or '') end
+if number(t.right) > now and t.right_of and t.right_of ~= gateway then return reply('gone', t.state) end
 
 local place = redis.call('HMGET', root .. 's:' .. server, 'class', 'weight')
 local load = place[1] and redis.call('ZSCORE', root .. 'free:' .. place[1], server)

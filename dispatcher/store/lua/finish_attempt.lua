@@ -86,7 +86,9 @@ else
   requeue(task_id, t, hand_on and now + first_right_ms or 0)
   if hand_on then
     handed_on = candidates_with_turn(t.lane)
-    if #handed_on == 2 then
+    if #handed_on > 2 then
+      redis.call('HSET', key, 'right_of', gateway)
+    else
       redis.call('HSET', key, 'right', '0')
       handed_on = nil
     end

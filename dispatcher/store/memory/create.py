@@ -51,7 +51,7 @@ def reopen(s: State, row: TaskRow, waiting_deadline_ms: int | None) -> Created:
     row.attempt = row.end = row.claim = row.result = row.error = row.cause = None
     row.started_ms = row.ended_ms = row.retry_at_ms = row.no_budget_since_ms = None
     row.tried.clear()
-    row.waiting_deadline_ms = waiting_deadline_ms
+    row.waiting_deadline_ms = _after(s.now, waiting_deadline_ms)
     if row.deadline_ms is not None and row.deadline_ms <= s.now:
         row.deadline_ms = None  # it ended the run before; it must not end this one
     row.score = _score(s.now, row.new)
@@ -122,9 +122,12 @@ def _check_namespace(s: State, task: NewTask) -> None:
 
 
 def _check_times(s: State, task: NewTask) -> None:
-    for deadline in (task.deadline_ms, task.waiting_deadline_ms):
-        if deadline is not None and deadline <= s.now:
-            raise Invalid("deadline is in the past", field="deadline")
+    if task.deadline_ms is not None and task.deadline_ms <= s.now:
+        raise Invalid("deadline is in the past", field="deadline")
+
+
+def _after(start_ms: int, waiting_ms: int | None) -> int | None:
+    return start_ms + waiting_ms if waiting_ms is not None else None
 
 
 def _score(now_ms: int, task: NewTask) -> int:
@@ -133,10 +136,11 @@ def _score(now_ms: int, task: NewTask) -> int:
 
 def _insert(s: State, task: NewTask) -> TaskRow:
     run_at_ms = task.run_at_ms if task.run_at_ms is not None and task.run_at_ms > s.now else None
+    start_ms = run_at_ms or s.now
     row = TaskRow(
-        new=task, lane=task.demand.lane, created_ms=s.now, score=_score(run_at_ms or s.now, task),
+        new=task, lane=task.demand.lane, created_ms=s.now, score=_score(start_ms, task),
         state=TaskState.PENDING if run_at_ms is None else TaskState.SCHEDULED, updated_ms=s.now, since_ms=s.now,
-        deadline_ms=task.deadline_ms, waiting_deadline_ms=task.waiting_deadline_ms, run_at_ms=run_at_ms,
+        deadline_ms=task.deadline_ms, waiting_deadline_ms=_after(start_ms, task.waiting_deadline_ms), run_at_ms=run_at_ms,
         updates=deque(maxlen=s.options.updates_kept),
     )  # fmt: skip
     s.tasks[row.id] = row
