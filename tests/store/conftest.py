@@ -9,7 +9,7 @@ import pytest
 from dispatcher.domain.clock import ManualClock
 from dispatcher.store.memory import MemoryStore
 from dispatcher.store.options import StoreOptions
-from tests.store import redis_worlds
+from tests.store import redis_factory
 from tests.store.world import World
 from tests.support.redis_server import binaries, running
 
@@ -30,10 +30,13 @@ async def _nothing() -> None:
 @pytest.fixture(params=["memory", "fakeredis", *binaries()])
 def store_url(request: pytest.FixtureRequest) -> str | None:
     """Where the store is; None for the one in dicts."""
-    if request.param == "redis":
-        url: str = request.getfixturevalue("engine_url")
-        return url
-    return redis_worlds.FAKE if request.param == "fakeredis" else None
+    match request.param:
+        case "memory":
+            return None
+        case "fakeredis":
+            return redis_factory.FAKE
+    urls: dict[str, str] = request.getfixturevalue("servers")
+    return urls[request.param]
 
 
 @pytest.fixture
@@ -46,8 +49,10 @@ async def open_world(store_url: str | None) -> AsyncIterator[OpenWorld]:
             if store_url is None:
                 return World(MemoryStore(clock, options), clock, _nothing)
             namespace = uuid.uuid4().hex
-            store = await stack.enter_async_context(redis_worlds.open_redis_store(store_url, clock, options, namespace))
-            return World(store, clock, lambda: redis_worlds.set_clock(store.client, namespace, clock))
+            store = await stack.enter_async_context(
+                redis_factory.make_redis_store(store_url, clock, options, namespace)
+            )
+            return World(store, clock, lambda: redis_factory.set_clock(store.client, namespace, clock))
 
         yield build
 
