@@ -1,6 +1,7 @@
 """JSON as the API wants it: compact UTF-8, no NaN, and the values that model code hands out made plain."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -26,6 +27,8 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json", by_alias=True)
     if hasattr(value, "tolist"):  # numpy arrays and scalars, without importing numpy

@@ -17,10 +17,22 @@ class Model(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
 
+class Attempt(Model):
+    """One execution of a task on one server."""
+
+    attempt: int
+    server_id: str
+    status: str
+    started_at: int
+    ended_at: int | None = None
+    error: str | None = None
+
+
 class Task(Model):
     """A task. `status` is PENDING, PROCESSING, COMPLETED, FAILED, TIMEOUT or CANCELLED; `state` is the finer word.
 
-    `progress` is a percentage, `timeout` seconds per attempt; `error` is None unless the task failed.
+    `progress` is a percentage, `timeout` seconds per attempt; `error` and `error_code` are None unless the task failed.
+    `attempt` numbers the current or last execution, `retry_count` counts explicit retries, `failures` failed attempts.
     """
 
     id: str
@@ -28,7 +40,6 @@ class Task(Model):
     state: str | None = None
     type: str | None = None
     priority: int | None = None
-    payload: Any = None
     capabilities: list[str] = Field(default_factory=list)
     group: str | None = None
     progress: int | float | None = None
@@ -36,6 +47,10 @@ class Task(Model):
     attempt: int | None = None
     result: Any = None
     error: Any = None
+    error_code: str | None = None
+    failures: int = 0
+    retry_count: int = 0
+    attempts: list[Attempt] = Field(default_factory=list)
     timeout: float | None = None
     created_at: int | None = None
     updated_at: int | None = None
@@ -74,6 +89,8 @@ class Server(Model):
     priority: int | float = 1
     max_concurrent: int | None = None
     active_tasks: int | None = None
+    endpoints: dict[str, str] = Field(default_factory=dict)
+    maintenance: bool = False
     maintenance_reason: str | None = None
 
 
@@ -87,7 +104,10 @@ class ServerAck(Model):
 
 
 class ServerFigures(Model):
-    """Counters of one server since its registration; `average_processing_time` in ms, `current_load` a fraction."""
+    """Counters of one server since its registration; `average_processing_time` in ms, `current_load` a fraction.
+
+    `reported` is what the server said of itself in its last heartbeat.
+    """
 
     uptime: int
     tasks_processed: int
@@ -95,6 +115,7 @@ class ServerFigures(Model):
     failure_count: int
     average_processing_time: int | float
     current_load: float
+    reported: dict[str, Any] = Field(default_factory=dict)
 
 
 class ServerMetrics(Model):
@@ -119,18 +140,28 @@ class HourlyTasks(Model):
     tasks: int
 
 
-class TaskStats(Model):
-    """One day of tasks, UTC; `average_processing_time` in ms."""
+class Processed(Model):
+    """What ended without ever having had a server."""
 
+    tasks_processed: int
+    success_rate: float
+
+
+class TaskStats(Model):
+    """One day (`YYYY-MM-DD`, UTC) of tasks; `average_processing_time` in ms."""
+
+    date: str | None = None
     total_tasks: int
     pending_tasks: int
     successful_tasks: int
     failed_tasks: int
     retried_tasks: int
-    processing_tasks: int | None = None
+    processing_tasks: int = 0
+    cancelled_tasks: int = 0
     average_processing_time: int | float
     server_count: int
     top_servers: list[TopServer] = Field(default_factory=list)
+    without_server: Processed | None = None
     hourly_trend: list[HourlyTasks] = Field(default_factory=list)
 
 
@@ -155,6 +186,7 @@ class ServerStats(Model):
     """One day of one server, UTC; `average_processing_time` in ms, `uptime` a fraction."""
 
     server_id: str
+    date: str | None = None
     tasks_processed: int
     success_count: int
     failure_count: int

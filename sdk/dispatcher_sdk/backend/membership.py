@@ -68,10 +68,10 @@ class Membership:
 
     async def join(self) -> None:
         """Take the place, trying until the gateway is there. Raises StatusError when it refuses."""
-        key, pause = secrets.token_hex(16), FIRST_PAUSE
+        pause = FIRST_PAUSE
         while True:
             try:
-                await self._join_once(key)
+                await self._join_once()
             except TRANSIENT as error:
                 log.warning("%s cannot register at %s yet: %s", self._profile.name, self._client.url, error)
                 await self._sleep(pause)
@@ -115,7 +115,7 @@ class Membership:
         if self.server_id is not None and not self._provisioned:
             await self._tell(self._own.servers.unregister(self.server_id))
 
-    async def _join_once(self, key: str) -> None:
+    async def _join_once(self) -> None:
         if self._provisioned and self.server_id is not None:
             await self._own.servers.maintenance(self.server_id, False)
             return
@@ -128,7 +128,7 @@ class Membership:
             capabilities=profile.capabilities,
             groups=profile.groups,
             priority=profile.priority,
-            idempotency_key=key,  # the same over all tries: an answer that got lost must not leave a second server
+            idempotency_key=self._boot_id,  # one server per start, also when an answer got lost or it registers again
         )
         self.server_id = answer.server_id
         self._adopt(answer.server_token)
@@ -137,7 +137,7 @@ class Membership:
         if self._provisioned:
             return
         try:
-            await self._join_once(secrets.token_hex(16))
+            await self._join_once()
         except DispatcherError as error:
             log.warning("%s cannot register again: %s", self._profile.name, error)
 

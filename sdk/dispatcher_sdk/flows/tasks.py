@@ -1,6 +1,6 @@
 """Flows of the tasks: submit, follow, list, change, and `run`, which is all of it in one call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dispatcher_sdk.errors import BY_TASK_STATUS, RequestTimeout
@@ -16,11 +16,12 @@ LONGEST_POLL = 1.0
 def submit(
     options: Options,
     type: str,  # noqa: A002 - the field's name
-    payload: Any,
+    payload: Mapping[str, Any],
     *,
     priority: int = 5,
     capabilities: Sequence[str] = (),
     group: str | None = None,
+    affinity: str | None = None,
     timeout: float | None = None,
     deadline: int | None = None,
     run_at: int | None = None,
@@ -29,8 +30,9 @@ def submit(
     """Hand in a task and return it at once, normally PENDING.
 
     `priority` is 0..10, higher is more urgent; only servers with all `capabilities`, and of `group` when given, are
-    considered. `timeout` is seconds per attempt, `deadline` and `run_at` are epoch ms. A submit is safe to repeat
-    under one `idempotency_key` for 24 hours; without one a fresh key is made, so that retries cannot submit twice.
+    considered; tasks that share an `affinity` prefer one server where the algorithm knows affinity. `timeout` is
+    seconds per attempt, `deadline` and `run_at` are epoch ms. A submit is safe to repeat under one `idempotency_key`
+    for 24 hours; without one a fresh key is made, so that retries cannot submit twice.
     """
     body = {
         "type": type,
@@ -38,7 +40,7 @@ def submit(
         "priority": priority,
         "capabilities": list(capabilities),
         "async": True,
-        **without_none(group=group, timeout=timeout, deadline=deadline, runAt=run_at),
+        **without_none(group=group, affinity=affinity, timeout=timeout, deadline=deadline, runAt=run_at),
     }
     headers = {"Idempotency-Key": idempotency_key or options.new_key()}
     return parse(Task, (yield from call(options, "POST", "/api/task", body=body, headers=headers)))
@@ -78,11 +80,12 @@ def wait(options: Options, task: str | Task, *, timeout: float | None = None) ->
 def run(
     options: Options,
     type: str,  # noqa: A002 - the field's name
-    payload: Any,
+    payload: Mapping[str, Any],
     *,
     priority: int = 5,
     capabilities: Sequence[str] = (),
     group: str | None = None,
+    affinity: str | None = None,
     timeout: float | None = None,
     deadline: int | None = None,
     run_at: int | None = None,
@@ -101,6 +104,7 @@ def run(
         priority=priority,
         capabilities=capabilities,
         group=group,
+        affinity=affinity,
         timeout=timeout,
         deadline=deadline,
         run_at=run_at,
@@ -112,11 +116,16 @@ def run(
     return ended.result
 
 
-def list_all(options: Options, *, status: str | None = None, page_size: int = 100) -> Listing[Task]:
-    """Your tasks, newest first; fetched `page_size` at a time while you iterate."""
+def list_all(
+    options: Options, *, status: str | None = None, everybody: bool = False, page_size: int = 100
+) -> Listing[Task]:
+    """Your tasks, newest first; fetched `page_size` (1..1000) at a time while you iterate.
+
+    An admin may list those of `everybody`.
+    """
 
     def page(offset: int) -> Flow[Page[Task]]:
-        query = {"status": status, "limit": page_size, "offset": offset}
+        query = {"status": status, "all": "true" if everybody else None, "limit": page_size, "offset": offset}
         body = yield from call(options, "GET", "/api/tasks", query=query)
         return parse_page(Task, body, "tasks", offset)
 
