@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from dispatcher_sdk import _json
-from dispatcher_sdk.backend.job import Callback, Job, Outcome
+from dispatcher_sdk.backend.job import Job, Outcome
 from dispatcher_sdk.drivers import AsyncDriver
 from dispatcher_sdk.errors import Conflict, DispatcherError
 from dispatcher_sdk.flows.send import send
@@ -39,6 +39,7 @@ class Reporter:
         self._sent = 0.0
         self._sent_at = -PROGRESS_INTERVAL
         self._sender: asyncio.Task[None] | None = None
+        self._stopped = False
 
     def adopt(self, job: Job) -> None:
         """Report for a later attempt from now on."""
@@ -47,11 +48,13 @@ class Reporter:
     def progress(self, percent: float) -> None:
         """Have the progress sent; only the newest of several within a second is."""
         self._wanted = max(self._wanted, min(100.0, max(0.0, float(percent))))
-        if self._job.callback is not None and (self._sender is None or self._sender.done()):
+        if self._stopped or self._job.callback is None:
+            return
+        if self._sender is None or self._sender.done():
             self._sender = asyncio.get_running_loop().create_task(self._send_progress())
 
     async def end(self, outcome: Outcome) -> None:
-        """Report the end, trying again for about a minute; a refusal is final."""
+        """Report the end, trying again for about a minute; a refusal is final for the attempt."""
         self.stop()
         if self._job.callback is None:
             log.error("task %s has ended, but there is no callback to say so", self._job.task_id)
@@ -61,18 +64,22 @@ class Reporter:
         else:
             retryable = outcome.status >= 500
             body = _json.dumps({"status": "FAILED", "error": outcome.error, "retryable": retryable})
-        try:
-            await self._put(self._job.callback, body, END_RETRIES)
-        except DispatcherError as error:
-            log.warning("the end of task %s was not taken: %s", self._job.task_id, error)
+        told = None
+        while told is not self._job:  # a later attempt may have joined meanwhile, and waits for the same end
+            told = self._job
+            try:
+                await self._put(told, body, END_RETRIES)
+            except DispatcherError as error:
+                log.warning("the end of task %s was not taken: %s", told.task_id, error)
 
     def stop(self) -> None:
-        """Send no more progress."""
+        """Send no more progress, also none that a thread still reports."""
+        self._stopped = True
         if self._sender is not None:
             self._sender.cancel()
 
     async def _send_progress(self) -> None:
-        while self._wanted > self._sent and self._job.callback is not None:
+        while self._wanted > self._sent:
             rest = self._sent_at + PROGRESS_INTERVAL - self._clock()
             if rest > 0:
                 await self._sleep(rest)
@@ -80,7 +87,7 @@ class Reporter:
             self._sent, self._sent_at = value, self._clock()
             body = _json.dumps({"status": "PROCESSING", "progress": int(value) if value.is_integer() else value})
             try:
-                await self._put(self._job.callback, body, 0)
+                await self._put(self._job, body, 0)
             except Conflict:
                 if attempt == self._job.attempt:  # the gateway has moved on: nobody wants this attempt's result
                     self._on_stale()
@@ -88,12 +95,14 @@ class Reporter:
             except DispatcherError as error:
                 log.debug("the progress of task %s was not taken: %s", self._job.task_id, error)
 
-    async def _put(self, callback: Callback, body: bytes, retries: int) -> None:
+    async def _put(self, job: Job, body: bytes, retries: int) -> None:
+        if job.callback is None:
+            return
         headers = {
-            "Authorization": f"Bearer {callback.token}",
-            "X-Callback-Token": callback.token,
-            "X-Attempt": str(self._job.attempt),
+            "Authorization": f"Bearer {job.callback.token}",
+            "X-Callback-Token": job.callback.token,
+            "X-Attempt": str(job.attempt),
             "Content-Type": "application/json",
         }
-        request = Request("PUT", callback.url, headers=headers, body=body, repeatable=True)
+        request = Request("PUT", job.callback.url, headers=headers, body=body, repeatable=True)
         await self._driver.run(send(Options(max_retries=retries), request))

@@ -145,3 +145,25 @@ async def test_a_later_attempt_reports_with_its_own_token() -> None:
     await reports.end(Outcome(200, b"1"))
     assert gateway.requests[0].headers["Authorization"] == "Bearer second"
     assert gateway.requests[0].headers["X-Attempt"] == "2"
+
+
+async def test_an_attempt_that_joins_while_the_end_is_told_is_told_too() -> None:
+    class Joined(Gateway):
+        async def send(self, request: Request) -> Response:
+            if not self.requests:
+                reports.adopt(Job("task_1", 2, "t", {}, "task_1", callback=Callback(CALLBACK.url, "second")))
+            return await super().send(request)
+
+    gateway = Joined(409, 200)
+    reports = reporter(gateway, Clock())
+    await reports.end(Outcome(200, b"1"))
+    assert [request.headers["X-Callback-Token"] for request in gateway.requests] == ["callback-token", "second"]
+
+
+async def test_progress_after_the_end_is_not_sent() -> None:
+    gateway = Gateway(200)
+    reports = reporter(gateway, Clock())
+    await reports.end(Outcome(200, b"1"))
+    reports.progress(99)
+    assert reports._sender is None
+    assert len(gateway.requests) == 1
