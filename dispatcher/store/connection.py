@@ -1,10 +1,16 @@
 """The Redis client: short time-outs, no retries of its own, raw bytes."""
 
+from typing import Any
+
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 TIMEOUT_S = 1.0
+
+
+def _keepalive(url: str) -> dict[str, Any]:
+    return {} if url.startswith("unix") else {"socket_keepalive": True}
 
 
 def connect(url: str, *, max_connections: int = 64) -> Redis:
@@ -14,7 +20,7 @@ def connect(url: str, *, max_connections: int = 64) -> Redis:
         max_connections=max_connections,
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
-        socket_keepalive=True,
+        **_keepalive(url),
         retry=Retry(NoBackoff(), 0),
         decode_responses=False,
         health_check_interval=0,

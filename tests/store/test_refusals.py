@@ -1,0 +1,218 @@
+"""A refused call leaves the key space byte for byte as it was, but for rate counts."""
+
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dispatcher.domain.clock import ManualClock
+from dispatcher.domain.errors import DispatchError
+from dispatcher.domain.failure import Outcome, Verdict
+from dispatcher.domain.grant import Full, Gone, Grant, Held, Moved
+from dispatcher.domain.principal import Owner
+from dispatcher.domain.server import ServerHealth
+from dispatcher.service.ports import ByAdmin, ByAttempt, ByHolder, IdempotencyKey, RateRule, Reporter
+from dispatcher.store import Store
+from dispatcher.store.options import StoreOptions
+from tests.store import redis_factory
+from tests.store.world import GATEWAY, ORIGIN, OWNER, World, done, new_server, new_task
+
+OPTIONS = StoreOptions(tenant_max=9, tenant_bytes_max=400, tenant_lanes_max=2, classes_max=2, lanes_max=3)
+FOREIGN = Owner("acme", "bob")
+BY_NOBODY = ByAttempt(1, "forged")
+
+
+class Scene:
+    """One task in each situation, on two servers."""
+
+    def __init__(self, world: World, store: Store, namespace: str) -> None:
+        self.world, self.store, self.namespace = world, store, namespace
+        self.grants: dict[str, Grant] = {}
+
+    async def set_up(self) -> None:
+        world = self.world
+        await world.given_server("s1", max_concurrent=3)
+        await world.given_server("s2", capabilities=["gpu"])
+        for name in ("running", "completed", "failed", "cancelled"):
+            self.grants[name] = await world.running(name, "s1")
+            if name == "completed":
+                await world.end(self.grants[name], done())
+            if name == "failed":
+                await world.end(self.grants[name], Outcome(Verdict.FAILED, code="X", text="no"))
+        await self.store.tasks.cancel("cancelled", origin=ORIGIN, owner=OWNER, by="ann")
+        await self.store.tasks.free_slot("cancelled", "s1", 1)
+        await self.store.tasks.create(new_task("keyed"), gateway=GATEWAY, key=IdempotencyKey("k", "d"))
+        await world.given_task("waiting", capabilities=["gpu"])
+        await self.store.servers.set_maintenance("s2", True, "test")
+        await world.advance(300)
+
+    async def dump(self) -> dict[bytes, str]:
+        found = await redis_factory.dump(self.store.client, self.namespace)
+        return {key: value for key, value in found.items() if b":rl:" not in key or key.count(b":") < 4}
+
+    def by(self, name: str) -> ByAttempt:
+        return ByAttempt(self.grants[name].fence, self.grants[name].nonce)
+
+
+@pytest.fixture
+async def scene(servers: dict[str, str]) -> AsyncIterator[Scene]:
+    clock = ManualClock()
+    namespace = uuid.uuid4().hex
+    async with contextlib.AsyncExitStack() as stack:
+        store = await stack.enter_async_context(
+            redis_factory.make_redis_store(servers["wheel"], clock, OPTIONS, namespace)
+        )
+        scene = Scene(
+            World(store, clock, lambda: redis_factory.set_clock(store.client, namespace, clock)), store, namespace
+        )
+        await scene.set_up()
+        yield scene
+
+
+Refused = Callable[[Scene], Awaitable[Any]]
+
+
+def create(**changes: Any) -> Refused:
+    key = changes.pop("key", None)
+    rate = changes.pop("rate", None)
+    capabilities = changes.pop("capabilities", ())
+    return lambda s: s.store.tasks.create(
+        replace(new_task("new", capabilities=capabilities), **changes), gateway=GATEWAY, key=key, rate=rate
+    )
+
+
+def finish(task_id: str, by: Callable[[Scene], Reporter], outcome: Outcome | None = None) -> Refused:
+    return lambda s: s.store.tasks.finish(
+        task_id, by(s), outcome or done(b'{"other":1}', "d2"), gateway=GATEWAY, retry_delay_ms=1, want_next="n"
+    )
+
+
+def progress(task_id: str, by: Callable[[Scene], Reporter]) -> Refused:
+    return lambda s: s.store.tasks.progress(task_id, by(s), 50.0)
+
+
+def owned(verb: str, task_id: str, owner: Owner | None = OWNER) -> Refused:
+    extra: dict[str, Any] = {"cancel": {"by": "x"}, "retry": {"waiting_deadline_ms": None}}.get(verb, {})
+    return lambda s: getattr(s.store.tasks, verb)(task_id, origin=ORIGIN, owner=owner, **extra)
+
+
+def holder(server_id: str, fence: int | None = None) -> Callable[[Scene], Reporter]:
+    return lambda _: ByHolder(server_id, fence)
+
+
+def own(name: str) -> Callable[[Scene], Reporter]:
+    return lambda s: s.by(name)
+
+
+RAISING: dict[str, Refused] = {
+    "create: key reused": create(key=IdempotencyKey("k", "other")),
+    "create: deadline in the past": create(deadline_ms=1),
+    "create: too many bytes": create(payload=b'"' + b"x" * 400 + b'"'),
+    "finish: unknown task": finish("nothing", lambda _: BY_NOBODY),
+    "finish: forged nonce": finish("running", lambda _: BY_NOBODY),
+    "finish: newer fence than any": finish("running", lambda _: ByAttempt(7, "n")),
+    "finish: a server that never held it": finish("running", holder("s2")),
+    "finish: a holder's older attempt": finish("running", holder("s1", 9)),
+    "finish: admin, no attempt yet": finish("waiting", lambda _: ByAdmin()),
+    "finish: other result": finish("completed", own("completed")),
+    "finish: other end": finish("failed", own("failed")),
+    "finish: cancelled": finish("cancelled", own("cancelled")),
+    "finish: failure after the end": finish("completed", own("completed"), Outcome(Verdict.FAILURE)),
+    "progress: unknown task": progress("nothing", lambda _: BY_NOBODY),
+    "progress: forged nonce": progress("running", lambda _: BY_NOBODY),
+    "progress: never held": progress("running", holder("s2")),
+    "progress: ended": progress("completed", own("completed")),
+    "progress: no attempt": progress("waiting", lambda _: ByAdmin()),
+    "cancel: unknown": owned("cancel", "nothing"),
+    "cancel: somebody else's": owned("cancel", "running", FOREIGN),
+    "cancel: completed": owned("cancel", "completed"),
+    "retry: somebody else's": owned("retry", "failed", FOREIGN),
+    "retry: running": owned("retry", "running"),
+    "retry: cancelled": owned("retry", "cancelled"),
+    "delete: somebody else's": owned("delete", "failed", FOREIGN),
+    "delete: running": owned("delete", "running"),
+    "remove: unknown": lambda s: s.store.servers.remove("nobody"),
+    "heartbeat: unknown": lambda s: s.store.servers.heartbeat(
+        "nobody", health=ServerHealth.HEALTHY, active=1, metrics="{}", boot_id="b", running=["running"]
+    ),
+    "maintenance: unknown": lambda s: s.store.servers.set_maintenance("nobody", True, ""),
+    "register: too many classes": lambda s: s.store.servers.put(new_server("s9", capabilities=["other"])),
+}
+
+
+@pytest.mark.parametrize("name", RAISING)
+async def test_an_error_leaves_no_trace(scene: Scene, name: str) -> None:
+    before = await scene.dump()
+    with pytest.raises(DispatchError):
+        await RAISING[name](scene)
+    assert await scene.dump() == before
+
+
+async def test_rate_and_quota_refusals_leave_only_the_count(scene: Scene) -> None:
+    rule = RateRule("create", "acme/ann", 1)
+    await scene.store.coordination.limit(rule)
+    before = await scene.dump()
+    with pytest.raises(DispatchError, match="per minute"):
+        await create(rate=rule)(scene)
+    assert await scene.dump() == before
+    for n in range(OPTIONS.tenant_max):  # until the quota is full
+        with contextlib.suppress(DispatchError):
+            await scene.world.given_task(f"more{n}")
+    before = await scene.dump()
+    with pytest.raises(DispatchError, match="of this tenant"):
+        await create()(scene)
+    assert await scene.dump() == before
+
+
+ANSWERING: dict[str, tuple[Refused, Any]] = {
+    "claim: unknown task": (lambda s: s.world.claim("nothing", "s1"), Gone),
+    "claim: started already": (lambda s: s.world.claim("running", "s1"), Gone),
+    "claim: completed": (lambda s: s.world.claim("completed", "s1"), Gone),
+    "claim: unknown server": (lambda s: s.world.claim("keyed", "nobody"), Full),
+    "claim: in maintenance": (lambda s: s.world.claim("waiting", "s2"), Full),
+    "claim: other load": (lambda s: s.world.claim("keyed", "s1", expected_load=3.0), Moved),
+    "accept: stale": (lambda s: s.store.tasks.accept("running", BY_NOBODY, lease_ms=1_000), bool),
+    "renew: stale": (
+        lambda s: s.store.tasks.renew([Held("running", "s1", 9)], gateway=GATEWAY, lease_ms=99_000),
+        frozenset,
+    ),
+    "cancel: again": (lambda s: owned("cancel", "cancelled")(s), object),
+    "watch: ended": (lambda s: s.store.tasks.watch("completed", "gw_2"), bool),
+    "free slot: running": (lambda s: s.store.tasks.free_slot("running", "s1", 1), type(None)),
+    "finish: the same again": (lambda s: finish("completed", own("completed"), done())(s), object),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERING)
+async def test_a_refusing_answer_leaves_no_trace(scene: Scene, name: str) -> None:
+    call, kind = ANSWERING[name]
+    before = await scene.dump()
+    assert isinstance(await call(scene), kind)
+    assert await scene.dump() == before
+
+
+async def test_a_refused_definition_leaves_no_trace(scene: Scene) -> None:
+    runner = scene.store.tasks._run  # type: ignore[attr-defined]
+    before = await scene.dump()
+    assert (await runner.call("define_lane", lane="l", spec="{}", matching="0")).tag == "stale"
+    stale = await runner.call(
+        "put_server", server_id="s9", server_class="c9", class_spec="{}", matching="0", alias="", origin=ORIGIN,
+        name="n", predict="", health="", metrics_url="", cancel_url="", offer="{}", sealed_key=b"", max=1, weight=1,
+    )  # fmt: skip
+    assert stale.tag == "stale"
+    assert await scene.dump() == before
+
+
+async def test_an_unknown_lane_is_refused_without_a_count(scene: Scene) -> None:
+    runner = scene.store.tasks._run  # type: ignore[attr-defined]
+    before = await redis_factory.dump(scene.store.client, scene.namespace)
+    reply = await runner.call(
+        "create_task", task_id="t", origin=ORIGIN, tenant="a", sub="b", type="t", lane="unknown", points=0, boost_ms=0,
+        spec="", payload="", timeout_ms=1, attempts_max=1, run_at=0, deadline=0, waiting_ms=0, weight=1, rule="create",
+        rate_key="a/b", rate_limit=5, idem_key="", idem_digest="", idem_ttl_ms=0, gateway="g", waiter="0",
+    )  # fmt: skip
+    assert reply.tag == "lane_unknown"
+    assert await redis_factory.dump(scene.store.client, scene.namespace) == before
