@@ -24,8 +24,8 @@ Render = Callable[[DispatchError, str], bytes]  # (error, request id) -> body in
 class Dialect:
     """Routes and error form of one API.
 
-    `pages` (static) and `sockets` stand beside the registry, by path. Raises ValueError for an operation without an access policy,
-    or two for one method and path.
+    `pages` (static) and `sockets` stand beside the registry, by path. Raises ValueError for an operation without an
+    access policy, or two for one method and path.
     """
 
     def __init__(

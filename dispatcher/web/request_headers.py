@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from dispatcher.domain.errors import Invalid
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
+_TRACE = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _ATTEMPT = re.compile(r"[0-9]{1,9}")
 
 
@@ -50,3 +51,9 @@ def attempt_number(headers: Headers) -> int | None:
     if len(given) > 1 or _ATTEMPT.fullmatch(given[0]) is None:
         raise Invalid("X-Attempt must be the number of an attempt", field="X-Attempt")
     return int(given[0])
+
+
+def traceparent(headers: Headers) -> str | None:
+    """The caller's trace context (W3C Trace Context), None when it is not in the form of version 00."""
+    given = headers.getlist("traceparent")
+    return given[0] if len(given) == 1 and _TRACE.fullmatch(given[0]) else None

@@ -21,7 +21,7 @@ from dispatcher.web.request_headers import idempotency_key
 MOST_LISTED = 1000
 MOST_METRICS = 8192  # bytes
 
-CheckUrl = Callable[[str], None]  # raises ValueError or Invalid, with a text for the caller
+CheckUrl = Callable[[str, str], None]  # (URL, name of its field); raises Invalid
 SealKey = Callable[[str, str], bytes]  # (server id, key)
 IssueServerToken = Callable[[str, str], str]  # (server id, tenant)
 
@@ -46,7 +46,7 @@ class ServerRoutes:
         key = idempotency_key(call.headers)
         body = validate(RegisterServer, (await call.json()).members)
         for field, url in wire.urls(body):
-            self._check(field, url)
+            self._check_url(url, field)
         server_id = _server_id(call.caller, key)
         sealed = self._seal_key(server_id, body.api_key) if body.api_key else b""
         server = await self._servers.register(wire.new_server(body, server_id, sealed))
@@ -103,14 +103,6 @@ class ServerRoutes:
     async def metrics(self, call: Call) -> Answer:
         server, counts = await self._servers.metrics(call.path_id)
         return Answer(encode_json(wire.metrics_answer(server, counts, self._clock.now_ms())))
-
-    def _check(self, field: str, url: str) -> None:
-        try:
-            self._check_url(url)
-        except Invalid as refused:
-            raise Invalid(f"Invalid field {field}: {refused.message}", field=field) from None
-        except ValueError as refused:
-            raise Invalid(f"Invalid field {field}: {refused}", field=field) from None
 
 
 def _server_id(principal: Principal, key: str | None) -> str:

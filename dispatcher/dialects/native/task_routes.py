@@ -14,7 +14,7 @@ from dispatcher.service.ports import ByAdmin, ByHolder, IdempotencyKey, Reporter
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
 from dispatcher.web.query import choice, whole
-from dispatcher.web.request_headers import Preferences, attempt_number, idempotency_key, preferences
+from dispatcher.web.request_headers import Preferences, attempt_number, idempotency_key, preferences, traceparent
 
 MOST_LISTED = 1000
 
@@ -30,7 +30,14 @@ class TaskRoutes:
         prefer = preferences(call.headers)
         json = await call.json()
         body = validate(CreateTask, json.members)
-        task = wire.new_task(body, json.raw_members["payload"], new_task_id(), call.caller.owner, self._options)
+        task = wire.new_task(
+            body,
+            json.raw_members["payload"],
+            new_task_id(),
+            call.caller.owner,
+            self._options,
+            traceparent(call.headers),
+        )
         created, ended = await self._submit.create(
             task,
             rate=call.take_rule(),

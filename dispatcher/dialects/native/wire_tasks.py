@@ -36,11 +36,13 @@ _WORDS: dict[TaskState, TaskStatus] = {
 }
 
 
-def new_task(body: CreateTask, payload: bytes, task_id: str, owner: Owner, options: NativeOptions) -> NewTask:
+def new_task(
+    body: CreateTask, payload: bytes, task_id: str, owner: Owner, options: NativeOptions, traceparent: str | None = None
+) -> NewTask:
     """The task that a create asks for; `payload` is its text as it came."""
+    extras = {"group": body.group, "affinity": body.affinity, "traceparent": traceparent}
     spec: dict[str, Any] = {"priority": body.priority, "capabilities": body.capabilities}
-    spec |= {"group": body.group} if body.group is not None else {}
-    spec |= {"affinity": body.affinity} if body.affinity is not None else {}
+    spec |= {name: value for name, value in extras.items() if value is not None}
     return NewTask(
         id=task_id,
         origin=ORIGIN,
