@@ -209,8 +209,8 @@ class RedisTasks(TaskReads):
         _refuse(reply, task_id)
         state = TaskState(reply.text(0))
         if reply.tag == "handed_on":
-            free, turn = codec.candidates(reply.values[1:])
-            return Finished(state, candidates=free, turn=turn)
+            free, turn = codec.candidates(reply.values[2:])
+            return Finished(state, duplicate=reply.values[1] == b"1", candidates=free, turn=turn)
         grant = codec.grant(reply.values[2:], reply.now_ms) if len(reply.values) > 2 else None
         if grant:
             await self._fleet.know({grant.lane})

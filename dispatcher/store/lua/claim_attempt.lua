@@ -20,7 +20,7 @@ if number(t.right) > now and t.right_of and t.right_of ~= gateway then return re
 
 local place = redis.call('HMGET', root .. 's:' .. server, 'class', 'weight')
 local load = place[1] and redis.call('ZSCORE', root .. 'free:' .. place[1], server)
-if not load then
+if not load or redis.call('SISMEMBER', root .. 'lc:' .. t.lane, place[1]) == 0 then
   if last == '1' and number(t.right) > now then redis.call('HSET', key, 'right', '0') end
   return reply('full', unpack(candidates(t.lane)))
 end
@@ -35,7 +35,9 @@ end
 
 local function precedes(head)
   if head.id == task_id then return false end
-  if head.tenant == t.tenant then return head.score < number(t.score) end
+  if head.tenant == t.tenant then
+    return head.score < number(t.score) or (head.score == number(t.score) and head.id < task_id)
+  end
   local own = own_place()
   return head.vt < own or (head.vt == own and head.tenant < t.tenant)
 end

@@ -3,7 +3,7 @@
 -- ARGV    task_id by fence:n nonce holder verdict digest result code why slot_free rest_ms:n retry_delay_ms:n want_next gateway lease_ms:n
 -- OPTIONS losses_max first_right_ms eject_after eject_base_ms eject_max_ms rest_min_ms rest_max_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap retention_ms stats_ms updates_kept events_kept
 -- EVENTS  complete fail retry_later requeue
--- RETURNS finished state duplicate [grant...] | handed_on state complete turn (server load)...
+-- RETURNS finished state duplicate [grant...] | handed_on state duplicate complete turn (server load)...
 -- RETURNS not_found | stale | never_held | no_attempt | conflict | ended state
 --- @include lost
 --- @include faults
@@ -20,26 +20,38 @@ fence = t.fence
 local member = slot(task_id, fence)
 local signature = fence .. ':' .. verdict .. ':' .. digest
 
-local function recorded_grant()
+-- The answer of before: the grant only to who asked for it then, known by its nonce.
+local function repeated()
+  if (verdict == 'busy' or verdict == 'not_sent') and number(t.right) > now and t.right_of == gateway then
+    local again = candidates(t.lane, t.server)
+    again[2] = t.turn or '0'
+    return reply('handed_on', t.state, '1', unpack(again))
+  end
   local next_id, next_fence = string.match(t.next or '', '^([^:]+):(%d+)$')
-  local other = next_id and hash(root .. 't:' .. next_id)
-  if other and other.fence == next_fence and other.state == 'PROCESSING' then return grant_of(next_id, other) end
-  return {}
+  local other = next_id and want_next ~= '' and hash(root .. 't:' .. next_id)
+  if other and other.fence == next_fence and other.nonce == want_next and other.state == 'PROCESSING' then
+    return reply('finished', t.state, '1', unpack(grant_of(next_id, other)))
+  end
+  return reply('finished', t.state, '1')
 end
 
 local EVENT = {completed = 'complete', failed = 'fail', failure = 'retry_later', timed_out = 'retry_later',
   lost = 'requeue', busy = 'requeue', not_sent = 'requeue', released = 'requeue'}
 local is_end = verdict == 'completed' or verdict == 'failed'
-if t.done == signature then return reply('finished', t.state, '1', unpack(recorded_grant())) end
+if t.done == signature then return repeated() end
 if not may('fail', t.state) then
-  if free_slot(t.server, member) then wake() end -- the one trace a refusal may leave
-  local own_end = string.match(t.done or '', '^(%d+):') == fence
-  if own_end and (t.state == 'COMPLETED' or t.state == 'FAILED') then return reply('conflict') end
+  if t.state == 'COMPLETED' or t.state == 'FAILED' then return reply('conflict') end
+  -- the one trace that a refusal may leave: the server is done with a task that ended without it
+  if slot_free == '1' and free_slot(t.server, member) then wake() end
   return reply('ended', t.state)
 end
-if not may(EVENT[verdict], t.state) then return reply('stale') end
+if not may(EVENT[verdict], t.state) then -- written off before: nothing more to count
+  if slot_free == '1' and free_slot(t.server, member) then wake() end
+  return reply('finished', t.state, '1')
+end
 
-if slot_free == '1' then free_slot(t.server, member) else leave_slot(t.server, member) end
+local freed = false
+if slot_free == '1' then freed = free_slot(t.server, member) else leave_slot(t.server, member) end
 local AS = {completed = 'completed', failed = 'failed', failure = 'failed', timed_out = 'timeout', lost = 'lost',
   busy = 'busy', not_sent = 'not_sent', released = 'released'}
 attempt_ended(task_id, AS[verdict], why)
@@ -47,10 +59,7 @@ redis.call('HSET', key, 'done', signature)
 redis.call('HDEL', key, 'next')
 
 local function blame()
-  local tried = t.tried and t.tried ~= '' and (t.tried .. ',' .. t.server) or t.server
-  if not string.find(',' .. (t.tried or '') .. ',', ',' .. t.server .. ',', 1, true) then
-    redis.call('HSET', key, 'tried', string.sub(tried, -640))
-  end
+  add_tried(task_id, t, t.server)
   server_fault(t.server, t.lane)
 end
 
@@ -72,6 +81,7 @@ elseif verdict == 'failure' or verdict == 'timed_out' then
   count(t, 'attempt_failures', 1)
   count_server(t.server, 'attempt_failures', 1)
   if redis.call('HINCRBY', key, 'failures', 1) >= number(t.attempts_max) then
+    if verdict == 'failure' then timed() end
     end_task(task_id, t, verdict == 'timed_out' and 'TIMEOUT' or 'FAILED', code, why)
   else
     retry_later(task_id, t, now + retry_delay_ms, code, why)
@@ -85,9 +95,9 @@ else
   if verdict == 'not_sent' then blame() end
   requeue(task_id, t, hand_on and now + first_right_ms or 0)
   if hand_on then
-    handed_on = candidates_with_turn(t.lane)
+    handed_on = candidates_with_turn(t.lane, t.server)
     if #handed_on > 2 then
-      redis.call('HSET', key, 'right_of', gateway)
+      redis.call('HSET', key, 'right_of', gateway, 'turn', handed_on[2])
     else
       redis.call('HSET', key, 'right', '0')
       handed_on = nil
@@ -95,7 +105,12 @@ else
   end
 end
 
-local grant = want_next ~= '' and grant_next(t.server, want_next, gateway, 'f:' .. signature, lease_ms)
-if grant then redis.call('HSET', key, 'next', grant[1] .. ':' .. grant[3]) end
-if handed_on then return reply('handed_on', t.state, unpack(handed_on)) end
+if handed_on then return reply('handed_on', t.state, '0', unpack(handed_on)) end
+local grant = freed and want_next ~= '' and grant_next(t.server, want_next, gateway, 'f:' .. signature, lease_ms)
+if grant then
+  redis.call('HSET', key, 'next', grant[1] .. ':' .. grant[3])
+elseif freed and want_next == '' then
+  local place = refresh_server(t.server)
+  if place and place.free and select_head(t.server, place.class) then wake() end
+end
 return reply('finished', t.state, '0', unpack(grant or {}))

@@ -17,6 +17,12 @@ redis.call('SET', root .. 'last_tick', text(now))
 local no_reap_until = number(redis.call('GET', root .. 'no_reap_until'))
 local due, probes = root .. 'due', {}
 
+local function wake_for(lane)
+  for _, class in ipairs(redis.call('SMEMBERS', root .. 'lc:' .. lane)) do
+    if redis.call('EXISTS', root .. 'free:' .. class) == 1 then return wake() end
+  end
+end
+
 local function lease_over(id)
   local t = hash(root .. 't:' .. id)
   if not t or not t.server then return end
@@ -38,7 +44,7 @@ local function attempt_time_over(id)
   local why = 'The attempt took longer than its time-out'
   leave_slot(t.server, slot(id, t.fence))
   attempt_ended(id, 'timeout', why)
-  redis.call('HSET', root .. 't:' .. id, 'tried', string.sub((t.tried and t.tried ~= '' and t.tried .. ',' or '') .. t.server, -640))
+  add_tried(id, t, t.server)
   server_fault(t.server, t.lane)
   count(t, 'attempt_failures', 1)
   count_server(t.server, 'attempt_failures', 1)
@@ -64,8 +70,13 @@ local function retry_due(id)
   if not t or t.state ~= 'RETRYING' then return end
   if budget_take() then
     requeue(id, t, 0)
-  elseif not t.deadline and now - number(t.retry_from) > retry_wait_max_ms then
-    end_task(id, t, 'FAILED', t.code or 'RETRIES_EXHAUSTED', t.why or 'No retry budget')
+    wake_for(t.lane)
+    return
+  end
+  redis.call('HSETNX', root .. 't:' .. id, 'starved', text(now))
+  if not t.deadline and now - number(t.starved or now) >= retry_wait_max_ms then
+    local code, why = t.code ~= '' and t.code or 'RETRIES_EXHAUSTED', t.why ~= '' and t.why or 'No retry budget'
+    end_task(id, t, 'FAILED', code, why)
   else
     redis.call('ZADD', due, now + 1000, 'r:' .. id)
   end
@@ -78,6 +89,7 @@ local function run_due(id)
   redis.call('HSET', root .. 't:' .. id, 'queued', text(now))
   enqueue(id, t)
   announce(id, t)
+  wake_for(t.lane)
 end
 
 local function slot_over(rest)

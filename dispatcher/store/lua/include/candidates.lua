@@ -1,14 +1,18 @@
--- Free servers of a lane with their live loads: all of them while at most 64 servers fit, else the 16 least loaded.
+-- Free servers of a lane with their live loads: all of them while at most 64 servers fit, else the 16 least loaded
+-- (of many classes only the best few each: a lane of 20 classes would read 320 servers to give 16).
 --- @include base
-local function candidates(lane)
+local function candidates(lane, without)
   local classes = redis.call('SMEMBERS', root .. 'lc:' .. lane)
   local fitting = 0
   for _, class in ipairs(classes) do fitting = fitting + redis.call('SCARD', root .. 'cm:' .. class) end
   local complete = fitting <= 64
+  local last = complete and -1 or math.min(15, math.ceil(32 / #classes))
   local found = {}
   for _, class in ipairs(classes) do
-    local part = redis.call('ZRANGE', root .. 'free:' .. class, 0, complete and -1 or 15, 'WITHSCORES')
-    for i = 1, #part, 2 do found[#found + 1] = {part[i], part[i + 1]} end
+    local part = redis.call('ZRANGE', root .. 'free:' .. class, 0, last, 'WITHSCORES')
+    for i = 1, #part, 2 do
+      if part[i] ~= without then found[#found + 1] = {part[i], part[i + 1]} end
+    end
   end
   if not complete then
     table.sort(found, function(a, b)
@@ -25,8 +29,8 @@ local function candidates(lane)
 end
 
 -- The same with the lane's next turn in second place (counted only when there is something to choose from).
-local function candidates_with_turn(lane)
-  local flat = candidates(lane)
+local function candidates_with_turn(lane, without)
+  local flat = candidates(lane, without)
   if #flat > 2 then flat[2] = text(redis.call('HINCRBY', root .. 'turn', lane, 1) - 1) end
   return flat
 end

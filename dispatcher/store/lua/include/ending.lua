@@ -30,7 +30,7 @@ local function end_task(id, t, state, code, why)
   drop_timers(id)
   set_state(id, t, state)
   redis.call('HSET', key, 'ended', text(now), 'code', code, 'why', why, 'right', '0')
-  redis.call('HDEL', key, 'retry_at', 'queued')
+  redis.call('HDEL', key, 'retry_at')
   if state == 'COMPLETED' then
     t.progress = '100'
     redis.call('HSET', key, 'progress', '100')
@@ -48,7 +48,7 @@ end
 local function requeue(id, t, right_until)
   redis.call('ZREM', root .. 'due', 'l:' .. id, 'x:' .. id)
   set_state(id, t, 'PENDING')
-  redis.call('HSET', root .. 't:' .. id, 'queued', text(now), 'back', text(now), 'right', text(right_until))
+  redis.call('HSET', root .. 't:' .. id, 'back', text(now), 'right', text(right_until))
   redis.call('HDEL', root .. 't:' .. id, 'retry_at')
   enqueue(id, t)
   announce(id, t)
@@ -57,7 +57,8 @@ end
 local function retry_later(id, t, at, code, why)
   redis.call('ZREM', root .. 'due', 'l:' .. id, 'x:' .. id)
   set_state(id, t, 'RETRYING')
-  redis.call('HSET', root .. 't:' .. id, 'retry_at', text(at), 'retry_from', text(now), 'code', code, 'why', why)
+  redis.call('HSET', root .. 't:' .. id, 'retry_at', text(at), 'code', code, 'why', why)
+  redis.call('HDEL', root .. 't:' .. id, 'starved')
   redis.call('ZADD', root .. 'due', at, 'r:' .. id)
   announce(id, t)
 end

@@ -25,6 +25,18 @@ local function eject(server, key)
   announce_fleet('server', 'id', server, 'state', 'ejected')
 end
 
+-- The last 16 servers that failed a task.
+local function add_tried(id, t, server)
+  local kept = {}
+  for known in string.gmatch(t.tried or '', '[^,]+') do
+    if known == server then return end
+    kept[#kept + 1] = known
+  end
+  if #kept == 16 then table.remove(kept, 1) end
+  kept[#kept + 1] = server
+  redis.call('HSET', root .. 't:' .. id, 'tried', table.concat(kept, ','))
+end
+
 local function server_fault(server, lane)
   local key = root .. 's:' .. server
   if redis.call('EXISTS', key) == 0 then return end

@@ -7,11 +7,12 @@ local function judge_reporter(id, t)
     return nil
   end
   if by == 'holder' then
-    if t.server ~= holder or number(t.closed) >= current then
-      return ever_held(id, holder) and 'stale' or 'never_held'
+    local own_end = t.ended and string.match(t.done or '', '^(%d+):') == t.fence
+    local has_slot = t.server == holder and redis.call('ZSCORE', root .. 'slots:' .. holder, id .. ':' .. t.fence .. ':0')
+    if t.server == holder and (has_slot or own_end) and number(t.closed) < current and (fence == 0 or fence == current) then
+      return nil
     end
-    if fence ~= 0 and fence ~= current then return 'stale' end
-    return nil
+    return ever_held(id, holder) and 'stale' or 'never_held'
   end
   if fence ~= current or number(t.closed) >= current or nonce ~= t.nonce then return 'stale' end
   return nil
