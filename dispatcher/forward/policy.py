@@ -38,15 +38,20 @@ class UrlPolicy:
     allow_loopback: bool = False
     allow_hosts: frozenset[str] = frozenset()
     resolver: Resolver = field(default=resolve, compare=False, repr=False)
+    _names: frozenset[str] = field(init=False, repr=False, compare=False)
     _networks: tuple[Network, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        networks = []
+        """Raises ValueError for an entry of `allow_hosts` that looks like a network and is none."""
+        names, networks = set(), []
         for entry in self.allow_hosts:
             try:
                 networks.append(ipaddress.ip_network(entry))
             except ValueError:
-                continue  # a name
+                if "/" in entry:
+                    raise ValueError(f"{entry!r} is no network") from None
+                names.add(entry.lower())
+        object.__setattr__(self, "_names", frozenset(names))
         object.__setattr__(self, "_networks", tuple(networks))
 
     def check_url(self, url: str, field: str = "url") -> None:
@@ -101,6 +106,6 @@ class UrlPolicy:
         raise Refused(f"leads to a {reach.name.lower()} address, which is not allowed here")
 
     def _listed(self, host: str, address: Address) -> bool:
-        if host in self.allow_hosts or any(address in network for network in self._networks):
+        if host in self._names or any(address in network for network in self._networks):
             return True
-        return any(entry.startswith("*.") and host.endswith(entry[1:]) for entry in self.allow_hosts)
+        return any(name.startswith("*.") and host.endswith(name[1:]) for name in self._names)

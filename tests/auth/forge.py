@@ -6,6 +6,11 @@ import hmac
 import json
 from typing import Any
 
+import pytest
+
+from dispatcher.auth import Tokens
+from dispatcher.domain.errors import Unauthorized
+
 NOW_S = 1_700_000_000
 SECRET = "vD0q7mXw2ZkS9fT4bLr6NyHc1JgUe8Pa"
 OLD_SECRET = "oQ5xRn3Wt8Kz1VbYd7Lf9MsGh2CjEu6P"
@@ -30,3 +35,10 @@ def token(
 def claims(**changes: Any) -> dict[str, Any]:
     """Good claims with changes; those of value None are left out."""
     return {k: v for k, v in (CLAIMS | changes).items() if v is not None}
+
+
+def refused(tokens: Tokens, text: str) -> None:
+    with pytest.raises(Unauthorized) as caught:
+        tokens.authenticate(text)
+    assert caught.value.message == "Invalid or expired token"
+    assert caught.value.__cause__ is None

@@ -9,26 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dispatcher.auth import SecretKeys, Tokens
 from dispatcher.domain.clock import ManualClock
-from dispatcher.domain.errors import Forbidden, Unauthorized
 from dispatcher.domain.principal import Owner, Role
-from tests.auth.forge import NOW_S, SECRET, b64, claims, token
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOW_S * 1000)
-
-
-@pytest.fixture
-def tokens(clock: ManualClock) -> Tokens:
-    return Tokens(SecretKeys([SECRET]), clock=clock)
-
-
-def refused(tokens: Tokens, text: str) -> None:
-    with pytest.raises(Unauthorized) as caught:
-        tokens.authenticate(text)
-    assert caught.value.message == "Invalid or expired token"
-    assert caught.value.__cause__ is None
+from tests.auth.forge import NOW_S, OLD_SECRET, SECRET, b64, claims, refused, token
 
 
 def test_issued_tokens_are_accepted(tokens: Tokens) -> None:
@@ -38,7 +20,8 @@ def test_issued_tokens_are_accepted(tokens: Tokens) -> None:
     assert principal.serves("server_abc")
     assert (principal.issued_ms, principal.expires_ms) == (NOW_S * 1000, (NOW_S + 3600) * 1000)
     both = tokens.authenticate(tokens.issue("ops", ["admin", "client"], 60))
-    assert (both.owner.tenant, both.roles, both.server_id) == ("default", {Role.ADMIN, Role.CLIENT}, None)
+    assert both.roles == {Role.ADMIN, Role.CLIENT}
+    assert (both.owner.tenant, both.server_id) == ("default", None)
 
 
 def test_tokens_of_others_with_the_same_secret_are_accepted(tokens: Tokens) -> None:
@@ -77,6 +60,14 @@ def test_only_the_keys_own_algorithm(tokens: Tokens, alg: object) -> None:
     refused(tokens, token(alg=alg))
     head, payload, _ = token(alg=alg).split(".")
     refused(tokens, f"{head}.{payload}.")
+
+
+def test_a_long_secret_serves_no_other_algorithm(clock: ManualClock) -> None:
+    secret = SECRET + OLD_SECRET  # long enough for HS512
+    tokens = Tokens(SecretKeys([secret]), clock=clock)
+    tokens.authenticate(token(key=secret.encode()))
+    for alg in ("HS384", "HS512"):
+        refused(tokens, token(key=secret.encode(), alg=alg))
 
 
 def test_no_signature_of_another_kind(tokens: Tokens) -> None:
@@ -163,124 +154,6 @@ def test_keys_in_the_header_are_never_fetched_or_used(tokens: Tokens, monkeypatc
 )
 def test_headers_that_are_not_understood(tokens: Tokens, header: dict[str, Any]) -> None:
     refused(tokens, token(**header))
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"exp": None},
-        {"sub": None},
-        {"role": None},
-        {"exp": NOW_S - 5},
-        {"exp": 0},
-        {"exp": -1},
-        {"exp": str(NOW_S + 600)},
-        {"exp": NOW_S + 600.5},
-        {"exp": True},
-        {"exp": 10**20},
-        {"exp": [NOW_S + 600]},
-        {"exp": float("nan")},
-        {"exp": float("inf")},
-        {"nbf": NOW_S + 6},
-        {"nbf": "soon"},
-        {"nbf": False},
-        {"iat": NOW_S + 6},
-        {"iat": NOW_S + 86_400},
-        {"iat": 1.5},
-        {"sub": ""},
-        {"sub": 7},
-        {"sub": "a/b"},
-        {"sub": "a:b"},
-        {"sub": "{a}"},
-        {"sub": "a b"},
-        {"sub": "a\n"},
-        {"sub": "\u00fc"},
-        {"sub": "a" * 129},
-        {"tid": ""},
-        {"tid": "a:b"},
-        {"tid": "a/b"},
-        {"tid": "a@b"},
-        {"tid": 1},
-        {"tid": "t" * 65},
-        {"sid": ""},
-        {"sid": ["server_1"]},
-        {"sid": "a/b"},
-        {"aud": "others"},
-        {"aud": ["others"]},
-        {"aud": 1},
-    ],
-    ids=str,
-)
-def test_claims_that_do_not_hold(tokens: Tokens, changes: dict[str, Any]) -> None:
-    refused(tokens, token(claims(**changes)))
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"",
-        b"[]",
-        b"null",
-        b'"x"',
-        b"{",
-        b"\xff{}",
-        b"[" * 3_000,
-        json.dumps(claims()).encode()[:-1] + b', "exp": 1e999}',
-        b'{"exp": ' + b"9" * 5_000 + b"}",
-    ],
-    ids=range(9),
-)
-def test_payloads_that_are_no_claims(tokens: Tokens, raw: bytes) -> None:
-    refused(tokens, token(raw))
-
-
-def test_clocks_may_differ_by_the_leeway(tokens: Tokens) -> None:
-    tokens.authenticate(token(claims(exp=NOW_S - 4)))
-    tokens.authenticate(token(claims(nbf=NOW_S + 5, iat=NOW_S + 5)))
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"role": ["admin"]},
-        {"role": "ADMIN"},
-        {"role": "admin "},
-        {"role": "root"},
-        {"role": ""},
-        {"role": 1},
-        {"role": {"admin": True}},
-        {"role": None, "roles": "admin"},
-        {"role": None, "roles": []},
-        {"role": None, "roles": ["ADMIN", ["admin"], None]},
-        {"role": None, "roles": {"admin": 1}},
-    ],
-    ids=str,
-)
-def test_no_known_role_is_forbidden(tokens: Tokens, changes: dict[str, Any]) -> None:
-    with pytest.raises(Forbidden):
-        tokens.authenticate(token(claims(**changes)))
-    refused(tokens, token(claims(**changes, exp=NOW_S - 60)))
-
-
-def test_issuer_and_audience(clock: ManualClock) -> None:
-    strict = Tokens(SecretKeys([SECRET]), issuer="https://id.example/", audience="dispatcher", clock=clock)
-    good = claims(iss="https://id.example/", aud="dispatcher")
-    strict.authenticate(token(good))
-    strict.authenticate(token(good | {"aud": ["x", "dispatcher"]}))
-    strict.authenticate(strict.issue("a", ["client"], 60))
-    for changes in (
-        {"iss": None},
-        {"iss": "https://id.example"},
-        {"iss": "https://id.example/x"},
-        {"iss": ["https://id.example/"]},
-        {"aud": None},
-        {"aud": "dispatch"},
-        {"aud": "dispatcher2"},
-        {"aud": ["x"]},
-        {"aud": []},
-        {"aud": {"dispatcher": 1}},
-    ):
-        refused(strict, token(claims(**(good | changes))))
 
 
 def test_a_long_token_is_refused_unread(tokens: Tokens) -> None:

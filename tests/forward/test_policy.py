@@ -146,7 +146,7 @@ async def test_the_next_address_is_tried_when_one_refuses(make_transport: MakeTr
         (PUBLIC_ONLY, "100.64.0.1", False),
         (UrlPolicy(allow_private=False, allow_hosts=frozenset({"10.8.0.0/16"})), "10.8.0.7", True),
         (UrlPolicy(allow_private=False, allow_hosts=frozenset({"10.8.0.0/16"})), "10.9.0.7", False),
-        (UrlPolicy(allow_hosts=frozenset({"localhost"})), "localhost", True),
+        (UrlPolicy(allow_hosts=frozenset({"LocalHost"})), "localhost", True),
         (UrlPolicy(allow_hosts=frozenset({"*.localhost"})), "gpu.localhost", True),
         (UrlPolicy(allow_hosts=frozenset({"*.localhost"})), "localhost", False),
         (UrlPolicy(allow_hosts=frozenset({"169.254.0.0/16", "metadata"})), "169.254.169.254", False),
@@ -160,6 +160,12 @@ def test_what_each_setting_allows(policy: UrlPolicy, host: str, allowed: bool) -
         assert not allowed
     else:
         assert allowed
+
+
+@pytest.mark.parametrize("entry", ["10.8.0.1/16", "10.8.0.0/33", "gpu/1"])
+def test_a_network_with_a_slip_is_an_error(entry: str) -> None:
+    with pytest.raises(ValueError, match="no network"):
+        UrlPolicy(allow_hosts=frozenset({entry}))
 
 
 @pytest.mark.parametrize(
