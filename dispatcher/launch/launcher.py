@@ -21,6 +21,7 @@ from dispatcher.launch.signals import stop_signals, watchdog
 from dispatcher.launch.sockets import bind, until_answering
 
 WATCHDOG_S = 5.0
+HAND_BACK_S = 5.0  # of the drain timeout, for giving back what did not end
 
 
 class Drainable(Protocol):
@@ -138,7 +139,7 @@ async def _drain(drainable: Drainable, connections: Sequence[Connections], optio
     await asyncio.sleep(options.drain_delay_s)
     try:
         async with asyncio.timeout(options.drain_timeout_s):
-            await drainable.drain(options.drain_timeout_s)
+            await drainable.drain(options.drain_timeout_s - min(HAND_BACK_S, options.drain_timeout_s / 4))
             for app in connections:
                 app.end_streams()
             for app in connections:

@@ -28,6 +28,7 @@ class Loaded:
     origins: Mapping[str, str]
     warnings: tuple[str, ...]
     environ: Mapping[str, str]
+    env: str | None  # the overlay in effect
     environments: tuple[str, ...]  # the overlays that the file has
 
 
@@ -67,7 +68,7 @@ def load(
             section, key = dotted.split(".")
             _merge(values, {section: {key: value}}, "--" + key.replace("_", "-"), origins)
     settings = _checked(_with_vars(values), origins)
-    return Loaded(settings, origins, tuple(unknown_variables(environ)), environ, tuple(overlays))
+    return Loaded(settings, origins, tuple(unknown_variables(environ)), environ, env, tuple(overlays))
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

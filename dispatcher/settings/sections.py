@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 import balancer
 from dispatcher.settings.values import Duration, Size, setting
@@ -21,6 +21,7 @@ class Server(Section):
         "auto", "ASGI server: hypercorn, granian (extra `fast`), or auto: granian when installed"
     )
     public_url: str = setting("", "how GPU servers reach this gateway; empty: http://<host>:<port>")
+    docs: bool = setting(True, "serve /docs and /openapi.json")
     max_body: Size = setting("1MiB", "largest request body; more is answered 413")
     ping_interval: Duration = setting("20s", "how often an open WebSocket is pinged (hypercorn)")
     drain_delay: Duration = setting("0s", "after SIGTERM: not ready, but still accepting, for so long")
@@ -30,6 +31,9 @@ class Server(Section):
 class Auth(Section):
     """Who is believed. The keys come from the environment only."""
 
+    issuer: str = setting("", "required `iss` of a token; empty: any")
+    audience: str = setting("", "required `aud` of a token; empty: tokens that name one are refused")
+    leeway: Duration = setting("5s", "how far the clocks of issuer and gateway may differ")
     server_token_ttl: Duration = setting("24h", "life of the token that a registered server is given")
 
 
@@ -62,6 +66,9 @@ class Limits(Section):
 class Dispatch(Section):
     """How a task is run."""
 
+    http_client: Literal["auto", "httpx", "aiohttp"] = setting(
+        "auto", "client for those calls: httpx, aiohttp (extra `fast`), or auto: aiohttp when installed"
+    )
     max_calls: int = setting(512, "calls to GPU servers that this gateway has open at once", ge=1)
     timeout: Duration = setting("300s", "one attempt, where the task names no time-out")
     waiting_deadline: Duration = setting("24h", "a task that has not started by then ends as TIMEOUT")
@@ -88,12 +95,13 @@ class Servers(Section):
 
 
 class Queue(Section):
-    """Bounds of what waits. Beyond: 429 for the tenant, 503 for the namespace."""
+    """Bounds of what has not ended. Beyond: 429 for the tenant, 503 for the namespace."""
 
-    tasks: int = setting(200_000, "waiting tasks", ge=1)
+    tasks: int = setting(200_000, "live tasks of the namespace", ge=1)
     bytes: Size = setting("1GiB", "their payloads")
-    tenant_tasks: int = setting(100_000, "waiting tasks of one tenant", ge=1)
+    tenant_tasks: int = setting(100_000, "live tasks of one tenant", ge=1)
     tenant_bytes: Size = setting("512MiB", "their payloads")
+    tenant_weights: dict[str, Annotated[int, Field(ge=1)]] = setting({}, "share by tenant, like { acme = 3 }; others 1")
     lanes: int = setting(1_024, "distinct demands (capabilities, group)", ge=1)
     tenant_lanes: int = setting(32, "distinct demands of one tenant at a time", ge=1)
     classes: int = setting(256, "distinct offers of servers", ge=1)
@@ -104,7 +112,6 @@ class Retention(Section):
 
     tasks: Duration = setting("7d", "ended tasks with their results")
     statistics: Duration = setting("90d", "hourly figures")
-    idempotency: Duration = setting("24h", "Idempotency-Key of a create")
 
 
 class Store(Section):
@@ -119,8 +126,9 @@ class Urls(Section):
 
     private: bool = setting(True, "allow private ranges")
     loopback: bool = setting(True, "allow this machine")
+    hosts: tuple[str, ...] = setting((), "allowed in any case: names, *.suffix, addresses, networks")
     ca_file: str = setting("", "PEM file of a private CA, trusted beside the public ones")
-    max_response: Size = setting("16MiB", "largest result of a server; more ends the task with RESULT_TOO_LARGE")
+    max_response: Size = setting("8MiB", "largest result of a server; more ends the task with RESULT_TOO_LARGE")
 
 
 class Log(Section):

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 _MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -27,8 +27,22 @@ def parse_size(text: Any) -> int:
     return _with_unit(text, _BYTES, "1MiB")
 
 
-Duration = Annotated[int, BeforeValidator(parse_duration)]
-Size = Annotated[int, BeforeValidator(parse_size)]
+def _in_units(amount: int, units: dict[str, int]) -> str:
+    unit, factor = max((one for one in units.items() if amount % one[1] == 0), key=lambda one: one[1])
+    return f"{amount // factor}{unit}"
+
+
+def _format_duration(ms: int) -> str:
+    return _in_units(ms, _MS) if ms else "0s"
+
+
+def _format_size(size: int) -> str:
+    return _in_units(size, _BYTES)
+
+
+# an int in the program; in JSON, and so in `config show`, a text as in the file
+Duration = Annotated[int, BeforeValidator(parse_duration), PlainSerializer(_format_duration, when_used="json")]
+Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(_format_size, when_used="json")]
 
 
 def setting(default: Any, comment: str, **constraints: Any) -> Any:

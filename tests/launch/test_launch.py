@@ -58,7 +58,7 @@ def test_a_signal_ends_open_streams_and_sockets(serve: Serve, engine: str, stop:
     assert time.monotonic() - began < 4
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1012
-    assert served.out.read().splitlines() == ["begin_drain", "drain 5.0", "stopped"]
+    assert served.out.read().splitlines() == ["begin_drain", "drain 3.75", "stopped"]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

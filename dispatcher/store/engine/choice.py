@@ -7,7 +7,6 @@ from pathlib import Path
 from dispatcher.store.engine.binaries import in_wheel, on_path
 from dispatcher.store.engine.engine import Engine, EngineError
 from dispatcher.store.engine.lock import locked
-from dispatcher.store.engine.memory import memory_engine
 from dispatcher.store.engine.spawned import spawned_engine
 
 FINDERS: Mapping[str, Callable[[], Path | None]] = {"path": on_path, "wheel": in_wheel}
@@ -35,6 +34,8 @@ async def _first(stack: contextlib.AsyncExitStack, data: Path, order: Sequence[s
             if any(data.glob("appendonly*")):
                 reasons.append(f"{data} holds saved tasks that an engine in memory would hide")
                 break
+            from dispatcher.store.engine.memory import memory_engine  # a sixth of a second that is rarely needed
+
             return memory_engine()
         binary = FINDERS[name]()
         if binary is None:

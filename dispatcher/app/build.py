@@ -1,0 +1,198 @@
+"""settings -> store -> services -> dialects -> one ASGI application, and the duties behind it."""
+
+import random
+import secrets as entropy
+from importlib.metadata import PackageNotFoundError, version
+
+from dispatcher.app import options
+from dispatcher.app.gateway import Draining, Gateway
+from dispatcher.auth.callback import CallbackTokens
+from dispatcher.auth.keys import SecretKeys
+from dispatcher.auth.sealer import Sealer
+from dispatcher.auth.tokens import Tokens
+from dispatcher.dialects.dialect import Dialect
+from dispatcher.dialects.gate import Gate
+from dispatcher.dialects.native.native import native_dialect
+from dispatcher.domain.clock import Clock, SystemClock
+from dispatcher.domain.principal import Role
+from dispatcher.forward import HttpForwarder, transport_named
+from dispatcher.loops.events import Events
+from dispatcher.loops.inbox import Inbox
+from dispatcher.loops.peek import Peek
+from dispatcher.loops.presence import Presence
+from dispatcher.loops.renew import Renew
+from dispatcher.loops.runner import Loop, Runner
+from dispatcher.loops.tick import Tick
+from dispatcher.service.balancing import Balancing
+from dispatcher.service.dispatch import Dispatch
+from dispatcher.service.duties import Duties
+from dispatcher.service.latencies import Latencies
+from dispatcher.service.servers import Servers
+from dispatcher.service.services import Services
+from dispatcher.service.stats import Stats
+from dispatcher.service.submit import Submit
+from dispatcher.service.tasks import Tasks
+from dispatcher.service.waits import Waits
+from dispatcher.service.watch import Watch
+from dispatcher.settings import Secrets, Settings
+from dispatcher.store import Store
+from dispatcher.web.body import BodyLimits
+from dispatcher.web.gateway import gateway as web_gateway
+from dispatcher.web.health import Health
+
+AGAIN_S = 0.5  # until a stream that broke is begun again
+
+
+def build(
+    settings: Settings,
+    secrets: Secrets,
+    store: Store,
+    *,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+    gateway_id: str | None = None,
+) -> Gateway:
+    """Put a gateway together; nothing runs yet and nothing is sent. Raises ValueError for a weak secret, OSError for
+    a CA file that cannot be read."""
+    clock = clock or SystemClock()
+    rng = rng or random.Random()  # noqa: S311 - balancing and jitter
+    name = gateway_id or f"gw_{entropy.token_hex(8)}"
+    signing = [key for key in (secrets.jwt_secret, secrets.jwt_secret_previous) if key]
+    tokens = make_tokens(settings, secrets, clock)
+    callbacks = CallbackTokens(signing)
+    sealing = [key for key in (secrets.encryption_key, secrets.encryption_key_previous) if key]
+    sealer = Sealer([*sealing, *signing])  # the JWT secret opens what it sealed before there was a key of its own
+
+    policy = options.url_policy(settings)
+    transport = transport_named(
+        settings.dispatch.http_client,
+        policy,
+        max_connections=2 * settings.dispatch.max_calls,
+        ca_file=settings.urls.ca_file or None,
+    )
+    forwarder = HttpForwarder(
+        transport,
+        open_key=sealer.open,
+        callback_token=callbacks.make,
+        public_url=options.public_url(settings),
+        result_max_bytes=settings.urls.max_response,
+        clock=clock,
+    )
+
+    waits, latencies = Waits(), Latencies()
+    dispatch = Dispatch(
+        store.tasks,
+        store.servers,
+        forwarder,
+        waits,
+        latencies,
+        clock=clock,
+        rng=rng,
+        gateway=name,
+        options=options.dispatch_options(settings),
+    )
+    services = Services(
+        submit=Submit(store.tasks, dispatch, waits, gateway=name, clock=clock),
+        tasks=Tasks(store.tasks, store.servers, forwarder, waits, dispatch, gateway=name, clock=clock),
+        servers=Servers(store.servers, store.stats, forwarder),
+        stats=Stats(store.stats, store.servers, clock=clock),
+        balancing=Balancing(store.servers),
+        watch=Watch(store.tasks),
+        coordination=store.coordination,
+    )
+    duties = Duties(store.tasks, services.servers, dispatch, gateway=name, clock=clock)
+    draining = Draining()
+    health = Health(store.coordination, clock, gateway=name, version=our_version(), draining=draining)
+    gate = Gate(
+        tokens,
+        callbacks.read,
+        store.coordination,
+        options.rates(settings),
+        BodyLimits(max_bytes=settings.server.max_body),
+    )
+
+    def server_token(server_id: str, tenant: str) -> str:
+        return tokens.issue(server_id, [Role.SERVER], settings.auth.server_token_ttl // 1000, tenant, server_id)
+
+    native = native_dialect(
+        services,
+        gate,
+        clock,
+        duties=duties,
+        health=health,
+        check_url=policy.check_url,
+        seal_key=sealer.seal,
+        issue_server_token=server_token,
+        version=our_version(),
+        options=options.native_options(settings),
+    )
+
+    presence = Presence(store.coordination, store.servers, gateway=name)
+    gateway = Gateway(
+        id=name,
+        settings=settings,
+        services=services,
+        dispatch=dispatch,
+        duties=duties,
+        presence=presence,
+        runner=Runner(_loops(settings, store, services, dispatch, duties, presence, waits, name), rng=rng),
+        draining=draining,
+        closing=(forwarder.aclose, store.close),
+        seal_key=sealer.seal,
+    )
+    _mount(gateway, {native.name: native}, clock)
+    return gateway
+
+
+def make_tokens(settings: Settings, secrets: Secrets, clock: Clock | None = None) -> Tokens:
+    """What issues and reads tokens. Raises ValueError for a weak secret, or none."""
+    auth = settings.auth
+    keys = SecretKeys([key for key in (secrets.jwt_secret, secrets.jwt_secret_previous) if key])
+    return Tokens(
+        keys,
+        issuer=auth.issuer or None,
+        audience=auth.audience or None,
+        leeway_s=auth.leeway // 1000,
+        clock=clock,
+    )
+
+
+def our_version() -> str:
+    """Of the installed distribution."""
+    try:
+        return version("edge-dispatcher")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _loops(
+    settings: Settings,
+    store: Store,
+    services: Services,
+    dispatch: Dispatch,
+    duties: Duties,
+    presence: Presence,
+    waits: Waits,
+    name: str,
+) -> list[Loop]:
+    lease_ms = settings.dispatch.lease
+    peek = Peek(duties)
+    loops = [
+        Loop("renew", Renew(store.tasks, dispatch, gateway=name, lease_ms=lease_ms).run_once, lease_ms / 3000),
+        Loop("presence", presence.run_once, 1.0),
+        Loop("peek", peek.run_once, 0.0),
+        Loop("inbox", Inbox(store.coordination, waits, gateway=name, wake=peek.wake).run_once, AGAIN_S),
+        Loop("events", Events(store.coordination, services.watch).run_once, AGAIN_S),
+    ]
+    if settings.triggers.background:
+        loops.append(Loop("tick", Tick(duties).run_once, 1.0))
+    return loops
+
+
+def _mount(gateway: Gateway, dialects: dict[str, Dialect], clock: Clock) -> None:
+    gateway.asgi = web_gateway(
+        {dialect.prefix: dialect.mount() for dialect in dialects.values()}, clock=clock, lifespan=gateway.lifespan
+    )
+    gateway.apps = [
+        web_gateway({"": dialects[listener.dialect].mount()}, clock=clock) for listener in gateway.settings.listeners
+    ]

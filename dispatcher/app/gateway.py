@@ -1,0 +1,87 @@
+"""A gateway as a whole: what runs, and in which order it starts and stops."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from dispatcher.app.durability import durability_problems
+from dispatcher.loops.presence import Presence
+from dispatcher.loops.runner import Runner
+from dispatcher.service.dispatch import Dispatch
+from dispatcher.service.duties import Duties
+from dispatcher.service.services import Services
+from dispatcher.settings import Settings
+
+
+@dataclass(slots=True)
+class Draining:
+    """True once this gateway is about to stop; read by its health pages."""
+
+    on: bool = False
+
+    def __call__(self) -> bool:
+        return self.on
+
+
+@dataclass(eq=False, slots=True)
+class Gateway:
+    """One gateway process. `asgi` serves all dialects; `apps` has one application per configured listener."""
+
+    id: str
+    settings: Settings
+    services: Services
+    dispatch: Dispatch
+    duties: Duties
+    presence: Presence
+    runner: Runner
+    draining: Draining
+    closing: Sequence[Callable[[], Awaitable[Any]]]
+    seal_key: Callable[[str, str], bytes]
+    asgi: ASGIApp = field(init=False)
+    apps: list[ASGIApp] = field(init=False)
+
+    async def durability_problems(self) -> list[str]:
+        """Why the store must not be used in production. Raises Unavailable when it cannot be reached."""
+        await self.services.coordination.ping()
+        store = self.settings.store
+        return durability_problems(
+            await self.services.coordination.durability(),
+            loss_window_ms=store.loss_window,
+            asserted=store.durability_asserted,
+        )
+
+    async def start(self) -> None:
+        """Begin the background duties; without effect when begun."""
+        await self.runner.start()
+
+    def begin_drain(self) -> None:
+        """Not ready from now on; all else goes on."""
+        self.draining.on = True
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no more work, let the running work end; leases are kept meanwhile."""
+        self.begin_drain()
+        await self.dispatch.drain(timeout_s)
+
+    async def stop(self) -> None:
+        """Stop the duties, tell the others, close every connection. After `drain`, or without when there is no time."""
+        was_running = self.runner.running
+        await self.runner.stop()
+        await self.duties.close()
+        if was_running:
+            await self.presence.leave()
+        for close in self.closing:
+            await close()
+
+    @asynccontextmanager
+    async def lifespan(self, _: Any) -> AsyncIterator[None]:
+        """For ASGI servers that are not started by our launcher."""
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.drain(self.settings.server.drain_timeout / 1000)
+            await self.stop()

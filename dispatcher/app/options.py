@@ -1,0 +1,87 @@
+"""From settings to the plain options of the parts."""
+
+from dispatcher.dialects.native.options import NativeOptions
+from dispatcher.forward import UrlPolicy
+from dispatcher.launch import Options as LaunchOptions
+from dispatcher.service.dispatch import DispatchOptions
+from dispatcher.settings import Settings
+from dispatcher.store import StoreOptions
+from dispatcher.web.rates import Rates
+
+
+def store_options(settings: Settings) -> StoreOptions:
+    dispatch, servers, queue, retention = settings.dispatch, settings.servers, settings.queue, settings.retention
+    return StoreOptions(
+        aging_ms=settings.balancer.aging,
+        offline_after_ms=servers.offline_after,
+        probe_every_ms=servers.probe_every,
+        lease_ms=dispatch.lease,
+        accepted_lease_ms=dispatch.accepted_lease,
+        reap_gap_ms=dispatch.lease // 2,
+        losses_max=dispatch.losses,
+        eject_after=servers.eject_after,
+        eject_base_ms=servers.eject_base,
+        eject_max_ms=servers.eject_max,
+        retry_budget_share=dispatch.retry_share,
+        retry_budget_per_s=dispatch.retry_per_second,
+        retention_ms=retention.tasks,
+        stats_ms=retention.statistics,
+        queue_max=queue.tasks,
+        queue_bytes_max=queue.bytes,
+        tenant_max=queue.tenant_tasks,
+        tenant_bytes_max=queue.tenant_bytes,
+        tenant_lanes_max=queue.tenant_lanes,
+        lanes_max=queue.lanes,
+        classes_max=queue.classes,
+    )
+
+
+def dispatch_options(settings: Settings) -> DispatchOptions:
+    dispatch = settings.dispatch
+    return DispatchOptions(
+        lease_ms=dispatch.lease,
+        accepted_lease_ms=dispatch.accepted_lease,
+        max_calls=dispatch.max_calls,
+        other_servers=dispatch.other_servers,
+        retry_base_ms=dispatch.retry_base,
+        retry_max_ms=dispatch.retry_max,
+    )
+
+
+def native_options(settings: Settings) -> NativeOptions:
+    return NativeOptions(
+        aging_ms=settings.balancer.aging,
+        timeout_ms=settings.dispatch.timeout,
+        waiting_ms=settings.dispatch.waiting_deadline,
+        sync_limit_ms=settings.dispatch.sync_wait,
+        attempts_max=settings.dispatch.attempts,
+        tenant_weights=settings.queue.tenant_weights,
+        docs=settings.server.docs,
+    )
+
+
+def rates(settings: Settings) -> Rates:
+    limits = settings.limits
+    return Rates(limits.default, limits.create, limits.registration, limits.worker, limits.enabled)
+
+
+def url_policy(settings: Settings) -> UrlPolicy:
+    urls = settings.urls
+    return UrlPolicy(allow_private=urls.private, allow_loopback=urls.loopback, allow_hosts=frozenset(urls.hosts))
+
+
+def launch_options(settings: Settings) -> LaunchOptions:
+    server = settings.server
+    return LaunchOptions(
+        engine=server.engine,
+        drain_delay_s=server.drain_delay / 1000,
+        drain_timeout_s=server.drain_timeout / 1000,
+        ping_interval_s=server.ping_interval / 1000,
+    )
+
+
+def public_url(settings: Settings) -> str:
+    """How GPU servers reach this gateway."""
+    server = settings.server
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(server.host, server.host)  # noqa: S104 - compared only
+    return server.public_url or f"http://{host}:{server.port}"

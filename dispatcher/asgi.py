@@ -1,0 +1,15 @@
+"""`dispatcher.asgi:app`, for any ASGI server. Configured by file and environment alone, as `dispatcher serve` is.
+
+The server must run the lifespan; its own drain ends requests, ours ends tasks. `dispatcher serve` does both.
+"""
+
+import os
+
+from dispatcher.app import build, open_configured
+from dispatcher.auth.secret import check_secret
+from dispatcher.settings import load, read_secrets, require_production
+
+_loaded = load(os.environ)
+_secrets = read_secrets(_loaded.environ)
+require_production(_secrets, check_secret)
+app = build(_loaded.settings, _secrets, open_configured(_loaded.settings, _secrets.redis_url)).asgi
