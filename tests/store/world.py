@@ -75,6 +75,10 @@ class World:
     def now(self) -> int:
         return self.clock.now_ms()
 
+    def fresh(self, prefix: str) -> str:
+        """An id that was not used before."""
+        return f"{prefix}{next(self._numbers)}"
+
     async def advance(self, ms: int) -> None:
         self.clock.advance(ms)
         await self._show_time()
@@ -87,8 +91,12 @@ class World:
 
     async def claim(self, task_id: str, server_id: str, **changes: Any) -> Claim:
         """A claim with fresh ids, unless they are given."""
-        n = next(self._numbers)
-        given = {"claim_id": f"c{n}", "nonce": f"n{n}", "gateway": GATEWAY, "lease_ms": LEASE_MS} | changes
+        given = {
+            "claim_id": self.fresh("c"),
+            "nonce": self.fresh("n"),
+            "gateway": GATEWAY,
+            "lease_ms": LEASE_MS,
+        } | changes
         return await self.store.tasks.claim(task_id, server_id, **given)
 
     async def start(self, task_id: str, server_id: str, **changes: Any) -> Grant:
@@ -145,7 +153,7 @@ class World:
         """A reader of the fleet's stream that is known to listen."""
         async with Reader.on(self.store.coordination.events()) as reader:
             while not reader.seen:
-                await self.store.servers.set_algorithm(f"probe-{next(self._numbers)}", by="test")
+                await self.store.servers.set_algorithm(self.fresh("probe"), by="test")
                 await asyncio.sleep(0)
             yield reader
 

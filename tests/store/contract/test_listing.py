@@ -1,0 +1,75 @@
+"""Reading tasks: one, a page, and nobody else's."""
+
+import pytest
+
+from dispatcher.domain.errors import RateLimited
+from dispatcher.domain.principal import Owner
+from dispatcher.domain.transitions import TaskState
+from dispatcher.service.ports import RateRule, TaskQuery
+from tests.store.world import ORIGIN, OWNER, World, done
+
+BOB = Owner("acme", "bob")
+
+
+async def ids(world: World, query: TaskQuery) -> tuple[list[str], int]:
+    tasks, total = await world.store.tasks.find(query)
+    return [task.id for task in tasks], total
+
+
+async def five_tasks(world: World) -> None:
+    await world.given_server("s1")
+    for n in range(4):
+        await world.given_task(f"t{n}", owner=BOB if n == 3 else OWNER)
+        await world.advance(10)
+    await world.end(await world.start("t0", "s1"), done())
+    await world.start("t1", "s1")
+    await world.given_task("other", origin="farm")
+
+
+async def test_pages_newest_first(world: World) -> None:
+    await five_tasks(world)
+    assert await ids(world, TaskQuery(ORIGIN, None)) == (["t3", "t2", "t1", "t0"], 4)
+    assert await ids(world, TaskQuery(ORIGIN, None, offset=1, limit=2)) == (["t2", "t1"], 4)
+    assert await ids(world, TaskQuery(ORIGIN, None, offset=9)) == ([], 4)
+    assert await ids(world, TaskQuery("farm", None)) == (["other"], 1)
+    assert await ids(world, TaskQuery("none", None)) == ([], 0)
+
+
+async def test_an_owner_sees_its_own(world: World) -> None:
+    await five_tasks(world)
+    assert await ids(world, TaskQuery(ORIGIN, BOB)) == (["t3"], 1)
+    assert await ids(world, TaskQuery(ORIGIN, OWNER)) == (["t2", "t1", "t0"], 3)
+    assert await ids(world, TaskQuery(ORIGIN, Owner("other", "ann"))) == ([], 0)
+
+
+async def test_by_state(world: World) -> None:
+    await five_tasks(world)
+    assert await ids(world, TaskQuery(ORIGIN, OWNER, (TaskState.COMPLETED,))) == (["t0"], 1)
+    both = (TaskState.PENDING, TaskState.COMPLETED)
+    assert await ids(world, TaskQuery(ORIGIN, None, both)) == (["t3", "t2", "t0"], 3)
+    assert await ids(world, TaskQuery(ORIGIN, None, both, offset=1, limit=1)) == (["t2"], 3)
+    assert await ids(world, TaskQuery(ORIGIN, None, (TaskState.FAILED,))) == ([], 0)
+
+
+async def test_a_page_has_no_results_and_no_attempts(world: World) -> None:
+    await five_tasks(world)
+    tasks, _ = await world.store.tasks.find(TaskQuery(ORIGIN, OWNER, (TaskState.COMPLETED,)))
+    assert (tasks[0].result, tasks[0].attempts) == (None, ())
+    full = await world.task("t0")
+    assert full.result == b'{"ok":true}'
+    assert len(full.attempts) == 1
+    light, _ = await world.store.tasks.get("t0", result=False)
+    assert light is not None
+    assert (light.result, len(light.attempts)) == (None, 1)
+
+
+async def test_a_read_counts_against_its_rule(world: World) -> None:
+    await world.given_task("t1")
+    rule = RateRule("read", "acme/ann", 2)
+    assert (await world.store.tasks.get("nothing", rate=rule))[0] is None
+    task, rate = await world.store.tasks.get("t1", rate=rule)
+    assert task is not None
+    assert rate is not None
+    assert (rate.limit, rate.remaining) == (2, 0)
+    with pytest.raises(RateLimited):
+        await world.store.tasks.get("t1", rate=rule)
