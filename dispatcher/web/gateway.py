@@ -26,7 +26,7 @@ def gateway(
     Adds request ids and the access log (`log=None`: the structlog logger `dispatcher.access`). `lifespan` runs around
     the life of the server process.
     """
-    # the longest prefix first, so that the root does not swallow the others
-    routes = [Mount(prefix, app=mounts[prefix]) for prefix in sorted(mounts, key=len, reverse=True)]
-    router = Router(routes, redirect_slashes=False, lifespan=lifespan)
+    # the longest prefix first; the root takes what is left, odd paths included that no mount would match
+    routes = [Mount(prefix, app=mounts[prefix]) for prefix in sorted(mounts, key=len, reverse=True) if prefix]
+    router = Router(routes, redirect_slashes=False, default=mounts.get(""), lifespan=lifespan)
     return RequestId(AccessLog(router, log or structlog.get_logger("dispatcher.access"), clock), make_request_id)

@@ -39,6 +39,7 @@ from dispatcher.web.health import Health
 from dispatcher.web.rates import Rates
 
 START_MS = 1_704_556_800_000
+A = "client-a"
 CREATE = {"type": "video-processing", "priority": 1, "payload": {"video_url": "https://example.com/video.mp4"}}
 REGISTER = {"name": "gpu-server-01", "endpoints": {"predict": "https://server1.example.com/predict"}}
 
@@ -49,9 +50,11 @@ class Backend:
     def __init__(self) -> None:
         self.answer: Outcome | Accepted = Accepted()
         self.grants: dict[str, Grant] = {}
+        self.called = asyncio.Event()
 
     async def predict(self, grant: Grant, server: Server, *, remaining_ms: int) -> Outcome | Accepted:
         self.grants[grant.task_id] = grant
+        self.called.set()
         return self.answer
 
     async def cancel(self, server: Server, task_id: str, fence: int) -> bool:
@@ -166,7 +169,7 @@ class World:
         self,
         method: str,
         path: str,
-        token: str | None = "client-a",
+        token: str | None = A,
         body: object = None,
         headers: Mapping[str, str] | None = None,
         raw: bytes | None = None,
@@ -187,7 +190,7 @@ class World:
         server_id: str = answer.json()["serverId"]
         return server_id
 
-    async def create(self, token: str = "client-a", **more: Any) -> str:
+    async def create(self, token: str = A, **more: Any) -> str:
         answer = await self.call("POST", "/api/task", token, {**CREATE, **more})
         assert answer.status_code == 200, answer.text
         await self.settle()

@@ -1,0 +1,86 @@
+import asyncio
+
+import pytest
+from starlette.types import Message
+
+from dispatcher.domain.clock import ManualClock
+from dispatcher.web.event_stream import CloseSocket, Disconnected, Inlet, Outbox, until_first
+
+
+async def _inlet(*messages: Message, per_second: int = 100) -> tuple[Inlet, ManualClock]:
+    waiting = list(messages)
+    clock = ManualClock()
+
+    async def receive() -> Message:
+        return waiting.pop(0)
+
+    return Inlet(receive, clock, max_bytes=10, per_second=per_second), clock
+
+
+def _text(text: str) -> Message:
+    return {"type": "websocket.receive", "text": text}
+
+
+async def test_text_within_bounds_comes_through() -> None:
+    inlet, _ = await _inlet(_text("x" * 10), {"type": "websocket.disconnect"})
+    assert await inlet.next() == b"x" * 10
+    with pytest.raises(Disconnected):
+        await inlet.next()
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ({"type": "websocket.receive", "bytes": b"x"}, 1003),
+        ({"type": "websocket.receive", "bytes": b"x", "text": None}, 1003),
+        (_text("x" * 11), 1009),
+        (_text("é" * 6), 1009),
+    ],
+)
+async def test_what_closes_the_socket(message: Message, code: int) -> None:
+    inlet, _ = await _inlet(message)
+    with pytest.raises(CloseSocket) as closed:
+        await inlet.next()
+    assert closed.value.code == code
+
+
+async def test_a_flood_closes_the_socket_and_a_steady_flow_does_not() -> None:
+    inlet, clock = await _inlet(*[_text("x")] * 10, per_second=3)
+    for _ in range(2):
+        for _ in range(3):
+            await inlet.next()
+        clock.advance(1000)
+    for _ in range(3):
+        await inlet.next()
+    with pytest.raises(CloseSocket) as closed:
+        await inlet.next()
+    assert closed.value.code == 1008
+
+
+async def test_a_slow_consumer_is_closed_instead_of_queued_for_without_end() -> None:
+    async def stuck(message: Message) -> None:
+        await asyncio.Event().wait()
+
+    outbox = Outbox(stuck, maxsize=2)
+    outbox.put("1")
+    outbox.put("2")
+    with pytest.raises(CloseSocket) as closed:
+        outbox.put("3")
+    assert closed.value.code == 1013
+
+
+async def test_the_first_job_to_end_ends_the_others() -> None:
+    ended: list[str] = []
+
+    async def long() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("long")
+
+    async def breaks() -> None:
+        raise Disconnected
+
+    with pytest.raises(Disconnected):
+        await until_first(long(), breaks())
+    assert ended == ["long"]
