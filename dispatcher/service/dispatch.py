@@ -136,6 +136,10 @@ class Dispatch:
         if (call := self._calls.get(held)) is not None:
             call.give_up()
 
+    async def idle(self, timeout_s: float) -> bool:
+        """Wait until nothing runs here; False when the time was up first."""
+        return await self._background.wait(timeout_s)
+
     @property
     def draining(self) -> bool:
         return self._draining

@@ -23,8 +23,11 @@ class Duties:
         self._background = Background()
         self._peeking = asyncio.Lock()
 
-    async def run(self, budget_ms: int = 200) -> dict[str, int | bool]:
+    async def run(self, budget_ms: int = 200, *, settle: bool = False) -> dict[str, int | bool]:
         """One round: handle timers, probe, start waiting tasks; batches follow one another for `budget_ms` (> 0).
+
+        With `settle` what is left of the budget is spent on waiting for the calls of this gateway: for processes that
+        only live while they are asked.
 
         Answers how many timers were `handled`, servers `probed` and tasks `started`, and whether there is `more`.
         """
@@ -39,6 +42,8 @@ class Duties:
             if not ticked.more or self._clock.monotonic() >= until:
                 break
         started, full = await self._peek(until)
+        if settle:
+            await self._dispatch.idle(max(0.0, until - self._clock.monotonic()))
         return {"handled": handled, "probed": probed, "started": started, "more": ticked.more or full}
 
     async def peek(self, budget_ms: int = 200) -> int:

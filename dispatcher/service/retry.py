@@ -8,7 +8,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
+from tenacity import RetryCallState, Retrying, wait_exponential
 
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.errors import Unavailable
@@ -31,14 +31,14 @@ class FullJitter(wait_exponential):
         return self._rng.uniform(0, super().__call__(retry_state))
 
     def delay_ms(self, failures: int) -> int:
-        """Milliseconds, 0..min(max, base * 2**failures), to wait before a retry when `failures` (>= 0) came before
-        the present one."""
-        state = RetryCallState(_NOBODY, None, (), {})
+        """Milliseconds, 0..min(max, base * 2**failures), to wait after a failure that `failures` (>= 0) others
+        preceded."""
+        state = RetryCallState(_OWNER, None, (), {})
         state.attempt_number = failures + 1
         return round(self(state) * 1000)
 
 
-_NOBODY = AsyncRetrying()  # tenacity's state wants an owner; this one never runs anything
+_OWNER = Retrying()  # tenacity's state wants one; it never runs anything
 
 
 class Outage:
@@ -55,11 +55,12 @@ class Outage:
         An answer of the store, errors included, is handed on at once. Raises the last outage when the time is up.
         """
         until = self._clock.monotonic() + limit_ms / 1000
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(OUTAGE),
-            stop=lambda _: self._clock.monotonic() >= until,
-            wait=self._wait,
-            sleep=self._sleep,
-            reraise=True,
-        )
-        return await retrying(call)
+        failures = 0
+        while True:
+            try:
+                return await call()
+            except OUTAGE:
+                if self._clock.monotonic() >= until:
+                    raise
+            await self._sleep(self._wait.delay_ms(failures) / 1000)
+            failures += 1

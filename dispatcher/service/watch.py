@@ -81,9 +81,11 @@ class Watch:
         return subscription
 
     def publish(self, event: FleetEvent) -> None:
-        """Tell those who watch the task of this event."""
-        for subscription in self._watching.get(event.fields.get("task", ""), ()):
-            subscription.tell(event.fields["task"])
+        """Tell those who watch the task of this event; other events are not for them."""
+        if event.type == "task" or event.type.startswith("task."):
+            task_id = event.fields.get("id", "")
+            for subscription in self._watching.get(task_id, ()):
+                subscription.tell(task_id)
 
     def interrupted(self) -> None:
         """The stream had a gap: everybody must look for themselves."""
