@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 import httpcore
 
 from dispatcher.forward.policy import UrlPolicy
+from dispatcher.forward.pool import ConnectionPool, Origin
 from dispatcher.forward.transport import (
     CONNECT_S,
     KEEPALIVE_S,
@@ -24,11 +25,9 @@ from dispatcher.forward.transport import (
 )
 from dispatcher.forward.url import parse_url
 
-_POOL_S = 5.0
 _BEFORE_SENDING = (
     httpcore.ConnectError,
     httpcore.ConnectTimeout,
-    httpcore.PoolTimeout,
     httpcore.LocalProtocolError,
 )
 _BROKEN = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
@@ -103,16 +102,20 @@ class _Body(AsyncIterator[bytes]):
 
 
 class HttpcoreTransport:
-    """A pool of at most `max_connections`; callers keep fewer calls open than that, so none waits for a connection
-    (httpcore 1.0 can lose a place in the pool when a waiting request is cancelled)."""
+    """At most `max_connections` calls at once; further ones wait, within their time-out."""
 
     def __init__(self, policy: UrlPolicy, *, max_connections: int = 1024, ca_file: str | None = None) -> None:
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=tls_context(ca_file),
-            max_connections=max_connections,
-            max_keepalive_connections=max_connections,
+        self._tls = tls_context(ca_file)
+        self._backend = _CheckedBackend(policy)
+        self._pool = ConnectionPool(self._connect, max_connections)
+
+    def _connect(self, origin: Origin) -> httpcore.AsyncHTTPConnection:
+        scheme, host, port = origin
+        return httpcore.AsyncHTTPConnection(
+            origin=httpcore.Origin(scheme.encode(), host.encode(), port),
+            ssl_context=self._tls,
             keepalive_expiry=KEEPALIVE_S,
-            network_backend=_CheckedBackend(policy),
+            network_backend=self._backend,
             socket_options=keepalive_options(),
         )
 
@@ -122,20 +125,21 @@ class HttpcoreTransport:
         target = parse_url(url)
         head = [(b"Host", target.authority.encode()), (b"Content-Length", str(len(body)).encode())]
         head += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-        connect_s = min(CONNECT_S, timeout_s)
         content = _Body(body)
+        request = httpcore.Request(
+            method,
+            httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.target),
+            headers=head,
+            content=content,
+            extensions={"timeout": {"connect": min(CONNECT_S, timeout_s)}},
+        )
         try:
-            async with (
-                asyncio.timeout(timeout_s),
-                self._pool.stream(
-                    method,
-                    httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.target),
-                    headers=head,
-                    content=content,
-                    extensions={"timeout": {"connect": connect_s, "pool": min(_POOL_S, timeout_s)}},
-                ) as response,
-            ):
-                return await _read(response, max_bytes)
+            async with asyncio.timeout(timeout_s), self._pool.connection(target.origin) as connection:
+                response = await connection.handle_async_request(request)
+                try:
+                    return await _read(response, max_bytes)
+                finally:
+                    await response.aclose()
         except _BEFORE_SENDING as error:
             raise NotSent("the server cannot be reached") from error
         except TimeoutError:

@@ -30,3 +30,10 @@ def test_anything_else_is_a_value_error(text: str) -> None:
         return
     assert str(url).isascii()
     assert parse_url(str(url)) == url
+
+
+@pytest.mark.parametrize("text", ["http://\u212aube.example/", "http\u017f://a.example/", "http://a.example/\u212a"])
+def test_letters_that_only_look_like_ascii(text: str) -> None:
+    """The Kelvin sign and the long s are equal to k and s when case is ignored."""
+    with pytest.raises(ValueError):
+        parse_url(text)
