@@ -7,9 +7,11 @@ import os
 
 from dispatcher.app import build, open_configured
 from dispatcher.auth.secret import check_secret
+from dispatcher.launch.logs import configure_logs
 from dispatcher.settings import load, read_secrets, require_production
 
 _loaded = load(os.environ)
 _secrets = read_secrets(_loaded.environ)
 require_production(_secrets, check_secret)
+configure_logs(_loaded.settings.log.level, _loaded.settings.log.format)
 app = build(_loaded.settings, _secrets, open_configured(_loaded.settings, _secrets.redis_url)).asgi

@@ -15,7 +15,7 @@ from dispatcher.dialects.gate import Gate
 from dispatcher.dialects.native.native import native_dialect
 from dispatcher.domain.clock import Clock, SystemClock
 from dispatcher.domain.principal import Role
-from dispatcher.forward import HttpForwarder, transport_named
+from dispatcher.forward import HttpForwarder, UrlPolicy, transport_named
 from dispatcher.loops.events import Events
 from dispatcher.loops.inbox import Inbox
 from dispatcher.loops.peek import Peek
@@ -57,77 +57,49 @@ def build(
     clock = clock or SystemClock()
     rng = rng or random.Random()  # noqa: S311 - balancing and jitter
     name = gateway_id or f"gw_{entropy.token_hex(8)}"
-    signing = [key for key in (secrets.jwt_secret, secrets.jwt_secret_previous) if key]
     tokens = make_tokens(settings, secrets, clock)
-    callbacks = CallbackTokens(signing)
-    sealing = [key for key in (secrets.encryption_key, secrets.encryption_key_previous) if key]
-    sealer = Sealer([*sealing, *signing])  # the JWT secret opens what it sealed before there was a key of its own
-
+    callbacks = CallbackTokens(secrets.signing)
+    sealer = Sealer([*secrets.sealing, *secrets.signing])  # the latter open what was sealed before there was a key
     policy = options.url_policy(settings)
-    transport = transport_named(
-        settings.dispatch.http_client,
-        policy,
-        max_connections=2 * settings.dispatch.max_calls,
-        ca_file=settings.urls.ca_file or None,
-    )
-    forwarder = HttpForwarder(
-        transport,
-        open_key=sealer.open,
-        callback_token=callbacks.make,
-        public_url=options.public_url(settings),
-        result_max_bytes=settings.urls.max_response,
-        clock=clock,
-    )
-
-    waits, latencies = Waits(), Latencies()
+    forwarder = _forwarder(settings, policy, sealer, callbacks, clock)
+    waits = Waits()
     dispatch = Dispatch(
         store.tasks,
         store.servers,
         forwarder,
         waits,
-        latencies,
+        Latencies(),
         clock=clock,
         rng=rng,
         gateway=name,
         options=options.dispatch_options(settings),
     )
-    services = Services(
-        submit=Submit(store.tasks, dispatch, waits, gateway=name, clock=clock),
-        tasks=Tasks(store.tasks, store.servers, forwarder, waits, dispatch, gateway=name, clock=clock),
-        servers=Servers(store.servers, store.stats, forwarder),
-        stats=Stats(store.stats, store.servers, clock=clock),
-        balancing=Balancing(store.servers),
-        watch=Watch(store.tasks),
-        coordination=store.coordination,
-    )
+    services = _services(store, forwarder, waits, dispatch, name, clock)
     duties = Duties(store.tasks, services.servers, dispatch, gateway=name, clock=clock)
+    presence = Presence(store.coordination, store.servers, gateway=name)
     draining = Draining()
-    health = Health(store.coordination, clock, gateway=name, version=our_version(), draining=draining)
-    gate = Gate(
-        tokens,
-        callbacks.read,
-        store.coordination,
-        options.rates(settings),
-        BodyLimits(max_bytes=settings.server.max_body),
-    )
 
     def server_token(server_id: str, tenant: str) -> str:
         return tokens.issue(server_id, [Role.SERVER], settings.auth.server_token_ttl // 1000, tenant, server_id)
 
     native = native_dialect(
         services,
-        gate,
+        Gate(
+            tokens,
+            callbacks.read,
+            store.coordination,
+            options.rates(settings),
+            BodyLimits(max_bytes=settings.server.max_body),
+        ),
         clock,
         duties=duties,
-        health=health,
+        health=Health(store.coordination, clock, gateway=name, version=our_version(), draining=draining),
         check_url=policy.check_url,
         seal_key=sealer.seal,
         issue_server_token=server_token,
         version=our_version(),
         options=options.native_options(settings),
     )
-
-    presence = Presence(store.coordination, store.servers, gateway=name)
     gateway = Gateway(
         id=name,
         settings=settings,
@@ -144,12 +116,44 @@ def build(
     return gateway
 
 
+def _forwarder(
+    settings: Settings, policy: UrlPolicy, sealer: Sealer, callbacks: CallbackTokens, clock: Clock
+) -> HttpForwarder:
+    transport = transport_named(
+        settings.dispatch.http_client,
+        policy,
+        max_connections=2 * settings.dispatch.max_calls,  # a pool that is never full cannot leak its places
+        ca_file=settings.urls.ca_file or None,
+    )
+    return HttpForwarder(
+        transport,
+        open_key=sealer.open,
+        callback_token=callbacks.make,
+        public_url=options.public_url(settings),
+        result_max_bytes=settings.urls.max_response,
+        clock=clock,
+    )
+
+
+def _services(
+    store: Store, forwarder: HttpForwarder, waits: Waits, dispatch: Dispatch, name: str, clock: Clock
+) -> Services:
+    return Services(
+        submit=Submit(store.tasks, dispatch, waits, gateway=name, clock=clock),
+        tasks=Tasks(store.tasks, store.servers, forwarder, waits, dispatch, gateway=name, clock=clock),
+        servers=Servers(store.servers, store.stats, forwarder),
+        stats=Stats(store.stats, store.servers, clock=clock),
+        balancing=Balancing(store.servers),
+        watch=Watch(store.tasks),
+        coordination=store.coordination,
+    )
+
+
 def make_tokens(settings: Settings, secrets: Secrets, clock: Clock | None = None) -> Tokens:
     """What issues and reads tokens. Raises ValueError for a weak secret, or none."""
     auth = settings.auth
-    keys = SecretKeys([key for key in (secrets.jwt_secret, secrets.jwt_secret_previous) if key])
     return Tokens(
-        keys,
+        SecretKeys(secrets.signing),
         issuer=auth.issuer or None,
         audience=auth.audience or None,
         leeway_s=auth.leeway // 1000,

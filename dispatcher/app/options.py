@@ -83,5 +83,5 @@ def launch_options(settings: Settings) -> LaunchOptions:
 def public_url(settings: Settings) -> str:
     """How GPU servers reach this gateway."""
     server = settings.server
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(server.host, server.host)  # noqa: S104 - compared only
-    return server.public_url or f"http://{host}:{server.port}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104 - compared only
+    return server.public_url or f"http://{f'[{host}]' if ':' in host else host}:{server.port}"

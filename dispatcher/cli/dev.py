@@ -15,7 +15,7 @@ from dispatcher.app import Gateway, build, open_configured, store_of
 from dispatcher.app.build import make_tokens, our_version
 from dispatcher.app.options import public_url
 from dispatcher.cli.failures import Failure, warn
-from dispatcher.cli.serving import run_gateway
+from dispatcher.cli.serving import on_port, run_gateway
 from dispatcher.dev.banner import banner
 from dispatcher.dev.fleet import demo_fleet, forget_fleet
 from dispatcher.dev.secret import development_secret, write_private
@@ -66,8 +66,8 @@ def _for_one_person(loaded: Loaded) -> Settings:
         raise Failure(str(error)) from None
     if port != server.port and server.port != 0:
         typer.echo(f"port {server.port} is taken; using {port}")
-    changed = server.model_copy(update={"port": port, "drain_delay": 0, "drain_timeout": DRAIN_MS})
-    return loaded.settings.model_copy(update={"server": changed})
+    quick = server.model_copy(update={"drain_delay": 0, "drain_timeout": DRAIN_MS})
+    return on_port(loaded.settings.model_copy(update={"server": quick}), port)
 
 
 async def _dev(settings: Settings, wish: Wish) -> None:

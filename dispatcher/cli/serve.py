@@ -9,9 +9,9 @@ import typer
 from dispatcher.app import build, open_configured
 from dispatcher.auth.secret import check_secret
 from dispatcher.cli.failures import Failure, warn
-from dispatcher.cli.serving import run_gateway
+from dispatcher.cli.serving import on_port, run_gateway
 from dispatcher.domain.errors import DispatchError
-from dispatcher.launch import PortInUse
+from dispatcher.launch import PortInUse, free_port
 from dispatcher.launch.logs import configure_logs
 from dispatcher.settings import Secrets, Settings, SettingsError, load, read_secrets, require_production
 
@@ -24,8 +24,10 @@ def run_serve(*, config: Path | None, env: str | None, host: str | None, port: i
     require_production(secrets, check_secret)
     warn(loaded.warnings)
     configure_logs(loaded.settings.log.level, loaded.settings.log.format)
+    server = loaded.settings.server
     try:
-        asyncio.run(_serve(loaded.settings, secrets, production=loaded.env == "production"))
+        settings = loaded.settings if server.port else on_port(loaded.settings, free_port(server.host, 0))
+        asyncio.run(_serve(settings, secrets, production=loaded.env == "production"))
     except PortInUse as error:
         raise Failure(str(error)) from None
 
@@ -47,6 +49,6 @@ async def _serve(settings: Settings, secrets: Secrets, *, production: bool) -> N
 
     async def ready(addresses: list[tuple[str, int]]) -> None:
         for host, port in addresses:
-            typer.echo(f"listening on http://{host}:{port}", err=True)
+            typer.echo(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}", err=True)
 
     await run_gateway(gateway, settings, on_ready=ready)

@@ -17,6 +17,11 @@ def listens(gateway: Gateway, settings: Settings) -> list[Listen]:
     return [main, *(Listen(app, listener.host, listener.port) for app, listener in others)]
 
 
+def on_port(settings: Settings, port: int) -> Settings:
+    """The same settings with another port: the URL that servers report to is made of it."""
+    return settings.model_copy(update={"server": settings.server.model_copy(update={"port": port})})
+
+
 async def run_gateway(gateway: Gateway, settings: Settings, *, on_ready: OnReady) -> None:
     """Serve until a signal says stop; the gateway is stopped whatever happens. Raises PortInUse."""
     options: Options = launch_options(settings)

@@ -17,6 +17,16 @@ class Secrets:
     encryption_key_previous: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
 
+    @property
+    def signing(self) -> list[str]:
+        """The keys of tokens, the present one first."""
+        return [key for key in (self.jwt_secret, self.jwt_secret_previous) if key]
+
+    @property
+    def sealing(self) -> list[str]:
+        """The keys of what is encrypted at rest, the present one first; may be empty."""
+        return [key for key in (self.encryption_key, self.encryption_key_previous) if key]
+
 
 def read_secrets(environ: Mapping[str, str]) -> Secrets:
     """Read `DISPATCHER_<NAME>`, or the file that `DISPATCHER_<NAME>_FILE` names. Raises SettingsError."""
