@@ -121,7 +121,8 @@ async def test_respond_async_answers_202(world: World, prefer: str) -> None:
 async def test_waiting_ends_with_the_task(world: World) -> None:
     await world.register()
     asked = asyncio.create_task(world.call("POST", "/api/task", body={**CREATE, "async": False}))
-    await world.backend.called.wait()
+    async with asyncio.timeout(5):
+        await world.backend.called.wait()
     task_id = next(iter(world.backend.grants))
     watching = asyncio.create_task(world.call("GET", f"/api/task/{task_id}", headers={"Prefer": "wait=99"}))
     await world.settle()

@@ -33,6 +33,7 @@ from dispatcher.service.tasks import Tasks
 from dispatcher.service.waits import Waits
 from dispatcher.service.watch import Watch
 from dispatcher.store.memory import MemoryStore
+from dispatcher.store.options import StoreOptions
 from dispatcher.web.body import BodyLimits
 from dispatcher.web.gateway import gateway
 from dispatcher.web.health import Health
@@ -90,7 +91,7 @@ class Tokens:
             self.add(f"client-{name}", name, Role.CLIENT)
         self.add("admin", "root", Role.ADMIN)
 
-    def add(self, token: str, sub: str, *roles: Role, server_id: str | None = None, life_ms: int = 86_400_000) -> str:
+    def add(self, token: str, sub: str, *roles: Role, server_id: str | None = None, life_ms: int = 864_000_000) -> str:
         now = self._clock.now_ms()
         self._known[token] = Principal(Owner("default", sub), frozenset(roles), server_id, now, now + life_ms)
         return token
@@ -108,13 +109,14 @@ class Tokens:
 @dataclass
 class World:
     rates: Rates = field(default_factory=lambda: Rates(enabled=False))
+    store_options: StoreOptions = field(default_factory=StoreOptions)
     options: NativeOptions = field(default_factory=NativeOptions)
     body: BodyLimits = field(default_factory=BodyLimits)
     sockets: SocketLimits = field(default_factory=SocketLimits)
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(START_MS)
-        self.store = store = MemoryStore(self.clock)
+        self.store = store = MemoryStore(self.clock, self.store_options)
         self.backend = Backend()
         self.tokens = Tokens(self.clock)
         self.sealed: dict[str, str] = {}
@@ -182,7 +184,8 @@ class World:
             raw = json.dumps(body).encode()
         if raw is not None:
             sent.setdefault("Content-Type", "application/json")
-        return await self.http.request(method, path, headers=sent, content=raw)
+        wire = {name: value.encode("latin-1") for name, value in sent.items()}
+        return await self.http.request(method, path, headers=wire, content=raw)  # type: ignore[arg-type]
 
     async def register(self, **more: Any) -> str:
         answer = await self.call("POST", "/api/servers", "admin", {**REGISTER, **more})
@@ -202,6 +205,10 @@ class World:
         answer = await self.call("PUT", f"/api/task/{task_id}", self.backend.callback(task_id), body)
         await self.settle()
         return answer
+
+    def backend_of(self, task_id: str) -> str:
+        """The id of the server that a running task is on."""
+        return self.backend.grants[task_id].server_id
 
     async def settle(self) -> None:
         """Let the background do all that it can do now."""
