@@ -9,7 +9,7 @@ from dispatcher.domain.errors import Unavailable
 from dispatcher.domain.failure import Verdict
 from dispatcher.domain.grant import Behind, Full, Gone, Granted, Moved, Waiting
 from dispatcher.domain.transitions import TaskState
-from tests.service.fakes import LANE, Gateway, a_grant, a_server, free
+from tests.service.fakes import LANE, Gateway, a_grant, a_server, free, until
 
 
 def fleet(count: int) -> list[Any]:
@@ -133,8 +133,7 @@ async def test_no_head_is_claimed_when_all_calls_are_taken() -> None:
     gateway = Gateway(*fleet(1), max_calls=1)
     gateway.forwarder.gate = gate = asyncio.Event()
     gateway.start("t1")
-    while not gateway.forwarder.running:
-        await asyncio.sleep(0)
+    await until(lambda: gateway.forwarder.running == 1)
     assert await gateway.dispatch.start_waiting([Waiting("t2", LANE, 0, free("a"))]) == 0
     gate.set()
     await gateway.settle()
