@@ -140,6 +140,7 @@ class World:
             watch=Watch(store.tasks),
             coordination=store.coordination,
         )
+        self.gate = Gate(self.tokens, read_callback, store.coordination, self.rates, self.body)
         self.dialect = self._dialect()
         self.log = Log()
         self.app = gateway({"": self.dialect.mount()}, clock=self.clock, log=self.log)
@@ -151,7 +152,7 @@ class World:
         )
         return native_dialect(
             self.services,
-            Gate(self.tokens, read_callback, self.store.coordination, self.rates, self.body),
+            self.gate,
             self.clock,
             duties=self.duties,
             health=health,

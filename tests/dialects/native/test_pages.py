@@ -1,0 +1,150 @@
+"""OpenAPI, the page that shows it, and the gateway's own paths."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from dispatcher.dialects.dialect import Dialect
+from dispatcher.dialects.native.errors import render
+from dispatcher.dialects.native.options import NativeOptions
+from dispatcher.dialects.operation import Access, Operation
+from dispatcher.web.rates import Rate
+from tests.dialects.native.world import World
+
+
+def _refs(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for child in node.values():
+            yield from _refs(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _refs(child)
+
+
+async def _document(world: World) -> dict[str, Any]:
+    answer = await world.call("GET", "/openapi.json", None)
+    assert answer.headers["Content-Type"] == "application/json"
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_the_document_describes_every_operation_and_nothing_else(world: World) -> None:
+    document = await _document(world)
+    assert document["openapi"] == "3.1.0"
+    described = {
+        (operation["operationId"], method.upper(), path)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert described == {(o.id, o.method, o.path) for o in world.dialect.operations}
+    assert [tag["name"] for tag in document["tags"]][:4] == ["Tasks", "Servers", "Statistics", "Load Balancer"]
+    used = {operation["tags"][0] for methods in document["paths"].values() for operation in methods.values()}
+    assert used == {tag["name"] for tag in document["tags"]}
+
+
+async def test_every_reference_resolves(world: World) -> None:
+    document = await _document(world)
+    refs = set(_refs(document))
+    assert len(refs) > 10
+    for ref in refs:
+        at: Any = document
+        for key in ref.removeprefix("#/").split("/"):
+            at = at[key]
+        assert isinstance(at, dict)
+
+
+async def test_operations_are_complete(world: World) -> None:
+    document = await _document(world)
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            names = {p["name"] for p in operation["parameters"] if p["in"] == "path"}
+            assert names == set(re.findall(r"{(\w+)}", path))
+            assert ("requestBody" in operation) == (method in ("post", "put") and operation["operationId"] not in
+                ("retryTask", "cancelTask", "tick"))  # fmt: skip
+            assert {"200", "500"} <= operation["responses"].keys()
+            secured = operation["operationId"] not in ("health", "ready", "alive")
+            assert ({"401", "429"} <= operation["responses"].keys()) == secured == bool(operation["security"])
+
+
+async def test_examples_match_their_schemas(world: World) -> None:
+    for operation in world.dialect.operations:
+        assert operation.example is not None, operation.id
+        TypeAdapter(operation.answer).validate_python(operation.example.answer)
+        assert (operation.request is None) == (operation.example.request is None)
+        if operation.request is not None:
+            operation.request.model_validate(operation.example.request)
+
+
+async def test_answers_are_what_the_schemas_say(world: World) -> None:
+    """Real answers carry no field that the document does not know."""
+    server_id = await world.register(groups=["g"])
+    task_id = await world.create()
+    await world.report(task_id, status="FAILED", error="x")
+    for operation in world.dialect.operations:
+        if operation.method == "GET":
+            path = operation.path.replace("{id}", task_id if "/task/" in operation.path else server_id)
+            answer = await world.call("GET", path, "admin")
+            adapter = TypeAdapter(operation.answer)
+            known = adapter.dump_python(adapter.validate_python(answer.json()))
+            assert known == answer.json(), operation.id
+
+
+async def test_the_page_needs_nothing_from_elsewhere(world: World) -> None:
+    page = await world.call("GET", "/docs", None)
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'self'")
+    assert page.headers["Content-Type"].startswith("text/html")
+    linked = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert linked
+    for link in linked:
+        assert link.startswith("/")
+        assert (await world.call("GET", link, None)).status_code == 200
+    assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=|style=", page.text)
+    for path in ("/docs/docs.js", "/docs/docs.css"):
+        text = (await world.call("GET", path, None)).text
+        assert "http:" not in text
+        assert "https:" not in text
+        assert "innerHTML" not in text
+
+
+async def test_the_pages_can_be_switched_off() -> None:
+    world = World(options=NativeOptions(docs=False))
+    for path in ("/docs", "/openapi.json", "/docs/docs.js"):
+        assert (await world.call("GET", path, None)).status_code == 404
+    await world.close()
+
+
+async def test_health_ready_and_alive(world: World) -> None:
+    health = await world.call("GET", "/health", None)
+    assert (health.status_code, health.json()["status"], health.json()["version"]) == (200, "ok", "0.1.0")
+    assert (await world.call("GET", "/ready", None)).json() == {"ready": True}
+    world.draining = True
+    assert (await world.call("GET", "/ready", None)).status_code == 503
+    assert (await world.call("GET", "/health", None)).json()["draining"] is True
+    assert (await world.call("GET", "/livez", None)).status_code == 200
+
+
+async def test_the_tick_runs_the_duties(world: World) -> None:
+    task_id = await world.create(runAt=world.clock.now_ms() + 1000)
+    world.clock.advance(1001)
+    done = await world.call("POST", "/internal/tick?budget_ms=50", "admin")
+    assert done.json()["handled"] == 1
+    assert (await world.call("GET", f"/api/task/{task_id}")).json()["state"] == "PENDING"
+
+
+@pytest.mark.parametrize("access", [Access(), Access(own_server=True), Access(callback=True)])
+async def test_an_operation_without_a_policy_fails_the_start(world: World, access: Access) -> None:
+    known = world.dialect.operations[0]
+    bare = Operation("bare", "GET", "/bare", "x", "x", access, Rate.NONE, known.handler, answer=dict[str, str])
+    with pytest.raises(ValueError, match="bare has no access policy"):
+        Dialect("x", "", [bare], render=render, gate=world.gate)
+
+
+async def test_two_operations_in_one_place_fail_the_start(world: World) -> None:
+    known = world.dialect.operations[0]
+    with pytest.raises(ValueError, match="twice"):
+        Dialect("x", "", [known, known], render=render, gate=world.gate)
