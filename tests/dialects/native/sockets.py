@@ -23,8 +23,11 @@ class Socket:
     def __init__(self, world: World, scope: Scope) -> None:
         self._inbound: asyncio.Queue[Message] = asyncio.Queue()
         self.outbound: asyncio.Queue[Message] = asyncio.Queue()
-        self._app = asyncio.create_task(world.app(scope, self._inbound.get, self.outbound.put))
+        self._app = asyncio.ensure_future(self._run(world, scope))
         self._inbound.put_nowait({"type": "websocket.connect"})
+
+    async def _run(self, world: World, scope: Scope) -> None:
+        await world.app(scope, self._inbound.get, self.outbound.put)
 
     def send(self, message: object) -> None:
         self.send_raw({"type": "websocket.receive", "text": json.dumps(message)})

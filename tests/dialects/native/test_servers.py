@@ -62,7 +62,7 @@ async def test_listing_with_filters(world: World) -> None:
 )
 async def test_heartbeats(world: World, said: str | None, shown: str) -> None:
     server_id = await world.register()
-    body = {
+    body: dict[str, object] = {
         "status": said,
         "activeTasks": 3,
         "metrics": {"cpu": 45, "memory": 60, "gpu": 80.5},
