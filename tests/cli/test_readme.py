@@ -47,8 +47,8 @@ def test_backend_client_and_request_work(start: Callable[..., Program], invoke: 
         backend.send_signal(signal.SIGTERM)
         assert backend.wait(15) == 0
 
-    (request,) = re.findall(r"^(curl .*?[^\\])$", README, re.MULTILINE | re.DOTALL)
-    command = request.replace("http://127.0.0.1:8787", url)
+    (request,) = re.findall(r"^```bash\n[^`]*?^(curl [^`]*)^```$", README, re.MULTILINE)
+    command = request.strip().replace("http://127.0.0.1:8787", url)
     answer = subprocess.run(["bash", "-c", f"{command} -sS"], env=environ("client"), capture_output=True, text=True)
     assert '"status":"COMPLETED"' in answer.stdout.replace(" ", "")
     assert gateway.stop(signal.SIGINT) == 0
