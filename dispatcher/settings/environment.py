@@ -12,9 +12,10 @@ from dispatcher.settings.problems import SettingsError, did_you_mean
 PREFIX = "DISPATCHER_"
 VARS = f"{PREFIX}VARS__"
 SECRETS = ("JWT_SECRET", "JWT_SECRET_PREVIOUS", "ENCRYPTION_KEY", "ENCRYPTION_KEY_PREVIOUS", "REDIS_URL")
+OF_THE_SDK = ("URL", "TOKEN", "SERVER_ID", "API_KEY")
 OTHERS = frozenset(
     PREFIX + name
-    for name in (*SECRETS, *(f"{name}_FILE" for name in SECRETS), "CONFIG", "ENV", "ENV_FILE", "URL", "TOKEN")
+    for name in (*SECRETS, *(f"{name}_FILE" for name in SECRETS), "CONFIG", "ENV", "ENV_FILE", *OF_THE_SDK)
 )
 
 

@@ -114,7 +114,7 @@ def test_a_bad_variable_is_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_variable_is_a_warning(tmp_path: Path) -> None:
-    loaded = load({"DISPATCHER_SERVER__PROT": "1", "DISPATCHER_TOKEN": "x", "PATH": "y"}, directory=tmp_path)
+    loaded = load({"DISPATCHER_SERVER__PROT": "1", "DISPATCHER_SERVER_ID": "x", "PATH": "y"}, directory=tmp_path)
     assert loaded.warnings == ('unknown variable DISPATCHER_SERVER__PROT; did you mean "DISPATCHER_SERVER__PORT"?',)
 
 
