@@ -66,7 +66,7 @@ def _operation(operation: Operation, refs: _Refs) -> dict[str, Any]:
         "summary": operation.summary,
         "description": _who(operation),
         "parameters": [*_path_parameters(operation), *map(_parameter, operation.parameters)],
-        "responses": {**_success(operation, refs), **_failures(operation, refs)},
+        "responses": {**_failures(operation, refs), **_success(operation, refs)},
         "security": _security(operation),
     }
     if operation.request is not None:
@@ -118,7 +118,7 @@ def _success(operation: Operation, refs: _Refs) -> dict[str, Any]:
         answer["headers"] = {
             name: {"description": text, "schema": {"type": "integer"}} for name, text in _RATE_HEADERS.items()
         }
-    return {str(operation.success): answer}
+    return {str(status): answer for status in (200, *operation.also)}
 
 
 def _failures(operation: Operation, refs: _Refs) -> dict[str, Any]:

@@ -73,7 +73,8 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class Operation:
     """An operation. `request` and `answer` are types that pydantic can describe. With `counts_itself` the handler
-    counts the call under `call.rule` together with its own work; if it fails before, the call is counted then."""
+    counts the call under `call.rule` together with its own work; if it fails before, the call is counted then.
+    `also` are statuses beside 200 that come with the same body."""
 
     id: str
     method: str
@@ -89,4 +90,4 @@ class Operation:
     errors: tuple[type[DispatchError], ...] = ()
     example: Example | None = None
     counts_itself: bool = False
-    success: int = 200
+    also: tuple[int, ...] = ()

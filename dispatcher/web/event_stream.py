@@ -43,6 +43,12 @@ class Outbox:
         except asyncio.QueueFull:
             raise CloseSocket(TOO_SLOW, "Too slow: reconnect and resume") from None
 
+    def put_last(self, text: str) -> None:
+        """Queue the last words; when the queue is full, instead of what waits there."""
+        if self._queue.full():
+            self._queue = asyncio.Queue(1)
+        self._queue.put_nowait(text)
+
     async def run(self) -> None:
         """Send, until cancelled."""
         while True:

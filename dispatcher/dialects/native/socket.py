@@ -13,6 +13,7 @@ already, a snapshot marked `reset`.
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.types import Receive, Scope, Send
@@ -34,13 +35,15 @@ from dispatcher.web.request_id import request_id_of
 
 @dataclass(frozen=True, slots=True)
 class SocketLimits:
-    """`sign_in_s` is how long the first message may take when it has to bring the token."""
+    """`sign_in_s` is how long the first message may take when it has to bring the token; `farewell_s` how long the last
+    words to one who does not read."""
 
     max_message: int = 65_536
     messages_per_second: int = 100
     subscriptions: int = 100
     queue: int = 256
     sign_in_s: float = 10.0
+    farewell_s: float = 5.0
 
 
 class TaskSocket:
@@ -77,12 +80,16 @@ class TaskSocket:
         except Disconnected:
             return
         except CloseSocket as close:
-            await outbox.flush()
-            await send({"type": "websocket.close", "code": close.code, "reason": close.reason})
+            await self._farewell(outbox, send, close)
         except DispatchError as error:
-            text = encode_json({"type": "error", **error_answer(error, request_id_of(scope))}).decode()
-            await send({"type": "websocket.send", "text": text})
-            await send({"type": "websocket.close", "code": close_code_of(error), "reason": error.message[:120]})
+            outbox.put_last(encode_json({"type": "error", **error_answer(error, request_id_of(scope))}).decode())
+            await self._farewell(outbox, send, CloseSocket(close_code_of(error), error.message[:120]))
+
+    async def _farewell(self, outbox: Outbox, send: Send, close: CloseSocket) -> None:
+        with suppress(TimeoutError):  # the server drops the connection when we return
+            async with asyncio.timeout(self._limits.farewell_s):
+                await outbox.flush()
+                await send({"type": "websocket.close", "code": close.code, "reason": close.reason})
 
     async def _serve(self, scope: Scope, inlet: Inlet, outbox: Outbox) -> None:
         principal = await self._sign_in(scope, inlet, outbox)

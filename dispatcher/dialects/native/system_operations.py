@@ -43,11 +43,11 @@ def system_operations(routes: SystemRoutes) -> list[Operation]:
     return [
         Operation(
             "health", "GET", "/health", TAG, "Health", PUBLIC, Rate.NONE, routes.health,
-            answer=HealthReport, errors=(e.Unavailable,), example=Example(_HEALTH),
+            answer=HealthReport, also=(503,), example=Example(_HEALTH),
         ),
         Operation(
             "ready", "GET", "/ready", TAG, "Ready for traffic", PUBLIC, Rate.NONE, routes.ready,
-            answer=Ready, errors=(e.Unavailable,), example=Example({"ready": True}),
+            answer=Ready, also=(503,), example=Example({"ready": True}),
         ),
         Operation(
             "alive", "GET", "/livez", TAG, "The process answers", PUBLIC, Rate.NONE, routes.alive,

@@ -80,6 +80,7 @@ def task_operations(routes: TaskRoutes) -> list[Operation]:
         Operation(
             "createTask", "POST", "/api/task", TAG, "Create Task", CLIENTS, Rate.CREATE, routes.create,
             answer=CreatedAnswer | TaskAnswer, request=CreateTask, parameters=(_PREFER, _KEY), counts_itself=True,
+            also=(202,),
             errors=(*_BODY_ERRORS, e.Forbidden, e.KeyReused, e.QuotaExceeded, e.Unavailable),
             example=Example(_CREATED, _CREATE),
         ),

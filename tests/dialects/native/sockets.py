@@ -18,11 +18,13 @@ class Closed(Exception):
 
 
 class Socket:
-    """One connection. `recv` gives decoded messages and raises Closed; `drop` is a connection that breaks."""
+    """One connection; it takes at most `reads` messages that nobody fetches (0: any number).
 
-    def __init__(self, world: World, scope: Scope) -> None:
+    `recv` gives decoded messages and raises Closed; `drop` is a connection that breaks."""
+
+    def __init__(self, world: World, scope: Scope, reads: int = 0) -> None:
         self._inbound: asyncio.Queue[Message] = asyncio.Queue()
-        self.outbound: asyncio.Queue[Message] = asyncio.Queue()
+        self.outbound: asyncio.Queue[Message] = asyncio.Queue(reads)
         self._app = asyncio.ensure_future(self._run(world, scope))
         self._inbound.put_nowait({"type": "websocket.connect"})
 
@@ -58,7 +60,9 @@ class Socket:
             await self._app
 
 
-def connect(world: World, token: str | None = A, *, subprotocols: Sequence[str] = (), query: str = "") -> Socket:
+def connect(
+    world: World, token: str | None = A, *, subprotocols: Sequence[str] = (), query: str = "", reads: int = 0
+) -> Socket:
     headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
     scope = {
         "type": "websocket",
@@ -67,7 +71,7 @@ def connect(world: World, token: str | None = A, *, subprotocols: Sequence[str] 
         "headers": headers,
         "subprotocols": list(subprotocols),
     }
-    return Socket(world, scope)
+    return Socket(world, scope, reads)
 
 
 @asynccontextmanager

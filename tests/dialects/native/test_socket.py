@@ -8,6 +8,7 @@ import pytest
 from dispatcher.dialects.native.socket import SocketLimits
 from dispatcher.domain.principal import Role
 from dispatcher.store.options import StoreOptions
+from dispatcher.web.rates import Rates
 from tests.dialects.native.sockets import Closed, connect, connected, events
 from tests.dialects.native.world import World
 
@@ -222,3 +223,25 @@ async def test_subscriptions_are_bounded(small: World) -> None:
             socket.send({"type": "subscribe", "taskId": task_id})
         kinds = [(await socket.recv())["type"] for _ in range(5)]
         assert kinds == ["subscribed", "task.update"] * 2 + ["error"]
+
+
+async def test_a_reader_that_stopped_is_let_go() -> None:
+    world = World(sockets=SocketLimits(queue=3, farewell_s=0.01))
+    socket = connect(world, reads=1)  # takes the accept, and no more
+    for _ in range(9):
+        socket.send({"type": "ping"})
+    await socket.ended()
+    assert len(world.services.watch) == 0
+    await world.close()
+
+
+async def test_opening_sockets_counts_as_calls() -> None:
+    world = World(rates=Rates(default=1))
+    await (first := connect(world)).accepted()
+    await (second := connect(world)).accepted()
+    assert (await second.recv())["code"] == "RATE_LIMITED"
+    with pytest.raises(Closed) as closed:
+        await second.recv()
+    assert closed.value.code == 1008
+    await first.drop()
+    await world.close()
