@@ -156,8 +156,7 @@ class Dispatch:
     # ---- from a right to a grant
 
     def _open(self, opening: Opening) -> None:
-        if not self._draining:
-            self._background.spawn(self._place_and_run(opening))
+        self._background.spawn(self._place_and_run(opening))
 
     async def _place_and_run(self, opening: Opening) -> None:
         try:

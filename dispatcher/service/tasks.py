@@ -116,7 +116,7 @@ class Tasks:
     async def _stop(self, task_id: str, server_id: str, fence: int) -> None:
         with suppress(DispatchError, OSError):  # the slot then ends with its lease
             server = await self._servers.get(server_id)
-            if server.endpoints.cancel and await self._forwarder.cancel(server, task_id, fence):
+            if await self._forwarder.cancel(server, task_id, fence):
                 await self._tasks.free_slot(task_id, server_id, fence)
 
     async def _known(self, task_id: str, origin: str, *, result: bool = False) -> Task:

@@ -104,6 +104,11 @@ async def test_a_wake_up_peeks_at_once_and_many_peek_once_more() -> None:
         peek.wake()
     await peek.run_once()
     assert len(gateway.tasks.asked("peek")) == 2
+    idle = asyncio.create_task(peek.run_once())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not idle.done(), "all wake-ups are answered"
+    idle.cancel()
 
 
 async def test_presence_is_told_and_withdrawn() -> None:

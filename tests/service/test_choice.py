@@ -64,9 +64,9 @@ def test_a_load_is_per_weight() -> None:
     latencies = Latencies()
     latencies.observe("a", "x", 100, 0)
     latencies.observe("b", "x", 100, 0)
-    # 4 running at weight 4 against 2 at weight 1: cost 100 * 5 / 4 against 100 * 3 / 1
-    choice = pick([heavy, light], free(("a", 1.0), ("b", 2.0)), "peak-ewma", latencies=latencies)
-    assert choice == Choice("a", None)
+    # 4 running at weight 4 against none at weight 1: cost 100 * 5 / 4 against 100 * 1 / 1
+    choice = pick([heavy, light], free(("a", 1.0), ("b", 0.0)), "peak-ewma", latencies=latencies)
+    assert choice == Choice("b", None)
 
 
 def test_peak_ewma_goes_by_the_latency_seen_here() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.domain.errors import AlreadyEnded, ConflictingResult, NotFound, StaleAttempt, Unavailable
 from dispatcher.domain.failure import Accepted, Outcome, Verdict
-from dispatcher.domain.grant import Finished, Granted, Held
+from dispatcher.domain.grant import Behind, Finished, Granted, Held
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.ports import ByHolder
 from tests.service.fakes import BUSY, DONE, FAILURE, Gateway, a_grant, a_server, a_task, free, until
@@ -56,6 +56,16 @@ async def test_a_busy_server_hands_the_task_to_three_others_and_no_more() -> Non
     await gateway.settle()
     assert gateway.forwarder.to() == ["a", "b", "c", "d"], "each once, although all are offered again"
     assert [fence["by"].fence for fence in gateway.tasks.asked("finish")] == [1, 2, 3, 4]
+
+
+async def test_an_older_task_that_went_first_may_be_handed_to_all_others() -> None:
+    gateway = Gateway(*[a_server(name, seq) for seq, name in enumerate("abcd", 1)])
+    gateway.forwarder.script("predict", *[BUSY] * 5)
+    gateway.tasks.script("claim", Granted(a_grant("t1", "a")), Behind(a_grant("older", "b")))
+    gateway.tasks.script("finish", *[Finished(TaskState.PENDING, candidates=free(*"abcd"))] * 5)
+    gateway.start()
+    await gateway.settle()
+    assert gateway.forwarder.to() == ["a", "b", "a", "c", "d"], "what t1 has tried does not count for it"
 
 
 async def test_a_server_out_of_reach_hands_the_task_on_at_once() -> None:

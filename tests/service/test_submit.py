@@ -9,6 +9,7 @@ from dispatcher.domain.errors import RateLimited, RateState, Unavailable
 from dispatcher.domain.failure import Verdict
 from dispatcher.domain.grant import Created
 from dispatcher.domain.transitions import TaskState
+from dispatcher.service.endings import Endings
 from dispatcher.service.ports import IdempotencyKey, RateRule
 from dispatcher.service.submit import Submit
 from tests.service.fakes import ADMIN, ANN, OWNER, Gateway, a_new_task, a_server, a_task, free, until
@@ -78,6 +79,16 @@ async def test_a_waiting_caller_gets_the_task_as_it_is_when_time_is_up() -> None
     _, task = await submit.create(a_new_task(), rate=None, key=None, wait_ms=15)
     assert task == pending
     assert len(gateway.waits) == 0
+
+
+async def test_an_end_that_nobody_told_of_is_seen_by_looking_again() -> None:
+    gateway = Gateway()
+    endings = Endings(gateway.tasks, gateway.waits, gateway="gw_1", clock=gateway.clock)
+    gateway.tasks.script("get", (a_task(), None), COMPLETED, COMPLETED)
+    assert await endings.wait("t1", 60_000, look_again_s=0) == COMPLETED[0]
+    assert len(gateway.tasks.asked("get")) == 3
+    gateway.tasks.script("get", (None, None), (None, None))
+    assert await endings.wait("t1", 60_000, look_again_s=0) is None, "deleted meanwhile"
 
 
 async def test_a_replayed_create_waits_for_the_first_task_and_starts_nothing() -> None:

@@ -53,6 +53,15 @@ async def test_too_much_news_marks_the_subscription_as_lagged() -> None:
     assert await subscription.next() == "t3", "news from before the catching up is not told again"
 
 
+async def test_news_of_the_same_task_needs_no_second_place() -> None:
+    watch = Watch(FakeTasks())
+    subscription = watch.subscribe(maxsize=1)
+    subscription.add("t1")
+    watch.publish(news("t1"))
+    watch.publish(news("t1"))
+    assert not subscription.lagged
+
+
 async def test_an_interrupted_stream_marks_all() -> None:
     watch = Watch(FakeTasks())
     one, two = watch.subscribe(), watch.subscribe()
