@@ -92,6 +92,7 @@ def server(server_id: str, active: int, flat: Sequence[bytes]) -> Server:
         probation=f.get("probation") == "1",
         active=active,
         reported_active=_optional(f.get("reported")) if f.get("reported") else None,
+        latency_ms=float(f["latency"]) if "latency" in f else None,
         metrics=f.get("metrics", "{}"),
         boot_id=f.get("boot_id", ""),
     )

@@ -18,8 +18,8 @@ class Fleet:
     def __init__(self, runner: Runner, algorithm: str = DEFAULT_ALGORITHM) -> None:
         self._run = runner
         self._default = algorithm
-        self._registry = Registry(-1, algorithm, {}, {})  # -1: never read
-        self._demands: dict[str, Demand] = {}
+        self._demands: dict[str, Demand] = {}  # shared with every registry
+        self._registry = Registry(-1, algorithm, {}, self._demands)  # -1: never read
         self._refreshing = asyncio.Lock()
 
     def learn(self, demand: Demand) -> str:
@@ -27,7 +27,6 @@ class Fleet:
         lane = demand.lane
         if lane not in self._demands:
             self._demands[lane] = demand
-            self._renew()
         return lane
 
     async def snapshot(self) -> Registry:
@@ -46,7 +45,6 @@ class Fleet:
             for lane, spec in zip(missing, specs, strict=True):
                 if spec is not None:
                     self._demands[lane] = Demand.from_json(spec.decode())
-            self._renew()
 
     async def define(self, demand: Demand) -> bool:
         """Make a lane known to the store with the classes that fit it; False when there are too many lanes."""
@@ -83,7 +81,3 @@ class Fleet:
             else:
                 servers.pop(server_id, None)
         self._registry = Registry(reply.epoch, algorithm, servers, self._demands)
-
-    def _renew(self) -> None:
-        old = self._registry
-        self._registry = Registry(old.epoch, old.algorithm, old.servers, self._demands)

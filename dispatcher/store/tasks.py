@@ -201,6 +201,7 @@ class RedisTasks(TaskReads):
             why=outcome.text,
             slot_free="1" if outcome.slot_free else "0",
             rest_ms=outcome.rest_ms,
+            service_ms=outcome.service_ms or 0,
             retry_delay_ms=retry_delay_ms,
             want_next=want_next or "",
             gateway=gateway,

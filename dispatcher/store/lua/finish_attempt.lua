@@ -1,6 +1,6 @@
 -- finish_attempt: record how an attempt ended: state, slot, statistics, event and the next grant in one step.
 -- KEYS    root
--- ARGV    task_id by fence:n nonce holder verdict digest result code why slot_free rest_ms:n retry_delay_ms:n want_next gateway lease_ms:n
+-- ARGV    task_id by fence:n nonce holder verdict digest result code why slot_free rest_ms:n service_ms:n retry_delay_ms:n want_next gateway lease_ms:n
 -- OPTIONS losses_max first_right_ms eject_after eject_base_ms eject_max_ms rest_min_ms rest_max_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap retention_ms stats_ms updates_kept events_kept
 -- EVENTS  complete fail retry_later requeue
 -- RETURNS finished state duplicate [grant...] | handed_on state duplicate complete turn (server load)...
@@ -75,7 +75,7 @@ if is_end then
   if verdict == 'completed' then redis.call('SET', root .. 'out:' .. task_id, result) end
   timed()
   end_task(task_id, t, verdict == 'completed' and 'COMPLETED' or 'FAILED', code, why)
-  server_success(t.server)
+  server_success(t.server, service_ms)
 elseif verdict == 'failure' or verdict == 'timed_out' then
   blame()
   count(t, 'attempt_failures', 1)

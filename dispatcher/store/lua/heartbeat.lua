@@ -26,6 +26,7 @@ if boot_id ~= '' then redis.call('HSET', key, 'boot_id', boot_id) end
 if active ~= '' then
   local foreign = math.max(0, number(active) - redis.call('ZCARD', root .. 'slots:' .. server_id))
   redis.call('HSET', key, 'reported', active, 'foreign', text(foreign), 'foreign_until', text(now + 30000))
+  if foreign > 0 then redis.call('ZADD', root .. 'due', 'LT', now + 30000, 'f:' .. server_id) end
 else
   redis.call('HDEL', key, 'reported', 'foreign', 'foreign_until')
 end

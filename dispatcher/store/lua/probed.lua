@@ -9,7 +9,7 @@ local s = redis.call('HMGET', key, 'ejected', 'seen')
 if not s[1] and redis.call('EXISTS', key) == 0 then return reply('not_found') end
 if ok == '1' then
   if number(s[1]) > 0 and number(s[1]) <= now then
-    redis.call('HSET', key, 'ejected', '0', 'probation', '1')
+    redis.call('HSET', key, 'ejected', '0', 'probation', '1', 'readmitted', text(now))
     redis.call('ZREM', root .. 'due', 'f:' .. server_id)
     register_change(server_id)
     wake()

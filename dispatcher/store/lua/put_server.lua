@@ -18,7 +18,7 @@ if redis.call('HEXISTS', root .. 'classes', server_class) == 0 then
   end
 end
 local key = root .. 's:' .. server_id
-local old = redis.call('HMGET', key, 'class', 'seq', 'registered')
+local old = redis.call('HMGET', key, 'class', 'seq', 'registered', 'maintenance', 'reason')
 if old[1] then
   lose_accepted(server_id, 'The server registered again')
   redis.call('ZREM', root .. 'free:' .. old[1], server_id)
@@ -31,6 +31,7 @@ redis.call('DEL', key)
 redis.call('HSET', key, 'seq', seq, 'class', server_class, 'origin', origin, 'name', name, 'predict', predict, 'health_url',
   health, 'metrics_url', metrics_url, 'cancel_url', cancel_url, 'offer', offer, 'sealed_key', sealed_key, 'max', max,
   'weight', weight, 'registered', old[3] or text(now), 'seen', text(now), 'online', '1', 'health', 'healthy')
+if old[4] then redis.call('HSET', key, 'maintenance', old[4], 'reason', old[5]) end
 if alias ~= '' then
   redis.call('SET', root .. 'alias:' .. alias, server_id)
   redis.call('HSET', key, 'alias', alias)

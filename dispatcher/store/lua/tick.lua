@@ -106,16 +106,21 @@ local function silent(server)
 end
 
 local function rest_over(server)
-  local s = redis.call('HMGET', root .. 's:' .. server, 'ejected', 'health_url', 'class')
+  local s = redis.call('HMGET', root .. 's:' .. server, 'ejected', 'health_url', 'class', 'rest', 'foreign_until')
   if not s[3] then return end
-  if number(s[1]) > now then
-    redis.call('ZADD', due, s[1], 'f:' .. server)
-  elseif number(s[1]) > 0 and s[2] ~= '' then
-    redis.call('ZADD', due, now + 5000, 'f:' .. server)
-    probes[#probes + 1] = server
-  elseif number(s[1]) > 0 then
-    redis.call('HSET', root .. 's:' .. server, 'ejected', '0', 'probation', '1')
-    register_change(server)
+  local ejected = number(s[1])
+  if ejected > 0 and ejected <= now then
+    if s[2] ~= '' then
+      redis.call('ZADD', due, now + 5000, 'f:' .. server)
+      probes[#probes + 1] = server
+    else
+      redis.call('HSET', root .. 's:' .. server, 'ejected', '0', 'probation', '1', 'readmitted', text(now))
+      register_change(server)
+      wake()
+    end
+  end
+  for _, later in ipairs({ejected, number(s[4]), number(s[5])}) do
+    if later > now then redis.call('ZADD', due, 'LT', later, 'f:' .. server) end
   end
   refresh_server(server)
 end

@@ -20,7 +20,7 @@ local function eject(server, key)
   local times = redis.call('HINCRBY', key, 'ejections', 1)
   local until_ms = now + math.min(eject_base_ms * 2 ^ (times - 1), eject_max_ms)
   redis.call('HSET', key, 'ejected', text(until_ms), 'faults', '0', 'probation', '0')
-  redis.call('ZADD', root .. 'due', until_ms, 'f:' .. server)
+  redis.call('ZADD', root .. 'due', 'LT', until_ms, 'f:' .. server)
   register_change(server)
   announce_fleet('server', 'id', server, 'state', 'ejected')
 end
@@ -48,11 +48,18 @@ local function server_fault(server, lane)
   refresh_server(server)
 end
 
-local function server_success(server)
+-- It works: forget its faults, and its ejections once the longest one would be over. The service time is smoothed.
+local function server_success(server, service_ms)
   local key = root .. 's:' .. server
-  local s = redis.call('HMGET', key, 'faults', 'busy', 'probation', 'ejections')
-  if number(s[1]) > 0 or number(s[2]) > 0 or s[3] == '1' or number(s[4]) > 0 then
-    redis.call('HSET', key, 'faults', '0', 'busy', '0', 'probation', '0', 'ejections', '0')
+  local s = redis.call('HMGET', key, 'faults', 'busy', 'probation', 'ejections', 'readmitted', 'latency', 'class')
+  if not s[7] then return end
+  if service_ms > 0 then
+    local latency = s[6] and number(s[6]) + 0.2 * (service_ms - number(s[6])) or service_ms
+    redis.call('HSET', key, 'latency', string.format('%.14g', latency))
+  end
+  if number(s[4]) > 0 and now - number(s[5]) > eject_max_ms then redis.call('HSET', key, 'ejections', '0') end
+  if number(s[1]) > 0 or number(s[2]) > 0 or s[3] == '1' then
+    redis.call('HSET', key, 'faults', '0', 'busy', '0', 'probation', '0')
     refresh_server(server)
   end
 end
@@ -63,7 +70,7 @@ local function server_busy(server, lane, rest_ms)
   if redis.call('EXISTS', key) == 0 then return end
   local rest = math.max(math.min(rest_ms, rest_max_ms), rest_min_ms)
   redis.call('HSET', key, 'rest', text(now + rest))
-  redis.call('ZADD', root .. 'due', now + rest, 'f:' .. server)
+  redis.call('ZADD', root .. 'due', 'LT', now + rest, 'f:' .. server)
   if rest_ms > 0 then
     redis.call('HSET', key, 'busy', '0')
   elseif redis.call('HINCRBY', key, 'busy', 1) >= 5 then
