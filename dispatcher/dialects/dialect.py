@@ -14,6 +14,7 @@ from dispatcher.dialects.gate import Gate
 from dispatcher.dialects.operation import Operation
 from dispatcher.domain.errors import DispatchError, MethodNotAllowed, NotFound
 from dispatcher.web.answer import json_response
+from dispatcher.web.body import Inbound
 from dispatcher.web.errors import error_headers, internal_error, status_of
 from dispatcher.web.rate_headers import rate_headers
 from dispatcher.web.request_id import request_id_of
@@ -96,6 +97,10 @@ class Dialect:
             self._log.exception("unexpected", operation=operation.id, request_id=request_id_of(scope))
             return self.refusal(internal_error(), scope)
 
+    async def discard(self, inbound: Inbound) -> None:
+        """Take in what is left of a request that was answered before all of it had come."""
+        await inbound.discard(self._gate.limits)
+
     async def _refuse(self, call: Call | None, error: DispatchError, scope: Scope) -> Response:
         """An invalid call counts like a valid one, and carries the headers of its rule."""
         if call is None:
@@ -120,10 +125,12 @@ class _Path:
         if operation is None:
             response = self._dialect.refusal(_not_allowed(method, self._methods), scope)
         else:
+            inbound = Inbound(scope, receive)
             try:
-                response = await self._dialect.perform(operation, scope, receive)
+                response = await self._dialect.perform(operation, scope, inbound)
             except ClientDisconnect:
                 return
+            await self._dialect.discard(inbound)
         await response(scope, receive, _without_body(send) if method == "HEAD" else send)
 
 

@@ -1,21 +1,28 @@
 """Reading a request body within a size and a time."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from dispatcher.domain.errors import Invalid, TooLarge, TooSlow
 
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """At most `max_bytes` per body, all of it within `deadline_s` seconds of starting to read."""
+    """At most `max_bytes` per body, all of it within `deadline_s` seconds of starting to read.
+
+    A client that is still sending when it is refused may see a broken connection instead of the answer; so up to
+    `linger_bytes` of what it sends, for `linger_s` seconds, are read and thrown away first.
+    """
 
     max_bytes: int = 1_048_576
     deadline_s: float = 30.0
+    linger_bytes: int = 16_777_216
+    linger_s: float = 2.0
 
 
 async def read_body(scope: Scope, receive: Receive, limits: BodyLimits) -> bytes:
@@ -32,6 +39,29 @@ async def read_body(scope: Scope, receive: Receive, limits: BodyLimits) -> bytes
             return await _read(receive, limits)
     except TimeoutError:
         raise TooSlow("The request body did not arrive in time") from None
+
+
+class Inbound:
+    """The receive channel of one request, which knows whether all of the body has come."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        headers = Headers(scope=scope)
+        announced = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        self._receive = receive
+        self._open = announced and "expect" not in headers  # one that waits for a 100 (Continue) sends nothing yet
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._open = message["type"] == "http.request" and message.get("more_body", False)
+        return message
+
+    async def discard(self, limits: BodyLimits) -> None:
+        """Throw away what is left of the body, within the bounds of lingering."""
+        left = limits.linger_bytes
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limits.linger_s):
+                while self._open and left > 0:
+                    left -= len((await self()).get("body", b""))
 
 
 async def _read(receive: Receive, limits: BodyLimits) -> bytes:

@@ -5,7 +5,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from dispatcher.domain.errors import Invalid, TooLarge, TooSlow
-from dispatcher.web.body import BodyLimits, read_body
+from dispatcher.web.body import BodyLimits, Inbound, read_body
 from tests.web.asgi import body_of, http_scope
 
 LIMITS = BodyLimits(max_bytes=10, deadline_s=5)
@@ -31,6 +31,43 @@ async def test_a_declared_length_is_refused_before_anything_is_read() -> None:
     for declared in ("-1", "x", "1_0", "²"):
         with pytest.raises(Invalid):
             await read_body(http_scope(headers=[("content-length", declared)]), unread, LIMITS)
+
+
+async def _discarded(headers: list[tuple[str, str]], chunks: int, limits: BodyLimits) -> int:
+    """How many chunks of 10 bytes are taken of those that come."""
+    count = 0
+
+    async def chunk() -> Message:
+        nonlocal count
+        count += 1
+        return {"type": "http.request", "body": b"x" * 10, "more_body": count < chunks}
+
+    await Inbound(http_scope(headers=headers), chunk).discard(limits)
+    return count
+
+
+async def test_what_nobody_read_is_taken_in_within_bounds() -> None:
+    length, chunked = [("content-length", "30")], [("transfer-encoding", "chunked")]
+    assert await _discarded(length, 3, LIMITS) == 3
+    assert await _discarded(chunked, 3, LIMITS) == 3
+    assert await _discarded(chunked, 1000, BodyLimits(linger_bytes=99)) == 10
+    assert await _discarded([], 3, LIMITS) == 0
+    assert await _discarded([*length, ("expect", "100-continue")], 3, LIMITS) == 0
+
+
+async def test_what_was_read_is_not_waited_for_again() -> None:
+    inbound = Inbound(http_scope(headers=[("content-length", "2")]), body_of(b"a", b"b"))
+    assert await read_body(http_scope(), inbound, LIMITS) == b"ab"
+    await inbound.discard(LIMITS)
+    assert (await inbound())["type"] == "http.disconnect"
+
+
+async def test_nobody_is_lingered_for_without_end() -> None:
+    async def stuck() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    await Inbound(http_scope(headers=[("content-length", "2")]), stuck).discard(BodyLimits(linger_s=0))
 
 
 async def test_a_body_that_drips_for_too_long_is_refused() -> None:
