@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.errors import DispatchError
@@ -248,6 +248,8 @@ class Dispatch:
         )
         if finished.state in TERMINAL:
             self._waits.ended(task_id)
+        if finished.grant is not None and finished.grant.nonce != nonce:
+            return replace(finished, grant=None)  # a repeated end: whoever told it first runs that grant
         return finished
 
     def _next_nonce(self) -> str | None:

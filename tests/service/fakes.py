@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from dispatcher.domain.clock import ManualClock
@@ -105,7 +106,10 @@ class FakeTasks(Scripted):
 
     async def finish(self, task_id: str, by: Any, outcome: Outcome, **rest: Any) -> Finished:
         default = Finished(_AFTER.get(outcome.verdict, TaskState.PENDING))
-        return await self._answer("finish", default, task_id=task_id, by=by, outcome=outcome, **rest)
+        finished = await self._answer("finish", default, task_id=task_id, by=by, outcome=outcome, **rest)
+        if finished.grant is None or finished.duplicate:
+            return finished
+        return replace(finished, grant=replace(finished.grant, nonce=rest["want_next"]))
 
     async def accept(self, task_id: str, by: Any, **rest: Any) -> bool:
         return await self._answer("accept", True, task_id=task_id, by=by, **rest)

@@ -263,6 +263,15 @@ async def test_a_report_uses_the_slot_that_it_frees() -> None:
     assert gateway.ends() == [("t1", Verdict.COMPLETED), ("t2", Verdict.COMPLETED)]
 
 
+async def test_a_repeated_report_does_not_run_the_recorded_grant_again() -> None:
+    gateway = Gateway(a_server("a"))
+    gateway.tasks.script("finish", Finished(TaskState.COMPLETED, duplicate=True, grant=a_grant("t2", "a")))
+    finished = await gateway.dispatch.report(a_task("t1"), ByHolder("a"), DONE)
+    await gateway.settle()
+    assert (finished.duplicate, finished.grant) == (True, None)
+    assert gateway.forwarder.to() == [], "it is under the nonce of whoever reported first"
+
+
 async def test_a_reporter_who_hangs_up_does_not_lose_the_next_grant() -> None:
     gateway = Gateway(a_server("a"))
     gateway.tasks.script("finish", Finished(TaskState.COMPLETED, grant=a_grant("t2", "a")))
