@@ -1,0 +1,341 @@
+"""Random commands against the specification, and against a second store that must give the same answers."""
+
+import asyncio
+import contextlib
+import dataclasses
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from dispatcher.domain.clock import ManualClock
+from dispatcher.domain.errors import DispatchError
+from dispatcher.domain.failure import Outcome, Verdict
+from dispatcher.domain.grant import Behind, Candidates, Finished, Grant, Granted, Ticked, Waiting
+from dispatcher.domain.principal import Owner
+from dispatcher.domain.server import Server, ServerHealth
+from dispatcher.domain.stats import NO_SERVER, Counts
+from dispatcher.domain.task import Task
+from dispatcher.domain.transitions import TaskState
+from dispatcher.service.ports import ByAdmin, ByHolder, TaskQuery
+from dispatcher.store.memory import MemoryStore
+from dispatcher.store.options import StoreOptions
+from tests.store import redis_factory
+from tests.store.world import GATEWAY, LEASE_MS, ORIGIN, Stores, by, held, new_server, new_task
+
+OPTIONS = StoreOptions()
+SERVERS = ("s0", "s1", "s2")
+SLOTS = 2
+Command = Callable[[Stores], Awaitable[Any]]
+
+grants = st.integers(0, 10_000)  # an index into the past grants
+tasks = st.integers(0, 10_000)
+servers = st.sampled_from(SERVERS)
+
+
+def told(answer: Any) -> Any:
+    """An answer without what may differ: the order of candidates, the work of a tick, how a float was rounded."""
+    match answer:
+        case float():
+            return round(answer, 6)
+        case Candidates():
+            return sorted((free.server_id, round(free.load, 6)) for free in answer.free), answer.complete
+        case Ticked():
+            return sorted(answer.probes)
+        case Server():
+            return told(dataclasses.asdict(dataclasses.replace(answer, offer=answer.offer)))
+        case [Waiting(), *_]:
+            return sorted(waiting.task_id for waiting in answer)
+        case dict():
+            return {key: told(value) for key, value in answer.items()}
+        case list() | tuple():
+            return [told(value) for value in answer]
+    if dataclasses.is_dataclass(answer) and not isinstance(answer, type):
+        fields = {f.name: told(getattr(answer, f.name)) for f in dataclasses.fields(answer)}
+        return type(answer).__name__, fields
+    return answer
+
+
+class StoreModel(RuleBasedStateMachine):
+    """The in-memory store under random commands; with a URL also a Redis store, command for command."""
+
+    def __init__(self, url: str | None = None) -> None:
+        super().__init__()
+        self._runner = asyncio.Runner()
+        self._stack = contextlib.AsyncExitStack()
+        self.clock = ManualClock()
+        self.memory = MemoryStore(self.clock, OPTIONS)
+        self.stores: list[Stores] = [self.memory]
+        self._namespace = uuid.uuid4().hex
+        self._client: Any = None
+        if url is not None:
+            opened = redis_factory.make_redis_store(url, self.clock, OPTIONS, self._namespace)
+            second = self._runner.run(self._stack.enter_async_context(opened))
+            self._client = second.client
+            self.stores.append(second)
+        self.grants: list[Grant] = []
+        self.task_ids: list[str] = []
+        self.last: Command | None = None
+        self._made = 0
+
+    def teardown(self) -> None:
+        self._runner.run(self._stack.aclose())
+        self._runner.close()
+
+    def fresh(self, prefix: str) -> str:
+        self._made += 1
+        return f"{prefix}{self._made:04}"
+
+    def do(self, command: Command) -> Any:
+        """Run a command on every store; all must answer the same, and look the same afterwards."""
+        self.last = command
+        answers = [self._runner.run(self._ask(store, command)) for store in self.stores]
+        if len(answers) > 1:
+            assert told(answers[1]) == told(answers[0])
+            seen = [self._runner.run(self._look(store)) for store in self.stores]
+            assert told(seen[1]) == told(seen[0])
+        self._learn(answers[0])
+        return answers[0]
+
+    @staticmethod
+    async def _ask(store: Stores, command: Command) -> Any:
+        try:
+            return await command(store)
+        except DispatchError as error:
+            return type(error).__name__, error.code
+
+    @staticmethod
+    async def _look(store: Stores) -> Any:
+        found, total = await store.tasks.find(TaskQuery(ORIGIN, None, limit=1_000))
+        full = [(await store.tasks.get(task.id))[0] for task in found]
+        counts = [await store.stats.server_totals(name) for name in (*SERVERS, NO_SERVER)]
+        waiting = await store.stats.waiting(ORIGIN, None, None)
+        live = {state: n for state, n in waiting.items() if n}
+        return full, total, await store.servers.all(), await store.stats.totals(ORIGIN, None), counts, live
+
+    def _learn(self, answer: Any) -> None:
+        match answer:
+            case Granted(grant) | Behind(grant) | Finished(grant=Grant() as grant):
+                if grant not in self.grants:
+                    self.grants.append(grant)
+
+    def grant(self, index: int) -> Grant:
+        return self.grants[index % len(self.grants)]
+
+    def task_id(self, index: int) -> str:
+        return self.task_ids[index % len(self.task_ids)]
+
+    def _has_grants(self) -> bool:
+        return bool(self.grants)
+
+    def _has_tasks(self) -> bool:
+        return bool(self.task_ids)
+
+    # ---- the fleet
+
+    @initialize()
+    def fleet(self) -> None:
+        for name in SERVERS[:2]:
+            self.put(name)
+
+    @rule(name=servers)
+    def put(self, name: str) -> None:
+        capabilities = ["gpu"] if name == "s1" else []
+        health = "http://s2/health" if name == "s2" else None
+        server = new_server(name, max_concurrent=SLOTS, capabilities=capabilities, health=health)
+        self.do(lambda store: store.servers.put(server))
+
+    @rule(name=servers)
+    def remove(self, name: str) -> None:
+        self.do(lambda store: store.servers.remove(name))
+
+    @rule(
+        name=servers, active=st.none() | st.integers(0, 3), boot=st.sampled_from([None, None, "b1", "b2"]),
+        lists=st.none() | st.booleans(),
+    )  # fmt: skip
+    def beat(self, name: str, active: int | None, boot: str | None, lists: bool | None) -> None:
+        running = None if lists is None else [task for task in self.task_ids if lists]
+        self.do(
+            lambda store: store.servers.heartbeat(
+                name, health=ServerHealth.HEALTHY, active=active, metrics="{}", boot_id=boot, running=running
+            )
+        )
+
+    @rule(name=servers, ok=st.booleans())
+    def probed(self, name: str, ok: bool) -> None:
+        self.do(lambda store: store.servers.probed(name, ok))
+
+    @rule(name=servers, on=st.booleans())
+    def maintenance(self, name: str, on: bool) -> None:
+        self.do(lambda store: store.servers.set_maintenance(name, on, "why" if on else ""))
+
+    # ---- tasks
+
+    @rule(
+        tenant=st.sampled_from("ab"), gpu=st.booleans(), boost=st.sampled_from([0, 0, 60_000]),
+        run_in=st.sampled_from([None, None, None, 3_000]), deadline_in=st.sampled_from([None, None, None, 9_000]),
+        timeout_ms=st.sampled_from([5_000, 300_000]), weight=st.sampled_from([1, 1, 2]),
+    )  # fmt: skip
+    def create(
+        self, tenant: str, gpu: bool, boost: int, run_in: int | None, deadline_in: int | None, timeout_ms: int,
+        weight: int,
+    ) -> None:  # fmt: skip
+        now = self.clock.now_ms()
+        task = new_task(
+            self.fresh("t"), owner=Owner(tenant, "x"), capabilities=["gpu"] if gpu else [], boost_ms=boost,
+            run_at_ms=now + run_in if run_in else None, deadline_ms=now + deadline_in if deadline_in else None,
+            timeout_ms=timeout_ms, weight=weight,
+        )  # fmt: skip
+        self.task_ids.append(task.id)
+        self.do(lambda store: store.tasks.create(task, gateway=GATEWAY))
+
+    @precondition(_has_tasks)
+    @rule(
+        task=tasks, name=servers, gateway=st.sampled_from([GATEWAY, GATEWAY, GATEWAY, "gw_2"]),
+        expected=st.sampled_from([None, None, 0.0, 1.0, 5.0]), last=st.booleans(),
+    )  # fmt: skip
+    def claim(self, task: int, name: str, gateway: str, expected: float | None, last: bool) -> None:
+        task_id, claim_id, nonce = self.task_id(task), self.fresh("c"), self.fresh("n")
+        self.do(
+            lambda store: store.tasks.claim(
+                task_id,
+                name,
+                claim_id=claim_id,
+                nonce=nonce,
+                gateway=gateway,
+                lease_ms=LEASE_MS,
+                expected_load=expected,
+                last=last,
+            )
+        )
+
+    @precondition(_has_grants)
+    @rule(
+        index=grants, verdict=st.sampled_from(list(Verdict)), digest=st.sampled_from("de"), slot_free=st.booleans(),
+        wants=st.booleans(), rest_ms=st.sampled_from([0, 2_000]), speaker=st.sampled_from("aaaahx"),
+    )  # fmt: skip
+    def finish(
+        self, index: int, verdict: Verdict, digest: str, slot_free: bool, wants: bool, rest_ms: int, speaker: str
+    ) -> None:
+        grant = self.grant(index)
+        who = {"a": by(grant), "h": ByHolder(grant.server_id), "x": ByAdmin()}[speaker]
+        outcome = Outcome(verdict, b"1", digest, "CODE", "why", slot_free, rest_ms, 20)
+        nonce = self.fresh("n") if wants else None
+        self.do(
+            lambda store: store.tasks.finish(
+                grant.task_id, who, outcome, gateway=GATEWAY, retry_delay_ms=700, want_next=nonce
+            )
+        )
+
+    @precondition(_has_grants)
+    @rule(index=grants, percent=st.integers(0, 100))
+    def progress(self, index: int, percent: int) -> None:
+        grant = self.grant(index)
+        self.do(lambda store: store.tasks.progress(grant.task_id, by(grant), float(percent)))
+
+    @precondition(_has_grants)
+    @rule(index=grants)
+    def accept(self, index: int) -> None:
+        grant = self.grant(index)
+        self.do(lambda store: store.tasks.accept(grant.task_id, by(grant), lease_ms=30_000))
+
+    @precondition(_has_grants)
+    @rule()
+    def renew(self) -> None:
+        everything = [held(grant) for grant in self.grants]
+        self.do(lambda store: store.tasks.renew(everything, gateway=GATEWAY, lease_ms=LEASE_MS))
+
+    @precondition(_has_grants)
+    @rule(index=grants)
+    def free_slot(self, index: int) -> None:
+        grant = self.grant(index)
+        self.do(lambda store: store.tasks.free_slot(grant.task_id, grant.server_id, grant.fence))
+
+    @precondition(_has_tasks)
+    @rule(task=tasks)
+    def cancel(self, task: int) -> None:
+        task_id = self.task_id(task)
+        self.do(lambda store: store.tasks.cancel(task_id, origin=ORIGIN, owner=None, by="x"))
+
+    @precondition(_has_tasks)
+    @rule(task=tasks, waits=st.sampled_from([None, 4_000]))
+    def retry(self, task: int, waits: int | None) -> None:
+        task_id = self.task_id(task)
+        self.do(lambda store: store.tasks.retry(task_id, origin=ORIGIN, owner=None, waiting_deadline_ms=waits))
+        self.last = None  # a second retry is no replay
+
+    @precondition(_has_tasks)
+    @rule(task=tasks)
+    def delete(self, task: int) -> None:
+        task_id = self.task_id(task)
+        self.do(lambda store: store.tasks.delete(task_id, origin=ORIGIN, owner=None))
+
+    # ---- time, and lost replies
+
+    @rule(ms=st.sampled_from([1, 100, 251, 700, 1_000, 5_000, 7_400, 16_000]))
+    def advance(self, ms: int) -> None:
+        self.clock.advance(ms)
+        if self._client is not None:
+            self._runner.run(redis_factory.set_clock(self._client, self._namespace, self.clock))
+        self.do(lambda store: store.tasks.tick(gateway=GATEWAY))
+
+    @rule()
+    def peek(self) -> None:
+        self.do(lambda store: store.tasks.peek())
+
+    @precondition(lambda self: self.last is not None)
+    @rule()
+    def lose_the_reply(self) -> None:
+        """The same call again; whatever it answers, it must not act twice."""
+        assert self.last is not None
+        before = self._runner.run(self._look(self.memory))
+        self.do(self.last)
+        assert self._runner.run(self._look(self.memory)) == before
+
+    # ---- what always holds
+
+    @invariant()
+    def the_queue_holds_exactly_the_pending_tasks(self) -> None:
+        state = self.memory.state
+        pending = sorted(row.id for row in state.tasks.values() if row.state is TaskState.PENDING)
+        assert sorted(state.queue) == pending
+
+    @invariant()
+    def every_running_task_has_its_slot_and_no_server_has_too_many(self) -> None:
+        state = self.memory.state
+        for row in state.tasks.values():
+            if row.state is TaskState.PROCESSING:
+                assert row.attempt is not None
+                assert (row.id, row.fence) in state.servers[row.attempt.server_id].slots
+        seen = [slot for server in state.servers.values() for slot in server.slots]
+        assert len(seen) == len(set(seen))
+        for server in state.servers.values():
+            assert len(server.slots) <= SLOTS
+            for task_id, fence in server.slots:
+                row_now = state.tasks.get(task_id)
+                assert row_now is None or fence <= row_now.fence
+
+    @invariant()
+    def counts_are_conserved(self) -> None:
+        _, total, _, totals, by_server, live = self._runner.run(self._look(self.memory))
+        assert totals.created + totals.reopened - totals.ended == sum(live.values()) <= total
+        opened = Counts(created=totals.created, reopened=totals.reopened)
+        assert sum(by_server, opened) == totals
+
+    @invariant()
+    def what_is_in_use_is_what_lives(self) -> None:
+        state = self.memory.state
+        living = [row for row in state.tasks.values() if not row.ended]
+        assert state.usage.tasks == len(living)
+        assert state.usage.size == sum(len(row.new.payload) for row in living)
+
+    @invariant()
+    def ends_are_complete(self) -> None:
+        for row in self.memory.state.tasks.values():
+            task: Task = row.view(full=True, result=True)
+            assert task.ended == (task.ended_ms is not None)
+            assert (task.result is not None) == (task.state is TaskState.COMPLETED)
+            assert (task.error is not None) == (task.ended and task.state is not TaskState.COMPLETED)
+            assert (task.retry_at_ms is not None) == (task.state is TaskState.RETRYING)
