@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from hypothesis import strategies as st
@@ -58,6 +58,23 @@ def told(answer: Any) -> Any:
     return answer
 
 
+def differences(one: Any, two: Any, place: str) -> Iterator[str]:
+    """Where two told answers part, and what each says there."""
+    if isinstance(one, list | tuple) and isinstance(two, list | tuple) and len(one) == len(two):
+        for n, (a, b) in enumerate(zip(one, two, strict=True)):
+            yield from differences(a, b, f"{place}.{n}")
+    elif isinstance(one, dict) and isinstance(two, dict) and one.keys() == two.keys():
+        for key in one:
+            yield from differences(one[key], two[key], f"{place}.{key}")
+    elif one != two:
+        yield f"{place}: {one!r} and {two!r}"
+
+
+def agree(one: Any, two: Any, place: str) -> None:
+    found = list(differences(one, two, place))
+    assert not found, found
+
+
 class StoreModel(RuleBasedStateMachine):
     """The in-memory store under random commands; with a URL also a Redis store, command for command."""
 
@@ -93,9 +110,9 @@ class StoreModel(RuleBasedStateMachine):
         self.last = command
         answers = [self._runner.run(self._ask(store, command)) for store in self.stores]
         if len(answers) > 1:
-            assert told(answers[1]) == told(answers[0])
-            seen = [self._runner.run(self._look(store)) for store in self.stores]
-            assert told(seen[1]) == told(seen[0])
+            agree(told(answers[0]), told(answers[1]), "answer")
+            seen = [told(self._runner.run(self._look(store))) for store in self.stores]
+            agree(seen[0], seen[1], "seen")
         self._learn(answers[0])
         return answers[0]
 
@@ -109,7 +126,7 @@ class StoreModel(RuleBasedStateMachine):
     @staticmethod
     async def _look(store: Stores) -> Any:
         found, total = await store.tasks.find(TaskQuery(ORIGIN, None, limit=1_000))
-        full = [(await store.tasks.get(task.id))[0] for task in found]
+        full = [(await store.tasks.get(task.id))[0] for task in sorted(found, key=lambda one: one.id)]
         counts = [await store.stats.server_totals(name) for name in (*SERVERS, NO_SERVER)]
         waiting = await store.stats.waiting(ORIGIN, None, None)
         live = {state: n for state, n in waiting.items() if n}
@@ -337,5 +354,5 @@ class StoreModel(RuleBasedStateMachine):
             task: Task = row.view(full=True, result=True)
             assert task.ended == (task.ended_ms is not None)
             assert (task.result is not None) == (task.state is TaskState.COMPLETED)
-            assert (task.error is not None) == (task.ended and task.state is not TaskState.COMPLETED)
+            assert (task.error is not None) == (task.state in (TaskState.FAILED, TaskState.TIMEOUT))
             assert (task.retry_at_ms is not None) == (task.state is TaskState.RETRYING)

@@ -7,7 +7,7 @@ from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.failure import Outcome
 from dispatcher.domain.grant import Cancelled, Claim, Created, Finished, Held, Ticked, Waiting
 from dispatcher.domain.principal import Owner
-from dispatcher.domain.task import AttemptStatus, NewTask, Task, TaskError
+from dispatcher.domain.task import AttemptStatus, NewTask, Task
 from dispatcher.domain.transitions import TaskEvent, TaskState
 from dispatcher.service.ports import ByAttempt, IdempotencyKey, RateRule, Reporter, TaskQuery
 from dispatcher.store.memory import attempts, claims, create, fleet, reports, timers
@@ -102,7 +102,7 @@ class MemoryTasks:
         if running:
             attempts.close(s, row, AttemptStatus.CANCELLED, "")
         if not already:
-            attempts.end_task(s, row, TaskEvent.CANCEL, TaskError("CANCELLED", "Cancelled"))
+            attempts.end_task(s, row, TaskEvent.CANCEL, None)
         if attempt is None or not self._slot_held(attempt.server_id, row.id, attempt.fence):
             return Cancelled(already=already)
         if running:
