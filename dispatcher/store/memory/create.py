@@ -137,10 +137,11 @@ def _score(now_ms: int, task: NewTask) -> int:
 def _insert(s: State, task: NewTask) -> TaskRow:
     run_at_ms = task.run_at_ms if task.run_at_ms is not None and task.run_at_ms > s.now else None
     start_ms = run_at_ms or s.now
+    waiting_until_ms = _after(start_ms, task.waiting_deadline_ms)
     row = TaskRow(
         new=task, lane=task.demand.lane, created_ms=s.now, score=_score(start_ms, task),
         state=TaskState.PENDING if run_at_ms is None else TaskState.SCHEDULED, updated_ms=s.now, since_ms=s.now,
-        deadline_ms=task.deadline_ms, waiting_deadline_ms=_after(start_ms, task.waiting_deadline_ms), run_at_ms=run_at_ms,
+        deadline_ms=task.deadline_ms, waiting_deadline_ms=waiting_until_ms, run_at_ms=run_at_ms,
         updates=deque(maxlen=s.options.updates_kept),
     )  # fmt: skip
     s.tasks[row.id] = row

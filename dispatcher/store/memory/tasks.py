@@ -96,18 +96,18 @@ class MemoryTasks:
         s, row = self._s, self._owned(task_id, origin, owner)
         if row.ended and row.state is not TaskState.CANCELLED:
             raise IllegalState(f"Task is {row.state}")
-        already = row.ended
+        if row.ended:
+            return Cancelled(already=True)
         attempt = row.attempt
         running = row.state is TaskState.PROCESSING
         if running:
             attempts.close(s, row, AttemptStatus.CANCELLED, "")
-        if not already:
-            attempts.end_task(s, row, TaskEvent.CANCEL, None)
+        attempts.end_task(s, row, TaskEvent.CANCEL, None)
         if attempt is None or not self._slot_held(attempt.server_id, row.id, attempt.fence):
-            return Cancelled(already=already)
+            return Cancelled()
         if running:
             s.hub.tell(attempt.gateway, "cancel", row.id)
-        return Cancelled(attempt.server_id, attempt.fence, already)
+        return Cancelled(attempt.server_id, attempt.fence)
 
     async def free_slot(self, task_id: str, server_id: str, fence: int) -> None:
         s = self._s
