@@ -57,11 +57,13 @@ class RedisCoordination:
                     last = newest[0][0].decode() if newest else "0-0"
                 while True:
                     answer: Any = await client.xread({stream: last}, count=256, block=_BLOCK_MS)
+                    _end_if_cancelled()
                     pause = 0.1
                     for entry, raw in answer[0][1] if answer else ():
                         last = entry.decode()
                         yield last, {k.decode(): v.decode("utf-8", "replace") for k, v in raw.items()}
             except _GONE:
+                _end_if_cancelled()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
             finally:
@@ -85,3 +87,10 @@ class RedisCoordination:
             with contextlib.suppress(redis.exceptions.ResponseError):  # CONFIG is often denied on managed Redis
                 found |= {str(k): str(v) for k, v in (await self._run.client.config_get(name)).items()}
         return found
+
+
+def _end_if_cancelled() -> None:
+    """A client below may swallow a cancellation (`wait_for` of Python 3.11 does); a reader for ever must not."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

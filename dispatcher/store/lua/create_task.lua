@@ -1,12 +1,13 @@
 -- create_task: persist and enqueue a task, or refuse without a trace (but for the rate count).
 -- KEYS    root
 -- ARGV    task_id origin tenant sub type lane points boost_ms:n spec payload timeout_ms attempts_max run_at:n deadline:n waiting_ms:n weight rule rate_key rate_limit:n idem_key idem_digest idem_ttl_ms gateway waiter
--- OPTIONS first_right_ms queue_max queue_bytes_max tenant_max tenant_bytes_max tenant_lanes_max stats_ms retention_ms updates_kept events_kept
+-- OPTIONS first_right_ms queue_max queue_bytes_max tenant_max tenant_bytes_max tenant_lanes_max stats_ms retention_ms waiters_max updates_kept events_kept
 -- RETURNS created id state created_ms rate_count rate_reset [complete turn (server load)...] | replayed id state created_ms rate_count rate_reset
 -- RETURNS limited count reset | lane_unknown | key_reused | quota | full | deadline_past
 --- @include ending
 --- @include candidates
 --- @include rate
+--- @include waiters
 local key = root .. 't:' .. task_id
 if redis.call('HEXISTS', root .. 'lanes', lane) == 0 then return reply('lane_unknown') end
 
@@ -28,7 +29,8 @@ if idem_key ~= '' then
   local first = redis.call('HMGET', idem, 'id', 'digest')
   if first[1] then
     if first[2] ~= idem_digest then return reply('key_reused') end
-    local t = redis.call('HMGET', root .. 't:' .. first[1], 'state', 'created')
+    local t = redis.call('HMGET', root .. 't:' .. first[1], 'state', 'created', 'ended')
+    if t[1] and not t[3] and waiter == '1' then add_waiter(first[1], gateway) end
     if t[1] then return reply('replayed', first[1], t[1], t[2], text(rate_count), text(rate_reset)) end
   end
 end
@@ -53,7 +55,7 @@ end
 redis.call('HSET', key, unpack(flat))
 redis.call('SET', root .. 'in:' .. task_id, payload)
 redis.call('SET', root .. 'spec:' .. task_id, spec)
-if waiter == '1' then redis.call('HSET', key, 'waiters', gateway) end
+if waiter == '1' then add_waiter(task_id, gateway) end
 if idem_key ~= '' then
   redis.call('HSET', idem, 'id', task_id, 'digest', idem_digest)
   redis.call('PEXPIRE', idem, idem_ttl_ms)

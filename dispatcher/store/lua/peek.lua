@@ -2,16 +2,17 @@
 -- Walks the classes (bounded): at most four tenants and four lanes each, and as many heads as there are free slots.
 -- KEYS    root
 -- ARGV    limit:n
--- OPTIONS behind_ms
+-- OPTIONS behind_ms avoid_ms
 -- RETURNS waiting (task lane tried (complete turn (server load)...))...
 --- @include candidates
 local found, seen = {}, {}
 local function take(id, lane)
   if seen[id] or #found >= limit then return end
-  local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'queued', 'tried')
+  local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'queued', 'tried', 'back')
   if number(t[1]) > now or now - number(t[2]) <= behind_ms then return end
   seen[id] = true
-  found[#found + 1] = {id, lane, t[3] or '', candidates_with_turn(lane)}
+  local avoided = t[3] and number(t[4]) + avoid_ms > now and t[3] or ''
+  found[#found + 1] = {id, lane, avoided, candidates_with_turn(lane)}
 end
 
 local function free_slots(class)
