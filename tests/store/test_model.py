@@ -6,7 +6,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.store import redis_factory
 from tests.store.model import StoreModel
 
-SMALL = settings(max_examples=60, stateful_step_count=40, deadline=None)
+SMALL = settings(max_examples=60, stateful_step_count=40, deadline=None, report_multiple_bugs=False)
 
 
 def test_the_specification_keeps_its_invariants() -> None:
