@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hypothesis import strategies as st
@@ -13,9 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dispatcher.domain.clock import ManualClock
 from dispatcher.domain.errors import DispatchError
 from dispatcher.domain.failure import Outcome, Verdict
-from dispatcher.domain.grant import Behind, Candidates, Finished, Grant, Granted, Ticked, Waiting
+from dispatcher.domain.grant import Behind, Finished, Grant, Granted
 from dispatcher.domain.principal import Owner
-from dispatcher.domain.server import Server, ServerHealth
+from dispatcher.domain.server import ServerHealth
 from dispatcher.domain.stats import NO_SERVER, Counts
 from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
@@ -23,6 +22,7 @@ from dispatcher.service.ports import ByAdmin, ByHolder, TaskQuery
 from dispatcher.store.memory import MemoryStore
 from dispatcher.store.options import StoreOptions
 from tests.store import redis_factory
+from tests.store.told import agree, told
 from tests.store.world import GATEWAY, LEASE_MS, ORIGIN, Stores, by, held, new_server, new_task
 
 OPTIONS = StoreOptions()
@@ -33,46 +33,6 @@ Command = Callable[[Stores], Awaitable[Any]]
 grants = st.integers(0, 10_000)  # an index into the past grants
 tasks = st.integers(0, 10_000)
 servers = st.sampled_from(SERVERS)
-
-
-def told(answer: Any) -> Any:
-    """An answer without what may differ: the order of candidates, the work of a tick, how a float was rounded."""
-    match answer:
-        case float():
-            return round(answer, 6)
-        case Candidates():
-            return sorted((free.server_id, round(free.load, 6)) for free in answer.free), answer.complete
-        case Ticked():
-            return sorted(answer.probes)
-        case Server():
-            return told(dataclasses.asdict(dataclasses.replace(answer, offer=answer.offer)))
-        case [Waiting(), *_]:
-            return sorted(waiting.task_id for waiting in answer)
-        case dict():
-            return {key: told(value) for key, value in answer.items()}
-        case list() | tuple():
-            return [told(value) for value in answer]
-    if dataclasses.is_dataclass(answer) and not isinstance(answer, type):
-        fields = {f.name: told(getattr(answer, f.name)) for f in dataclasses.fields(answer)}
-        return type(answer).__name__, fields
-    return answer
-
-
-def differences(one: Any, two: Any, place: str) -> Iterator[str]:
-    """Where two told answers part, and what each says there."""
-    if isinstance(one, list | tuple) and isinstance(two, list | tuple) and len(one) == len(two):
-        for n, (a, b) in enumerate(zip(one, two, strict=True)):
-            yield from differences(a, b, f"{place}.{n}")
-    elif isinstance(one, dict) and isinstance(two, dict) and one.keys() == two.keys():
-        for key in one:
-            yield from differences(one[key], two[key], f"{place}.{key}")
-    elif one != two:
-        yield f"{place}: {one!r} and {two!r}"
-
-
-def agree(one: Any, two: Any, place: str) -> None:
-    found = list(differences(one, two, place))
-    assert not found, found
 
 
 class StoreModel(RuleBasedStateMachine):
