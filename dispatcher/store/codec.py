@@ -34,7 +34,7 @@ def task(
     result: bytes = b"",
 ) -> Task:
     state = TaskState(f["state"])
-    failed = state in (TaskState.FAILED, TaskState.TIMEOUT, TaskState.RETRYING)
+    failed = state in (TaskState.FAILED, TaskState.TIMEOUT)
     return Task(
         id=task_id,
         origin=f["origin"],

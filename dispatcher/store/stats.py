@@ -59,8 +59,10 @@ class RedisStats:
         pipeline.execute_command("BITCOUNT", f"{root}up:{server_id}:{day}")
         pipeline.hget(f"{root}s:{server_id}", "registered")
         raw, minutes, registered = await pipeline.execute()
+        if registered is None:
+            return _hours(raw, date), 0.0
         now_ms = (await self._run.call("time")).now_ms
-        start = max(day * _DAY_MS, int(registered or 0))
+        start = max(day * _DAY_MS, int(registered))
         end = min((day + 1) * _DAY_MS, now_ms)
         span = max(1, end // 60_000 - start // 60_000 + 1)  # minutes touched, the first and the current one included
         return _hours(raw, date), min(1.0, minutes / span) if end > start else 0.0

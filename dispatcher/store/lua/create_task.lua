@@ -35,12 +35,12 @@ if idem_key ~= '' then
   end
 end
 
-if deadline > 0 and deadline <= now then return reply('deadline_past') end
 local live = redis.call('HMGET', root .. 'live', 'n', 'b', 'n:' .. tenant, 'b:' .. tenant)
-if number(live[1]) >= queue_max or number(live[2]) + #payload > queue_bytes_max then return reply('full') end
 if number(live[3]) >= tenant_max or number(live[4]) + #payload > tenant_bytes_max then return reply('quota') end
 if redis.call('SISMEMBER', root .. 'tl:' .. tenant, lane) == 0
   and redis.call('SCARD', root .. 'tl:' .. tenant) >= tenant_lanes_max then return reply('quota') end
+if number(live[1]) >= queue_max or number(live[2]) + #payload > queue_bytes_max then return reply('full') end
+if deadline > 0 and deadline <= now then return reply('deadline_past') end
 
 local later = run_at > now
 local state = later and 'SCHEDULED' or 'PENDING'

@@ -14,16 +14,22 @@
 local key = root .. 't:' .. task_id
 local t = hash(key)
 if not t then return reply('not_found') end
-local refusal = judge_reporter(task_id, t)
-if refusal then return reply(refusal) end
-fence = t.fence
-local member = slot(task_id, fence)
-local signature = fence .. ':' .. verdict .. ':' .. digest
+
+-- Whether this report repeats the last recorded end.
+local function same_end()
+  local done_fence = string.match(t.done or '', '^(%d+):')
+  if t.done ~= (done_fence or '') .. ':' .. verdict .. ':' .. digest then return false end
+  if by == 'attempt' then return text(fence) == done_fence and nonce == t.done_nonce end
+  if by == 'admin' then return t.fence == done_fence end
+  local newer = t.server == holder and t.fence ~= done_fence
+    and redis.call('ZSCORE', root .. 'slots:' .. holder, slot(task_id, t.fence))
+  return t.done_server == holder and (fence == 0 or text(fence) == done_fence) and not newer
+end
 
 -- The answer of before: the grant only to who asked for it then, known by its nonce.
 local function repeated()
   if (verdict == 'busy' or verdict == 'not_sent') and number(t.right) > now and t.right_of == gateway then
-    local again = candidates(t.lane, t.server)
+    local again = candidates(t.lane, t.done_server)
     again[2] = t.turn or '0'
     return reply('handed_on', t.state, '1', unpack(again))
   end
@@ -38,7 +44,12 @@ end
 local EVENT = {completed = 'complete', failed = 'fail', failure = 'retry_later', timed_out = 'retry_later',
   lost = 'requeue', busy = 'requeue', not_sent = 'requeue', released = 'requeue'}
 local is_end = verdict == 'completed' or verdict == 'failed'
-if t.done == signature then return repeated() end
+if same_end() then return repeated() end
+local refusal = judge_reporter(task_id, t)
+if refusal then return reply(refusal) end
+fence = t.fence
+local member = slot(task_id, fence)
+local signature = fence .. ':' .. verdict .. ':' .. digest
 if not may('fail', t.state) then
   if t.state == 'COMPLETED' or t.state == 'FAILED' then return reply('conflict') end
   -- the one trace that a refusal may leave: the server is done with a task that ended without it
@@ -55,7 +66,7 @@ if slot_free == '1' then freed = free_slot(t.server, member) else leave_slot(t.s
 local AS = {completed = 'completed', failed = 'failed', failure = 'failed', timed_out = 'timeout', lost = 'lost',
   busy = 'busy', not_sent = 'not_sent', released = 'released'}
 attempt_ended(task_id, AS[verdict], why)
-redis.call('HSET', key, 'done', signature)
+redis.call('HSET', key, 'done', signature, 'done_nonce', t.nonce, 'done_server', t.server)
 redis.call('HDEL', key, 'next')
 
 local function blame()
@@ -109,6 +120,7 @@ if handed_on then return reply('handed_on', t.state, '0', unpack(handed_on)) end
 local grant = freed and want_next ~= '' and grant_next(t.server, want_next, gateway, 'f:' .. signature, lease_ms)
 if grant then
   redis.call('HSET', key, 'next', grant[1] .. ':' .. grant[3])
+  if grant[1] == task_id then t.state = 'PROCESSING' end
 elseif freed and want_next == '' then
   local place = refresh_server(t.server)
   if place and place.free and select_head(t.server, place.class) then wake() end

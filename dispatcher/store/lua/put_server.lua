@@ -5,6 +5,7 @@
 -- RETURNS registered | stale | too_many
 --- @include accepted
 --- @include classes
+--- @include alive
 if redis.call('HEXISTS', root .. 'classes', server_class) == 0 then
   if (redis.call('HGET', root .. 'reg', 'matching') or '0') ~= matching then return reply('stale') end
   if redis.call('HLEN', root .. 'classes') >= classes_max then return reply('too_many') end
@@ -37,9 +38,8 @@ if alias ~= '' then
   redis.call('HSET', key, 'alias', alias)
 end
 redis.call('ZADD', root .. 'servers', seq, server_id)
-redis.call('ZADD', root .. 'due', now + offline_after_ms, 'hb:' .. server_id)
 if old[1] then drop_class_if_empty(old[1]) end
-refresh_server(server_id)
+sign_of_life(server_id, now + offline_after_ms)
 register_change(server_id)
 announce_fleet('server', 'id', server_id, 'state', 'registered')
 wake()

@@ -94,7 +94,12 @@ end
 
 local function slot_over(rest)
   local server, member = string.match(rest, '^([^:]+):(.+)$')
-  free_slot(server, member)
+  if no_reap_until > now then
+    redis.call('ZADD', due, no_reap_until, 'o:' .. rest)
+    redis.call('ZADD', root .. 'slots:' .. server, 'XX', no_reap_until, member)
+  else
+    free_slot(server, member)
+  end
 end
 
 local function silent(server)

@@ -26,6 +26,12 @@ local function dequeue(id, t)
   if redis.call('EXISTS', q) == 0 then
     redis.call('SREM', root .. 'tl:' .. t.tenant, t.lane)
     redis.call('SREM', root .. 'lt:' .. t.lane, t.tenant)
+    -- gone at once: a bound from before an idle time would let the tenant overtake the others later
+    for _, class in ipairs(redis.call('SMEMBERS', root .. 'lc:' .. t.lane)) do
+      local lanes = root .. 'rl:' .. class .. ':' .. t.tenant
+      redis.call('ZREM', lanes, t.lane)
+      if redis.call('EXISTS', lanes) == 0 then redis.call('ZREM', root .. 'ready:' .. class, t.tenant) end
+    end
   end
 end
 
