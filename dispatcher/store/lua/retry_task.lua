@@ -14,7 +14,7 @@ local key = root .. 't:' .. task_id
 if t.reopened_by == op_id then return reply('created', task_id, t.state, t.created, '0', '0') end
 if not may('reopen', t.state) then return reply('illegal', t.state) end
 redis.call('HINCRBY', key, 'run', 1)
-redis.call('HDEL', key, 'code', 'why', 'right_of', 'begun', 'ended', 'done', 'next', 'tried', 'waiting_deadline', 'run_at')
+redis.call('HDEL', key, 'code', 'why', 'right_of', 'begun', 'started', 'ended', 'done', 'next', 'tried', 'waiting_deadline', 'run_at')
 redis.call('DEL', root .. 'out:' .. task_id)
 t.score, t.progress = text(now_us - number(t.boost) * 1000), '0'
 redis.call('HSET', key, 'failures', '0', 'losses', '0', 'nonce', '', 'closed', t.fence or '0', 'progress', '0',
