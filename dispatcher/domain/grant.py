@@ -7,6 +7,7 @@ exceptions are for what a caller did wrong.
 from dataclasses import dataclass
 
 from dispatcher.domain.errors import RateState
+from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
 
 
@@ -109,7 +110,8 @@ class Finished:
     """An attempt's end was recorded, or had been before (`duplicate`).
 
     `state` is the task's state now. `grant` is the next queued task for the slot that became free. `candidates` come
-    with BUSY and NOT_SENT: free servers to try at once, with a new first right.
+    with BUSY and NOT_SENT: free servers to try at once, with a new first right. `task` is the whole ended task, when
+    it was asked for.
     """
 
     state: TaskState
@@ -117,6 +119,7 @@ class Finished:
     grant: Grant | None = None
     candidates: Candidates | None = None
     turn: int = 0
+    task: Task | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,10 +244,11 @@ class Dispatch:
             gateway=self._gateway,
             retry_delay_ms=retry_delay_ms,
             want_next=nonce,
+            want_task=task_id in self._waits,
             lease_ms=self._options.lease_ms,
         )
         if finished.state in TERMINAL:
-            self._waits.ended(task_id)
+            self._waits.ended(task_id, finished.task)
         if finished.grant is not None and finished.grant.nonce != nonce:
             return replace(finished, grant=None)  # a repeated end: whoever told it first runs that grant
         return finished

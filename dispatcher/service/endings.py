@@ -24,7 +24,7 @@ class Endings:
         task_id: str,
         wait_ms: int,
         *,
-        told: asyncio.Future[None] | None = None,
+        told: asyncio.Future[Task | None] | None = None,
         look_again_s: float = LOOK_AGAIN_S,
     ) -> Task | None:
         """The task as it is when it has ended, or after `wait_ms`; None when it is gone.
@@ -34,6 +34,8 @@ class Endings:
         """
         if told is not None:
             await self._told(told, task_id, wait_ms, look_again_s)
+            if told.done() and (at_hand := told.result()) is not None:
+                return at_hand
         else:
             with self._waits.expected(task_id) as ended:
                 if await self._tasks.watch(task_id, self._gateway):
@@ -41,7 +43,7 @@ class Endings:
         task, _ = await self._tasks.get(task_id)
         return task
 
-    async def _told(self, ended: asyncio.Future[None], task_id: str, wait_ms: int, look_again_s: float) -> None:
+    async def _told(self, ended: asyncio.Future[Task | None], task_id: str, wait_ms: int, look_again_s: float) -> None:
         until = self._clock.monotonic() + wait_ms / 1000
         while (left := until - self._clock.monotonic()) > 0:
             await asyncio.wait({ended}, timeout=min(left, look_again_s))

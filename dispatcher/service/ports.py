@@ -109,7 +109,7 @@ class TaskStore(Protocol):
         """Start an attempt of a PENDING task on a server: fence + 1, slot, lease, attempt time-out; or refuse.
 
         `expected_load` (least-connections) is the load the caller saw; off by more than 1 now: Moved.
-        `last` ends the caller's first right when this claim is refused. A repeated `claim_id` answers as before.
+        `last`, or that no other server is free, ends the caller's first right when this claim is refused. A repeated `claim_id` answers as before.
         """
         ...
 
@@ -122,13 +122,15 @@ class TaskStore(Protocol):
         gateway: str,
         retry_delay_ms: int,
         want_next: str | None = None,
+        want_task: bool = False,
         lease_ms: int = 15_000,
     ) -> Finished:
         """End an attempt; state, slot, statistics, event and waiters in one step. See `Verdict` for the rules.
 
         `want_next` is a fresh nonce: the server's freed slot is given the next fitting queued task, held by this
         gateway under that nonce. A repeat of the same end (fence, verdict, digest) answers the same, with the same
-        grant. A report with the current fence on a PENDING or RETRYING task (no newer grant) is accepted.
+        grant. With `want_task` the answer holds the ended task (somebody waits for it: saves a read). A report with the
+        current fence on a PENDING or RETRYING task (no newer grant) is accepted.
         Raises NotFound; StaleAttempt (older attempt, void token, a holder that lost it); Forbidden (a server that
         never held it); ConflictingResult (same attempt, another end recorded); AlreadyEnded (CANCELLED, TIMEOUT...:
         with the current fence the slot that stayed behind is freed); IllegalState (ByAdmin without any attempt yet).

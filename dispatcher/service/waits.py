@@ -4,21 +4,23 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dispatcher.domain.task import Task
+
 
 class Waits:
     """Local futures by task id. Told by whoever ends a task here, and by the inbox for all others."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+        self._waiting: dict[str, set[asyncio.Future[Task | None]]] = {}
 
-    def expect(self, task_id: str) -> asyncio.Future[None]:
-        """A future that is done when the task ends. To be given back with `forget`."""
+    def expect(self, task_id: str) -> asyncio.Future[Task | None]:
+        """A future that is done when the task ends, with the ended task where that is at hand. To be given back with `forget`."""
         future = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(task_id, set()).add(future)
         return future
 
     @contextmanager
-    def expected(self, task_id: str) -> Iterator[asyncio.Future[None]]:
+    def expected(self, task_id: str) -> Iterator[asyncio.Future[Task | None]]:
         """`expect` and `forget` around a block."""
         future = self.expect(task_id)
         try:
@@ -26,17 +28,20 @@ class Waits:
         finally:
             self.forget(task_id, future)
 
-    def ended(self, task_id: str) -> None:
+    def ended(self, task_id: str, task: Task | None = None) -> None:
         """The task has ended: wake all who wait for it. To be repeated freely."""
         for future in self._waiting.get(task_id, ()):
             if not future.done():
-                future.set_result(None)
+                future.set_result(task)
 
-    def forget(self, task_id: str, future: asyncio.Future[None]) -> None:
+    def forget(self, task_id: str, future: asyncio.Future[Task | None]) -> None:
         waiting = self._waiting.get(task_id, set())
         waiting.discard(future)
         if not waiting:
             self._waiting.pop(task_id, None)
+
+    def __contains__(self, task_id: str) -> bool:
+        return task_id in self._waiting
 
     def __len__(self) -> int:
         """How many tasks are waited for."""

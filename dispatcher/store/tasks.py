@@ -188,6 +188,7 @@ class RedisTasks(TaskReads):
         gateway: str,
         retry_delay_ms: int,
         want_next: str | None = None,
+        want_task: bool = False,
         lease_ms: int = 15_000,
     ) -> Finished:
         reply = await self._run.call(
@@ -204,6 +205,7 @@ class RedisTasks(TaskReads):
             service_ms=outcome.service_ms or 0,
             retry_delay_ms=retry_delay_ms,
             want_next=want_next or "",
+            want_task="1" if want_task else "0",
             gateway=gateway,
             lease_ms=lease_ms,
         )
@@ -212,10 +214,14 @@ class RedisTasks(TaskReads):
         if reply.tag == "handed_on":
             free, turn = codec.candidates(reply.values[2:])
             return Finished(state, duplicate=reply.values[1] == b"1", candidates=free, turn=turn)
-        grant = codec.grant(reply.values[2:], reply.now_ms) if len(reply.values) > 2 else None
+        grant = codec.grant(reply.values[3:], reply.now_ms) if len(reply.values) > 3 else None
         if grant:
             await self._fleet.know({grant.lane})
-        return Finished(state, duplicate=reply.values[1] == b"1", grant=grant)
+        task = None
+        if reply.values[2]:
+            flat, spec, attempts = reply.values[2]
+            task = codec.task(task_id, codec.fields(flat), spec=spec, attempts=attempts, result=outcome.result)
+        return Finished(state, duplicate=reply.values[1] == b"1", grant=grant, task=task)
 
     async def accept(self, task_id: str, by: ByAttempt, *, lease_ms: int) -> bool:
         reply = await self._run.call(

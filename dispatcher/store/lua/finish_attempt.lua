@@ -1,9 +1,9 @@
 -- finish_attempt: record how an attempt ended: state, slot, statistics, event and the next grant in one step.
 -- KEYS    root
--- ARGV    task_id by fence:n nonce holder verdict digest result code why slot_free rest_ms:n service_ms:n retry_delay_ms:n want_next gateway lease_ms:n
+-- ARGV    task_id by fence:n nonce holder verdict digest result code why slot_free rest_ms:n service_ms:n retry_delay_ms:n want_next want_task gateway lease_ms:n
 -- OPTIONS losses_max first_right_ms eject_after eject_base_ms eject_max_ms rest_min_ms rest_max_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap retention_ms stats_ms updates_kept events_kept
 -- EVENTS  complete fail retry_later requeue
--- RETURNS finished state duplicate [grant...] | handed_on state duplicate complete turn (server load)...
+-- RETURNS finished state duplicate task-or-empty [grant...] | handed_on state duplicate complete turn (server load)...
 -- RETURNS not_found | stale | never_held | no_attempt | conflict | ended state
 --- @include lost
 --- @include faults
@@ -36,9 +36,9 @@ local function repeated()
   local next_id, next_fence = string.match(t.next or '', '^([^:]+):(%d+)$')
   local other = next_id and want_next ~= '' and hash(root .. 't:' .. next_id)
   if other and other.fence == next_fence and other.nonce == want_next and other.state == 'PROCESSING' then
-    return reply('finished', t.state, '1', unpack(grant_of(next_id, other)))
+    return reply('finished', t.state, '1', '', unpack(grant_of(next_id, other)))
   end
-  return reply('finished', t.state, '1')
+  return reply('finished', t.state, '1', '')
 end
 
 local EVENT = {completed = 'complete', failed = 'fail', failure = 'retry_later', timed_out = 'retry_later',
@@ -58,7 +58,7 @@ if not may('fail', t.state) then
 end
 if not may(EVENT[verdict], t.state) then -- written off before: nothing more to count
   if slot_free == '1' and free_slot(t.server, member) then wake() end
-  return reply('finished', t.state, '1')
+  return reply('finished', t.state, '1', '')
 end
 
 local freed = false
@@ -125,4 +125,9 @@ elseif freed and want_next == '' then
   local place = refresh_server(t.server)
   if place and place.free and select_head(t.server, place.class) then wake() end
 end
-return reply('finished', t.state, '0', unpack(grant or {}))
+local task = ''
+if want_task == '1' and t.state ~= 'PROCESSING' and redis.call('HEXISTS', key, 'ended') == 1 then
+  task = {redis.call('HGETALL', key), redis.call('GET', root .. 'spec:' .. task_id) or '',
+    redis.call('LRANGE', root .. 'att:' .. task_id, 0, -1)}
+end
+return reply('finished', t.state, '0', task, unpack(grant or {}))

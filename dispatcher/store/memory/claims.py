@@ -33,9 +33,10 @@ def claim(
     server = s.servers.get(server_id)
     refusal = _refused(s, row, server, expected_load)
     if server is None or refusal is not None:
-        if last:
+        answer = refusal or Full(fleet.candidates(s, row.new.demand))
+        if last or not answer.candidates.free:  # the caller has nowhere else to go
             row.right_until_ms = 0
-        return refusal or Full(fleet.candidates(s, row.new.demand))
+        return answer
     head = fleet.behind(s, server, row) or row
     row.right_until_ms = 0
     grant = attempts.start(s, head, server, nonce=nonce, gateway=gateway, lease_ms=lease_ms)

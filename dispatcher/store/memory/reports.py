@@ -25,6 +25,7 @@ def finish(
     gateway: str,
     retry_delay_ms: int,
     want_next: str | None,
+    want_task: bool,
     lease_ms: int,
 ) -> Finished:
     row = s.task(task_id)
@@ -51,7 +52,8 @@ def finish(
             end = row.end  # before the task itself may be started again
             grant = attempts.start(s, head, server, nonce=want_next, gateway=gateway, lease_ms=lease_ms)
             row.end = replace(end, grant=(head.id, grant.fence)) if end is not None else None
-    return Finished(row.state, grant=grant)
+    task = row.view(full=True) if want_task and row.ended else None
+    return Finished(row.state, grant=grant, task=task)
 
 
 def progress(s: State, task_id: str, by: Reporter, percent: float) -> Task:

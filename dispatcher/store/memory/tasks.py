@@ -58,10 +58,12 @@ class MemoryTasks:
         gateway: str,
         retry_delay_ms: int,
         want_next: str | None = None,
+        want_task: bool = False,
         lease_ms: int = 15_000,
     ) -> Finished:
         return reports.finish(
             self._s, task_id, by, outcome, gateway=gateway, retry_delay_ms=retry_delay_ms, want_next=want_next,
+            want_task=want_task,
             lease_ms=lease_ms,
         )  # fmt: skip
 
