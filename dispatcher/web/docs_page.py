@@ -1,4 +1,4 @@
-"""The interactive API page: three static files and the document they show. Nothing is fetched from elsewhere."""
+"""The interactive API page: four static files and the document they show. Nothing is fetched from elsewhere."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -18,6 +18,7 @@ _FILES = {
     "/docs": ("index.html", "text/html"),
     "/docs/docs.js": ("docs.js", "text/javascript"),
     "/docs/docs.css": ("docs.css", "text/css"),
+    "/docs/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
 

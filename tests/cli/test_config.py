@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from dispatcher.settings import CONFIG_FILE, load
-from tests.cli.conftest import ROOT, SECRET, Invoke
+from tests.cli.conftest import Invoke
+from tests.support.program import ROOT, SECRET
 
 
 def test_the_shipped_file_is_good(invoke: Invoke, here: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.cli.conftest import ROOT, Program
+from tests.support.program import ROOT, Program
 
 pytestmark = pytest.mark.e2e
 Start = Callable[..., Program]

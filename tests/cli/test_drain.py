@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.conftest import Program
+from tests.support.program import Program
 
 pytestmark = pytest.mark.e2e
 TASK = {"type": "t", "priority": 1, "payload": {}, "async": False}

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import ROOT, Invoke, Program
+from tests.cli.conftest import Invoke
+from tests.support.program import ROOT, Program
 
 README = (ROOT / "README.md").read_text()
 BACKEND, CLIENT = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)

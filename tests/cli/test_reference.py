@@ -7,7 +7,7 @@ from typing import Any
 import typer.main
 
 from dispatcher.cli.commands import app
-from tests.cli.conftest import ROOT
+from tests.support.program import ROOT
 
 PAGE = (ROOT / "docs/reference/cli.md").read_text()
 

@@ -12,7 +12,8 @@ import pytest
 from redis.asyncio import Redis
 
 from dispatcher.store.engine import open_engine
-from tests.cli.conftest import SECRET, Invoke, Program
+from tests.cli.conftest import Invoke
+from tests.support.program import SECRET, Program
 
 REDIS = "redis://127.0.0.1:1"
 

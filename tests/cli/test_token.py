@@ -9,7 +9,8 @@ import pytest
 from dispatcher.app.build import make_tokens
 from dispatcher.domain.principal import Principal, Role
 from dispatcher.settings import Secrets, Settings
-from tests.cli.conftest import SECRET, Invoke
+from tests.cli.conftest import Invoke
+from tests.support.program import SECRET
 
 
 def _read(token: str) -> Principal:

@@ -14,6 +14,11 @@ function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** A description: what stands between backticks is code. */
+function prose(text) {
+  return text ? text.split("`").map((part, at) => (at % 2 ? el("code", {}, part) : part)) : [];
+}
+
 function resolve(schema) {
   if (!schema || !schema.$ref) return schema || {};
   return schema.$ref.slice(2).split("/").reduce((at, key) => at[key], api);
@@ -24,9 +29,13 @@ function typeOf(schema) {
   if (schema.enum) return schema.enum.map((word) => JSON.stringify(word)).join(" | ");
   if (schema.anyOf) return schema.anyOf.map(typeOf).join(" | ");
   if (schema.type === "array") return `list of ${typeOf(schema.items || {})}`;
-  const bounds = [schema.minimum, schema.maximum].some((b) => b !== undefined)
-    ? ` ${schema.minimum ?? ""}..${schema.maximum ?? ""}` : "";
-  return (schema.type || "any") + bounds;
+  return (schema.type || "any") + bounds(schema.minimum, schema.maximum);
+}
+
+/** A maximum like the last millisecond of the year 9999 is not worth telling. */
+function bounds(minimum, maximum) {
+  if (maximum !== undefined && maximum < 1e9) return ` ${minimum ?? ""}..${maximum}`;
+  return minimum === undefined ? "" : ` ≥ ${minimum}`;
 }
 
 /** The fields of an object schema as rows, nested objects below their parent. */
@@ -35,10 +44,11 @@ function fieldRows(schema, prefix = "", depth = 0) {
   const object = resolve(schema);
   const required = new Set(object.required || []);
   for (const [name, field] of Object.entries(object.properties || {})) {
+    const told = prose(field.description || resolve(field).description);
     rows.push(el("tr", {},
       el("td", {}, el("code", {}, prefix + name), required.has(name) ? "" : el("span", { class: "soft" }, " optional")),
-      el("td", {}, typeOf(field)),
-      el("td", { class: "soft" }, field.description || resolve(field).description || "")));
+      el("td", { colSpan: told.length ? 1 : 2 }, typeOf(field)),
+      told.length ? el("td", { class: "soft" }, ...told) : null));
     if (depth < 2 && (field.$ref || field.items?.$ref)) {
       rows.push(...fieldRows(field.$ref ? field : field.items, `${prefix}${name}${field.$ref ? "." : "[]."}`, depth + 1));
     }
@@ -48,7 +58,8 @@ function fieldRows(schema, prefix = "", depth = 0) {
 
 function fieldTables(schema) {
   const variants = schema.anyOf && !schema.properties ? schema.anyOf : [schema];
-  return variants.map((variant) => el("table", {}, ...fieldRows(variant)));
+  return variants.flatMap((variant, at) => [
+    at ? el("p", { class: "soft" }, "or") : null, el("table", { class: "fields" }, ...fieldRows(variant))]);
 }
 
 function curl(method, url, headers, body) {
@@ -65,20 +76,30 @@ function curl(method, url, headers, body) {
 /** The form that sends an operation and shows what came back. */
 function tryIt(path, method, operation) {
   const inputs = (operation.parameters || []).map((parameter) => {
-    const input = el("input", { "aria-label": parameter.name, placeholder: parameter.schema.default ?? "" });
+    const placeholder = String(parameter.schema.default ?? (parameter.in === "path" ? "required" : ""));
+    const input = el("input", { "aria-label": parameter.name, placeholder, spellcheck: false });
     return { parameter, input };
   });
   const example = operation.requestBody?.content["application/json"].example;
+  const text = JSON.stringify(example ?? {}, null, 2);
   const body = operation.requestBody
-    ? el("textarea", { spellcheck: false, "aria-label": "Request body" }, JSON.stringify(example ?? {}, null, 2)) : null;
+    ? el("textarea", { spellcheck: false, "aria-label": "Request body", rows: text.split("\n").length + 1 }, text) : null;
   const status = el("span", { class: "soft", role: "status" });
-  const shown = el("pre", { hidden: true });
-  const command = el("pre", { hidden: true });
+  const shown = el("pre", { class: "shown" });
+  const command = el("pre", { class: "command" });
+  const outcome = el("div", { hidden: true }, el("h3", {}, "As a command"), command, el("h3", {}, "Answer"), shown);
   const button = el("button", { type: "button" }, "Send");
 
   button.addEventListener("click", async () => {
     const headers = {};
     const query = new URLSearchParams();
+    const empty = inputs.find(({ parameter, input }) => parameter.in === "path" && !input.value.trim());
+    if (empty) {
+      status.className = "failed";
+      status.textContent = `${empty.parameter.name} is needed`;
+      empty.input.focus();
+      return;
+    }
     let url = path;
     for (const { parameter, input } of inputs) {
       const value = input.value.trim();
@@ -91,7 +112,6 @@ function tryIt(path, method, operation) {
     if (token && operation.security?.length) headers.Authorization = `Bearer ${token}`;
     if (body) headers["Content-Type"] = "application/json";
     command.textContent = curl(method, url, headers, body?.value);
-    command.hidden = false;
     button.disabled = true;
     status.className = "soft";
     status.textContent = "waiting ...";
@@ -108,18 +128,18 @@ function tryIt(path, method, operation) {
       status.textContent = "no answer";
       shown.textContent = String(error);
     }
-    shown.hidden = false;
+    outcome.hidden = false;
     button.disabled = false;
   });
 
   const rows = inputs.map(({ parameter, input }) => el("tr", {},
     el("td", {}, el("code", {}, parameter.name), el("span", { class: "soft" }, ` ${parameter.in}`)),
     el("td", {}, input),
-    el("td", { class: "soft" }, parameter.description || "")));
+    el("td", { class: "soft" }, ...prose(parameter.description))));
   return el("div", {},
-    rows.length ? el("h3", {}, "Parameters") : null, rows.length ? el("table", {}, ...rows) : null,
+    rows.length ? el("h3", {}, "Parameters") : null, rows.length ? el("table", { class: "parameters" }, ...rows) : null,
     body ? el("h3", {}, "Request body") : null, body,
-    el("div", { class: "row" }, button, status), el("h3", {}, ""), command, el("h3", {}, ""), shown);
+    el("div", { class: "row" }, button, status), outcome);
 }
 
 function limitText(headers) {
@@ -148,13 +168,14 @@ function operationView(path, method, operation) {
     if (!view.open || view.dataset.built) return;
     view.dataset.built = "yes";
     view.append(el("div", {},
-      el("p", { class: "soft" }, operation.description),
+      el("p", { class: "soft" }, ...prose(operation.description)),
       tryIt(path, method, operation),
       ...(request ? [el("h3", {}, "Fields of the request"), ...fieldTables(resolve(request))] : []),
-      el("h3", {}, `Answer ${success[0]}`), el("pre", {}, JSON.stringify(content.example, null, 2)),
+      el("h3", {}, `Example of an answer (${success[0]})`), el("pre", {}, JSON.stringify(content.example, null, 2)),
       el("h3", {}, "Fields of the answer"), ...fieldTables(content.schema),
       el("h3", {}, "Errors"),
-      el("table", {}, ...errors.map(([code, error]) => el("tr", {}, el("td", {}, code), el("td", {}, error.description))))));
+      el("table", { class: "errors" }, ...errors.map(([code, error]) => el("tr", {},
+        el("td", {}, code), el("td", {}, ...prose(error.description)))))));
   });
   return view;
 }
@@ -163,11 +184,11 @@ function render() {
   document.title = `${api.info.title} - API`;
   document.getElementById("title").textContent = api.info.title;
   document.getElementById("version").textContent = api.info.version;
-  document.getElementById("about").textContent = api.info.description;
+  document.getElementById("about").append(...prose(api.info.description));
   const content = document.getElementById("content");
   const nav = document.getElementById("nav");
   for (const tag of api.tags) {
-    content.append(el("h2", {}, tag.name), el("div", { class: "soft" }, tag.description));
+    content.append(el("h2", {}, tag.name), el("div", { class: "soft" }, ...prose(tag.description)));
     nav.append(el("strong", {}, tag.name));
     for (const [path, methods] of Object.entries(api.paths)) {
       for (const method of METHODS.filter((name) => methods[name]?.tags.includes(tag.name))) {
