@@ -26,6 +26,11 @@ async def unfold(page: Page, operation: str) -> str:
     return block
 
 
+async def unfold_all(page: Page) -> None:
+    await page.js("document.querySelectorAll('details.operation').forEach(one => { one.open = true; })")
+    await page.until("[...document.querySelectorAll('details.operation')].every(one => one.querySelector('button'))")
+
+
 async def send(page: Page, block: str) -> tuple[str, str]:
     """Press Send; answers the status line and the answer."""
     await page.js(f"{block}.querySelector('button').click()")
@@ -61,10 +66,7 @@ async def test_every_operation_of_the_document_is_there_once(page: Page, gateway
 
 async def test_every_operation_unfolds(page: Page, gateway: Running) -> None:
     await opened(page, gateway)
-    await page.js("document.querySelectorAll('details.operation').forEach(one => { one.open = true; })")
-    await page.until(
-        "document.querySelectorAll('details button').length === document.querySelectorAll('details').length"
-    )
+    await unfold_all(page)
     assert "undefined" not in await page.js("document.body.innerText")
     assert page.complaints == []
 
@@ -175,10 +177,7 @@ async def test_a_narrow_window_scrolls_downwards_only(page: Page, gateway: Runni
     await opened(page, gateway, width=360, height=740)
     await page.type("#token", gateway.token)
     await send(page, await unfold(page, "listTasks"))
-    await page.js("document.querySelectorAll('details.operation').forEach(one => { one.open = true; })")
-    await page.until(
-        "document.querySelectorAll('details button').length === document.querySelectorAll('details').length"
-    )
+    await unfold_all(page)
     assert await page.js("document.documentElement.scrollWidth") == 360
     narrowest = "Math.min(...[...document.querySelectorAll('details input')].map(one => one.offsetWidth))"
     assert await page.js(narrowest) >= 200
