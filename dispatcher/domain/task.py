@@ -18,7 +18,8 @@ class NewTask:
     `spec` is a small JSON object that belongs to the dialect (the store keeps it and never looks inside): what the
     dialect must give back, and what goes into the predict body beside the payload. `payload` is the raw JSON bytes
     as they came. `points` is the core priority, 0..100, higher is more urgent. `boost_ms` is what that priority is
-    worth in waiting time. `waiting_deadline_ms` ends with the first start, `deadline_ms` does not.
+    worth in waiting time. `waiting_ms` is how long the task may wait for its first start, from its creation or from
+    `run_at_ms` on; `deadline_ms` is a point in time, and holds after the start too.
     """
 
     id: str
@@ -34,7 +35,7 @@ class NewTask:
     attempts_max: int = 3
     run_at_ms: int | None = None
     deadline_ms: int | None = None
-    waiting_deadline_ms: int | None = None
+    waiting_ms: int | None = None
     weight: int = 1  # of the tenant, in the fair order between tenants
 
 

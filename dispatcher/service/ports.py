@@ -165,11 +165,10 @@ class TaskStore(Protocol):
         """The server confirmed that it stopped (a 2xx of endpoints.cancel): free the slot that stayed behind."""
         ...
 
-    async def retry(
-        self, task_id: str, *, origin: str, owner: Owner | None, waiting_deadline_ms: int | None
-    ) -> Created:
+    async def retry(self, task_id: str, *, origin: str, owner: Owner | None, waiting_ms: int | None) -> Created:
         """Reopen a FAILED or TIMEOUT task: PENDING, run + 1, counters 0, fence kept, old token void, result and
-        error cleared, `reopened` counted. Answers as a create. Raises NotFound, IllegalState."""
+        error cleared, `reopened` counted. It may wait for `waiting_ms` from now on (None: its deadline alone counts).
+        Answers as a create. Raises NotFound, IllegalState."""
         ...
 
     async def delete(self, task_id: str, *, origin: str, owner: Owner | None) -> None:

@@ -42,13 +42,13 @@ class Submit:
             first = created.task_id == task.id  # a replay answers with a task that nobody promised to tell us of
             return created, await self._endings.wait(created.task_id, wait_ms, told=ended if first else None)
 
-    async def retry(self, principal: Principal, task_id: str, origin: str, waiting_deadline_ms: int | None) -> Created:
+    async def retry(self, principal: Principal, task_id: str, origin: str, waiting_ms: int | None) -> Created:
         """Reopen a FAILED or TIMEOUT task of this principal (an admin: anybody's) and start it.
 
         Raises NotFound, IllegalState.
         """
         owner = None if principal.is_admin else principal.owner
-        created = await self._tasks.retry(task_id, origin=origin, owner=owner, waiting_deadline_ms=waiting_deadline_ms)
+        created = await self._tasks.retry(task_id, origin=origin, owner=owner, waiting_ms=waiting_ms)
         if created.candidates is not None:
             task, _ = await self._tasks.get(task_id, result=False)
             if task is not None:

@@ -102,7 +102,7 @@ class RedisTasks(TaskReads):
                 attempts_max=task.attempts_max,
                 run_at=task.run_at_ms or 0,
                 deadline=task.deadline_ms or 0,
-                waiting_ms=task.waiting_deadline_ms or 0,
+                waiting_ms=task.waiting_ms or 0,
                 weight=task.weight,
                 rule=rule.name,
                 rate_key=rule.key,
@@ -255,15 +255,13 @@ class RedisTasks(TaskReads):
     async def free_slot(self, task_id: str, server_id: str, fence: int) -> None:
         await self._run.call("free_slot", task_id=task_id, server=server_id, fence=fence)
 
-    async def retry(
-        self, task_id: str, *, origin: str, owner: Owner | None, waiting_deadline_ms: int | None
-    ) -> Created:
+    async def retry(self, task_id: str, *, origin: str, owner: Owner | None, waiting_ms: int | None) -> Created:
         reply = await self._run.call(
             "retry_task",
             task_id=task_id,
             origin=origin,
             **_who(owner),
-            waiting_ms=waiting_deadline_ms or 0,
+            waiting_ms=waiting_ms or 0,
             op_id=new_claim_id(),  # tells a replay from a second retry
         )
         self._owned(reply, task_id, "retried")

@@ -139,6 +139,6 @@ async def test_a_retry_is_started_like_a_new_task(principal: Any, owner: Any) ->
     gateway.tasks.script("retry", created(candidates=free("a")))
     await submit.retry(principal, "t1", "native", 99)
     (retry,) = gateway.tasks.asked("retry")
-    assert (retry["owner"], retry["origin"], retry["waiting_deadline_ms"]) == (owner, "native", 99)
+    assert (retry["owner"], retry["origin"], retry["waiting_ms"]) == (owner, "native", 99)
     await gateway.settle()
     assert gateway.ends() == [("t1", Verdict.COMPLETED)]

@@ -240,7 +240,7 @@ class StoreModel(RuleBasedStateMachine):
     @rule(task=tasks, waits=st.sampled_from([None, 4_000]))
     def retry(self, task: int, waits: int | None) -> None:
         task_id = self.task_id(task)
-        self.do(lambda store: store.tasks.retry(task_id, origin=ORIGIN, owner=None, waiting_deadline_ms=waits))
+        self.do(lambda store: store.tasks.retry(task_id, origin=ORIGIN, owner=None, waiting_ms=waits))
         self.last = None  # a second retry is no replay
 
     @precondition(_has_tasks)

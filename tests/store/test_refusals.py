@@ -95,7 +95,7 @@ def progress(task_id: str, by: Callable[[Scene], Reporter]) -> Refused:
 
 
 def owned(verb: str, task_id: str, owner: Owner | None = OWNER) -> Refused:
-    extra: dict[str, Any] = {"cancel": {"by": "x"}, "retry": {"waiting_deadline_ms": None}}.get(verb, {})
+    extra: dict[str, Any] = {"cancel": {"by": "x"}, "retry": {"waiting_ms": None}}.get(verb, {})
     return lambda s: getattr(s.store.tasks, verb)(task_id, origin=ORIGIN, owner=owner, **extra)
 
 

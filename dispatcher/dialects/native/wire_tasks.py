@@ -57,7 +57,7 @@ def new_task(
         attempts_max=options.attempts_max,
         run_at_ms=body.run_at,
         deadline_ms=body.deadline,
-        waiting_deadline_ms=options.waiting_ms if body.deadline is None else None,
+        waiting_ms=options.waiting_ms if body.deadline is None else None,
         weight=options.tenant_weights.get(owner.tenant, 1),
     )
 

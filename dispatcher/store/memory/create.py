@@ -40,7 +40,7 @@ def create(
     return _created(row, found, state)
 
 
-def reopen(s: State, row: TaskRow, waiting_deadline_ms: int | None) -> Created:
+def reopen(s: State, row: TaskRow, waiting_ms: int | None) -> Created:
     """An explicit retry: a new run in the queue, while everything of the old ones is refused."""
     if row.state not in (TaskState.FAILED, TaskState.TIMEOUT):
         raise IllegalState(f"Task is {row.state}")
@@ -51,7 +51,7 @@ def reopen(s: State, row: TaskRow, waiting_deadline_ms: int | None) -> Created:
     row.attempt = row.end = row.claim = row.result = row.error = row.cause = None
     row.started_ms = row.ended_ms = row.retry_at_ms = row.no_budget_since_ms = None
     row.tried.clear()
-    row.waiting_deadline_ms = _after(s.now, waiting_deadline_ms)
+    row.waiting_deadline_ms = _after(s.now, waiting_ms)
     if row.deadline_ms is not None and row.deadline_ms <= s.now:
         row.deadline_ms = None  # it ended the run before; it must not end this one
     row.score = _score(s.now, row.new)
@@ -137,7 +137,7 @@ def _score(now_ms: int, task: NewTask) -> int:
 def _insert(s: State, task: NewTask) -> TaskRow:
     run_at_ms = task.run_at_ms if task.run_at_ms is not None and task.run_at_ms > s.now else None
     start_ms = run_at_ms or s.now
-    waiting_until_ms = _after(start_ms, task.waiting_deadline_ms)
+    waiting_until_ms = _after(start_ms, task.waiting_ms)
     row = TaskRow(
         new=task, lane=task.demand.lane, created_ms=s.now, score=_score(start_ms, task),
         state=TaskState.PENDING if run_at_ms is None else TaskState.SCHEDULED, updated_ms=s.now, since_ms=s.now,

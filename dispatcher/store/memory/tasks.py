@@ -119,10 +119,8 @@ class MemoryTasks:
         if fleet.drop_slot(s, server_id, task_id, fence):
             fleet.wake(s, s.servers.get(server_id))
 
-    async def retry(
-        self, task_id: str, *, origin: str, owner: Owner | None, waiting_deadline_ms: int | None
-    ) -> Created:
-        return create.reopen(self._s, self._owned(task_id, origin, owner), waiting_deadline_ms)
+    async def retry(self, task_id: str, *, origin: str, owner: Owner | None, waiting_ms: int | None) -> Created:
+        return create.reopen(self._s, self._owned(task_id, origin, owner), waiting_ms)
 
     async def delete(self, task_id: str, *, origin: str, owner: Owner | None) -> None:
         row = self._owned(task_id, origin, owner)

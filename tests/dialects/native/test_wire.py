@@ -34,14 +34,14 @@ def _new(trace: str | None = None, **more: object) -> NewTask:
 def test_a_new_task_takes_its_defaults_from_the_options() -> None:
     task = _new()
     assert (task.points, task.boost_ms, task.weight) == (30, 3000, 4)
-    assert (task.timeout_ms, task.waiting_deadline_ms, task.deadline_ms) == (5000, DAY_MS, None)
+    assert (task.timeout_ms, task.waiting_ms, task.deadline_ms) == (5000, DAY_MS, None)
     assert (task.payload, task.origin, task.demand.group) == (b"{ }", "native", None)
     assert json.loads(task.spec) == {"priority": 3, "capabilities": []}
 
 
 def test_a_new_task_says_otherwise() -> None:
     task = _new("00-x", capabilities=["b", "a"], group="g", affinity="k", timeout=0.25, deadline=9, runAt=8)
-    assert (task.timeout_ms, task.deadline_ms, task.run_at_ms, task.waiting_deadline_ms) == (250, 9, 8, None)
+    assert (task.timeout_ms, task.deadline_ms, task.run_at_ms, task.waiting_ms) == (250, 9, 8, None)
     assert (task.demand.capabilities, task.demand.group) == (frozenset("ab"), "g")
     assert json.loads(task.spec) == {
         "priority": 3, "capabilities": ["b", "a"], "group": "g", "affinity": "k", "traceparent": "00-x",

@@ -84,7 +84,7 @@ async def test_anothers_task_does_not_exist(world: World, owner: Owner, origin: 
     with pytest.raises(NotFound):
         await world.store.tasks.delete("t1", origin=origin, owner=owner)
     with pytest.raises(NotFound):
-        await world.store.tasks.retry("t1", origin=origin, owner=owner, waiting_deadline_ms=None)
+        await world.store.tasks.retry("t1", origin=origin, owner=owner, waiting_ms=None)
     assert await world.state("t1") is TaskState.PENDING
     with pytest.raises(NotFound):
         await cancel(world, "unknown")

@@ -139,7 +139,7 @@ async def test_a_more_urgent_task_is_not_behind_an_older_one(world: World) -> No
 
 async def test_a_started_tasks_waiting_deadline_no_longer_counts(world: World) -> None:
     await world.given_server("s1")
-    await world.given_task("t1", waiting_deadline_ms=10_000)
+    await world.given_task("t1", waiting_ms=10_000)
     grant = await world.start("t1", "s1", lease_ms=60_000)
     await world.later(20_000)
     assert await world.state("t1") is TaskState.PROCESSING

@@ -144,7 +144,7 @@ async def test_a_timed_out_task_stays_timed_out_and_frees_its_slot(world: World)
 async def test_an_explicit_retry_voids_every_earlier_report(world: World) -> None:
     grant = await started(world)
     await world.end(grant, Outcome(Verdict.FAILED, digest="f"))
-    await world.store.tasks.retry("t1", origin=ORIGIN, owner=None, waiting_deadline_ms=None)
+    await world.store.tasks.retry("t1", origin=ORIGIN, owner=None, waiting_ms=None)
     await refused(world, StaleAttempt, by(grant), done())
     await refused(world, StaleAttempt, by(grant), Outcome(Verdict.FAILED, digest="f"))
     await refused(world, StaleAttempt, ByHolder("s1"), done())

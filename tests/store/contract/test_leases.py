@@ -122,7 +122,7 @@ async def test_an_attempt_times_out_a_second_after_its_time(world: World) -> Non
 @pytest.mark.parametrize("waiting", [True, False])
 async def test_a_deadline_ends_a_waiting_task(world: World, waiting: bool) -> None:
     if waiting:
-        await world.given_task("t1", waiting_deadline_ms=4_000)
+        await world.given_task("t1", waiting_ms=4_000)
     else:
         await world.given_task("t1", deadline_ms=world.now + 4_000)
     await world.later(3_999)
@@ -135,7 +135,7 @@ async def test_a_deadline_ends_a_waiting_task(world: World, waiting: bool) -> No
 
 
 async def test_the_waiting_deadline_runs_from_run_at(world: World) -> None:
-    await world.given_task("t1", run_at_ms=world.now + 10_000, waiting_deadline_ms=4_000)
+    await world.given_task("t1", run_at_ms=world.now + 10_000, waiting_ms=4_000)
     await world.later(13_999)
     assert await world.state("t1") is TaskState.PENDING
     await world.later(1)
@@ -158,7 +158,7 @@ async def test_after_an_outage_nobody_loses_a_lease_at_once(world: World) -> Non
 
 async def test_a_tick_does_no_more_than_its_limit(world: World) -> None:
     for n in range(5):
-        await world.given_task(f"t{n}", waiting_deadline_ms=1_000)
+        await world.given_task(f"t{n}", waiting_ms=1_000)
     await world.advance(1_000)
     first = await world.store.tasks.tick(gateway=GATEWAY, limit=3)
     assert (first.handled, first.more) == (3, True)

@@ -108,7 +108,7 @@ REPEATABLE: dict[str, Call] = {
     "renew": lambda w, g: w.store.tasks.renew([held(g)], gateway=GATEWAY, lease_ms=LEASE_MS),
     "cancel": lambda w, g: w.store.tasks.cancel("runs", origin=ORIGIN, owner=OWNER, by="ann"),
     "free_slot": lambda w, g: w.store.tasks.free_slot("stopped", "s1", 1),
-    "retry": lambda w, g: w.store.tasks.retry("failed", origin=ORIGIN, owner=OWNER, waiting_deadline_ms=None),
+    "retry": lambda w, g: w.store.tasks.retry("failed", origin=ORIGIN, owner=OWNER, waiting_ms=None),
     "delete": lambda w, g: w.store.tasks.delete("failed", origin=ORIGIN, owner=OWNER),
     "watch": lambda w, g: w.store.tasks.watch("runs", "gw_9"),
     "tick": lambda w, g: w.store.tasks.tick(gateway=GATEWAY),

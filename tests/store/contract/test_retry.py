@@ -10,7 +10,7 @@ from tests.store.world import ORIGIN, OWNER, World, by, done
 
 
 async def retry(world: World, waiting_ms: int | None = None) -> Created:
-    return await world.store.tasks.retry("t1", origin=ORIGIN, owner=OWNER, waiting_deadline_ms=waiting_ms)
+    return await world.store.tasks.retry("t1", origin=ORIGIN, owner=OWNER, waiting_ms=waiting_ms)
 
 
 async def failed(world: World) -> None:

@@ -109,7 +109,7 @@ async def test_what_of_a_day_still_waits(world: World) -> None:
 async def test_a_retry_is_counted_as_reopened(world: World) -> None:
     await world.given_server("s1")
     await world.end(await world.running("t1", "s1"), Verdict.FAILED)
-    await world.store.tasks.retry("t1", origin=ORIGIN, owner=OWNER, waiting_deadline_ms=None)
+    await world.store.tasks.retry("t1", origin=ORIGIN, owner=OWNER, waiting_ms=None)
     totals = await conserved(world)
     assert (totals.created, totals.reopened, totals.failed) == (1, 1, 1)
 
