@@ -52,7 +52,7 @@ def finish(
             end = row.end  # before the task itself may be started again
             grant = attempts.start(s, head, server, nonce=want_next, gateway=gateway, lease_ms=lease_ms)
             row.end = replace(end, grant=(head.id, grant.fence)) if end is not None else None
-    task = row.view(full=True) if want_task and row.ended else None
+    task = row.view(full=True, result=True) if want_task and row.ended else None
     return Finished(row.state, grant=grant, task=task)
 
 
