@@ -108,8 +108,10 @@ class TaskStore(Protocol):
     ) -> Claim:
         """Start an attempt of a PENDING task on a server: fence + 1, slot, lease, attempt time-out; or refuse.
 
-        `expected_load` (least-connections) is the load the caller saw; off by more than 1 now: Moved.
-        `last`, or that no other server is free, ends the caller's first right when this claim is refused. A repeated `claim_id` answers as before.
+        `expected_load` (least-connections) is the load the caller saw. Moved when it is off by more than one task
+        now, or by so much above the least loaded free server's.
+        `last`, or that no other server is free, ends the caller's first right when this claim is refused.
+        A repeated `claim_id` answers as before.
         """
         ...
 
