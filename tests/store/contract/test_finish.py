@@ -22,6 +22,16 @@ async def test_a_result_completes_the_task(world: World) -> None:
     assert await world.active("s1") == 0
 
 
+@pytest.mark.parametrize("outcome", [done(b'{"a": 1}'), Outcome(Verdict.FAILED, code="REJECTED", text="no")])
+async def test_the_ended_task_comes_along_when_it_is_asked_for(world: World, outcome: Outcome) -> None:
+    """All of it, so that a waiting caller costs no further call; a task that has not ended is not told."""
+    await world.given_server("s1")
+    finished = await world.end(await world.running("t1", "s1"), outcome, want_task=True)
+    assert finished.task == await world.task("t1")
+    retried = await world.end(await world.running("t2", "s1"), Verdict.FAILURE, want_task=True)
+    assert (retried.state, retried.task) == (TaskState.RETRYING, None)
+
+
 async def test_the_tasks_own_fault_is_final(world: World) -> None:
     await world.given_server("s1")
     grant = await world.running("t1", "s1")
