@@ -227,3 +227,17 @@ async def test_kinds_of_servers_are_bounded(open_world: OpenWorld) -> None:
     await world.given_server("s3", capabilities=["a"])
     await world.store.servers.remove("s2")
     await world.store.servers.put(new_server("s4", capabilities=["c"]))
+
+
+async def test_a_listed_task_that_has_ended_keeps_its_slot(world: World) -> None:
+    await world.given_server("s1", max_concurrent=1)
+    grant = await world.running("t1", "s1")
+    await world.store.tasks.accept("t1", by(grant), lease_ms=30_000)
+    await world.store.tasks.cancel("t1", origin="native", owner=None, by="x")
+    for _ in range(3):
+        await world.later(20_000)
+        await world.beat("s1", running=["t1"])
+        assert await world.active("s1") == 1
+    await world.beat("s1", running=[])
+    await world.later(30_000)
+    assert await world.active("s1") == 0
