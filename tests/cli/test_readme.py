@@ -21,12 +21,6 @@ def test_the_backend_has_ten_lines_at_most() -> None:
     assert len([line for line in BACKEND.splitlines() if line.strip()]) <= 10
 
 
-def test_every_link_of_the_readme_and_of_the_index_leads_somewhere() -> None:
-    for page in (ROOT / "README.md", ROOT / "docs/index.md"):
-        for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
-
-
 @pytest.mark.e2e
 def test_backend_client_and_request_work(start: Callable[..., Program], invoke: Invoke, here: Path) -> None:
     gateway = start("dev", "--port", "0")

@@ -1,0 +1,50 @@
+"""What the production page shows can be used: configuration, Redis settings, unit file, container file."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from dispatcher.app.durability import durability_problems
+from dispatcher.settings import CONFIG_FILE, load
+from tests.docs.pages import ROOT, blocks, text
+
+PRODUCTION = "docs/how-to/run-in-production.md"
+UNIT = "docs/deploy/dispatcher.service"
+
+
+def test_the_configuration_loads(tmp_path: Path) -> None:
+    (shown,) = blocks(PRODUCTION, "toml")
+    (tmp_path / CONFIG_FILE).write_text(shown)
+    settings = load({"DISPATCHER_ENV": "production"}, directory=tmp_path).settings
+    assert (settings.server.host, settings.log.format, settings.urls.loopback) == ("0.0.0.0", "json", False)  # noqa: S104
+
+
+def test_the_settings_of_redis_are_the_ones_that_are_required() -> None:
+    told = dict(line.split() for line in blocks(PRODUCTION, "text")[0].splitlines())
+    assert durability_problems(told, loss_window_ms=0, asserted=False) == []
+    for name in told:
+        assert durability_problems({**told, name: "no"}, loss_window_ms=0, asserted=False)
+
+
+def test_the_unit_gives_the_drain_its_time(tmp_path: Path) -> None:
+    (tmp_path / CONFIG_FILE).write_text(text(CONFIG_FILE))
+    server = load({"DISPATCHER_ENV": "production"}, directory=tmp_path).settings.server
+    needed = (server.drain_delay + server.drain_timeout) / 1000 + 5
+    unit = dict(re.findall(r"^(\w+)=(.*)$", text(UNIT), re.MULTILINE))
+    assert int(unit["TimeoutStopSec"]) > needed
+    assert unit["KillSignal"] == "SIGTERM"
+    assert int(re.findall(r"--stop-timeout (\d+)", text("docs/deploy/Containerfile"))[0]) > needed
+    assert f"{needed:.0f} s with the settings above" in text(PRODUCTION)
+
+
+def test_the_container_file_copies_all_that_the_distribution_is_built_of() -> None:
+    project = tomllib.loads(text("pyproject.toml"))
+    copied = {
+        source
+        for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text("docs/deploy/Containerfile"), re.MULTILINE)
+        for source in line.split()
+    }
+    needed = {*project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"], "pyproject.toml"}
+    needed |= {project["project"]["readme"], *project["project"]["license-files"]}
+    assert needed <= copied
+    assert all((ROOT / source).exists() for source in copied)
