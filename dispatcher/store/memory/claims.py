@@ -63,9 +63,10 @@ def _refused(s: State, row: TaskRow, server: ServerRow | None, expected_load: fl
     if server is None or not server.free(s.now) or server not in fleet.fitting(s, demand):
         return Full(fleet.candidates(s, demand))
     if expected_load is not None:
-        off = abs(server.load(s.now) - expected_load) * server.new.weight
+        load, told = server.load(s.now), fleet.candidates(s, demand)
+        off = max(abs(load - expected_load), load - told.free[0].load) * server.new.weight
         if off > 1 + ROUNDING:
-            return Moved(fleet.candidates(s, demand))
+            return Moved(told)
     return None
 
 
