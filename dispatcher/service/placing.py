@@ -1,10 +1,12 @@
 """From a queued task to a granted attempt: choose, claim, and on a refusal choose again."""
 
 import random
+from collections import Counter
 from dataclasses import replace
 
-from dispatcher.domain.grant import Behind, Claim, Full, Gone, Grant, Granted, Moved
+from dispatcher.domain.grant import Behind, Candidates, Claim, Full, Gone, Grant, Granted, Moved
 from dispatcher.domain.ids import new_claim_id, new_nonce
+from dispatcher.domain.registry import Registry
 from dispatcher.service.choice import Choice, Opening, choose
 from dispatcher.service.latencies import Latencies
 from dispatcher.service.ports import ServerStore, TaskStore
@@ -34,6 +36,7 @@ class Placing:
         self._gateway = gateway
         self._lease_ms = lease_ms
         self._claims = claims
+        self._under_way: Counter[str] = Counter()  # claims by server
 
     async def place(self, opening: Opening) -> Grant | None:
         """The attempt to run now: of this task, or of an older one that had to go first. None when there is none:
@@ -46,7 +49,8 @@ class Placing:
         compare_load = True
         for number in range(1, self._claims + 1):
             registry = await self._servers.snapshot()
-            choice = choose(registry, replace(opening, refused=refused), candidates, self._latencies, self._rng)
+            seen = self._with_own_claims(candidates, registry)
+            choice = choose(registry, replace(opening, refused=refused), seen, self._latencies, self._rng)
             if choice is None:
                 return None
             match await self._claim(opening.waiting.task_id, choice, compare_load, last=number == self._claims):
@@ -60,18 +64,38 @@ class Placing:
                     return None
         return None
 
+    def _with_own_claims(self, candidates: Candidates, registry: Registry) -> Candidates:
+        """The loads as they will be after this gateway's claims that are under way.
+
+        The tasks of one burst are told the same loads, and would all go to the server that is the least loaded then.
+        """
+        if not self._under_way:
+            return candidates
+        free = []
+        for told in candidates.free:
+            server = registry.servers.get(told.server_id)
+            more = self._under_way[told.server_id] / server.weight if server is not None else 0.0
+            free.append(replace(told, load=told.load + more))
+        return replace(candidates, free=tuple(free))
+
     async def _claim(self, task_id: str, choice: Choice, compare_load: bool, *, last: bool) -> Claim:
         claim_id, nonce = new_claim_id(), new_nonce()
-        return await self._outage.ride_out(
-            lambda: self._tasks.claim(
-                task_id,
-                choice.server_id,
-                claim_id=claim_id,
-                nonce=nonce,
-                gateway=self._gateway,
-                lease_ms=self._lease_ms,
-                expected_load=choice.expected_load if compare_load else None,
-                last=last,
-            ),
-            limit_ms=self._lease_ms,
-        )
+        self._under_way[choice.server_id] += 1
+        try:
+            return await self._outage.ride_out(
+                lambda: self._tasks.claim(
+                    task_id,
+                    choice.server_id,
+                    claim_id=claim_id,
+                    nonce=nonce,
+                    gateway=self._gateway,
+                    lease_ms=self._lease_ms,
+                    expected_load=choice.expected_load if compare_load else None,
+                    last=last,
+                ),
+                limit_ms=self._lease_ms,
+            )
+        finally:
+            self._under_way[choice.server_id] -= 1
+            if not self._under_way[choice.server_id]:
+                del self._under_way[choice.server_id]

@@ -146,3 +146,15 @@ async def test_affinity_keeps_a_key_on_one_server() -> None:
         gateway.start(f"t{n}", key="model-7")
     await gateway.settle()
     assert len(set(gateway.forwarder.to())) == 1
+
+
+async def test_a_burst_that_is_told_the_same_loads_does_not_go_to_one_server() -> None:
+    gateway = Gateway(*fleet(3), algorithm="least-connections")
+    for number in range(6):
+        gateway.start(f"t{number}", free(("a", 0.0), ("b", 2.0), ("c", 4.0)))
+    await gateway.settle()
+    asked = sorted((claim["server_id"], claim["expected_load"]) for claim in gateway.tasks.asked("claim"))
+    assert asked == [("a", 0.0), ("a", 1.0), ("a", 2.0), ("a", 3.0), ("b", 2.0), ("b", 3.0)]
+    gateway.start("alone", free(("a", 0.0), ("b", 2.0)))
+    await gateway.settle()
+    assert gateway.tasks.asked("claim")[-1]["expected_load"] == 0.0, "nothing is under way any more"

@@ -27,7 +27,17 @@ if not load or redis.call('SISMEMBER', root .. 'lc:' .. t.lane, place[1]) == 0 t
   end
   return reply('full', unpack(others))
 end
-if expected ~= '' and math.abs(number(load) - number(expected)) * math.max(number(place[2]), 1) > 1.000001 then
+
+-- Whether a caller that compares loads went by old ones: this server's is another now, or one is less loaded.
+local function has_moved()
+  local least, weight = number(load), math.max(number(place[2]), 1)
+  for _, class in ipairs(redis.call('SMEMBERS', root .. 'lc:' .. t.lane)) do
+    local first = redis.call('ZRANGE', root .. 'free:' .. class, 0, 0, 'WITHSCORES')
+    if first[2] then least = math.min(least, number(first[2])) end
+  end
+  return math.max(math.abs(number(load) - number(expected)), number(load) - least) * weight > 1.000001
+end
+if expected ~= '' and has_moved() then
   if last == '1' and number(t.right) > now then redis.call('HSET', key, 'right', '0') end
   return reply('moved', unpack(candidates(t.lane)))
 end

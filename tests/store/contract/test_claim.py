@@ -159,3 +159,16 @@ async def test_peek_names_heads_that_waited_while_a_server_is_free(world: World)
     assert [(w.task_id, w.candidates) for w in found] == [("t0", only(("s1", 0.0))), ("t1", only(("s1", 0.0)))]
     assert [w.turn for w in found] == [0, 1]
     assert len(await world.store.tasks.peek(limit=1)) == 1
+
+
+async def test_a_server_above_the_least_loaded_by_more_than_one_task_moves(world: World) -> None:
+    """Its own load is as the caller saw it; the other's has fallen meanwhile."""
+    await world.given_server("s1")
+    await world.given_server("s2")
+    for number in range(2):
+        await world.running(f"r{number}", "s1")
+    await world.given_task("t1")
+    answer = await world.claim("t1", "s1", expected_load=2.0)
+    assert isinstance(answer, Moved)
+    await world.running("r2", "s2")
+    assert isinstance(await world.claim("t1", "s1", expected_load=2.0), Granted)
