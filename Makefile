@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help dev test check bench audit clean
+.PHONY: help dev test check bench figures audit clean
 help:          ## show this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
@@ -33,6 +33,9 @@ check: $(VENV)/.dev   ## lint, types, import rules
 
 bench: $(VENV)/.dev   ## measurements (CPU per request, ratios); never part of the tests
 	@$(BIN)/python -m pytest tests/bench -m bench -s $(ARGS)
+
+figures: $(VENV)/.dev   ## what three gateways on one Redis do: shares, order, kills, drain; some minutes
+	@$(BIN)/python -m pytest tests/e2e -m e2e -s -q $(ARGS)
 
 audit: $(VENV)/.dev   ## known vulnerabilities in the dependencies
 	@$(BIN)/pip-audit --skip-editable

@@ -8,14 +8,6 @@ from tests.e2e.fleet import Fleet, running_fleet
 from tests.e2e.world import World, world_on
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The sizes for figures take minutes: they run when they are asked for (-m bench)."""
-    if not config.getoption("-m"):
-        slow = [item for item in items if item.get_closest_marker("bench") and "e2e" in item.path.parts]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
-
-
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     with running_fleet(tmp_path_factory.mktemp("fleet"), gateways=3, servers=5) as fleet:

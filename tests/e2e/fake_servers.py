@@ -39,6 +39,7 @@ class Settings:
 
 class FakeServer:
     def __init__(self) -> None:
+        self._reports: set[asyncio.Task[None]] = set()
         self.forget()
 
     def forget(self) -> None:
@@ -66,7 +67,9 @@ class FakeServer:
         call = Started(task["taskId"], int(headers["x-attempt"]), task["type"], time.time(), self.open)
         self.calls.append(call)
         if settings.accept:
-            asyncio.get_running_loop().create_task(self._report(call, headers, settings.latency))
+            report = asyncio.create_task(self._report(call, headers, settings.latency))
+            self._reports.add(report)
+            report.add_done_callback(self._reports.discard)
             return 202, {}
         try:
             await asyncio.sleep(settings.latency)

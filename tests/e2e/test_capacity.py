@@ -45,8 +45,8 @@ async def test_least_connections_spares_a_slow_server(world: World, tasks: int) 
     over = [held - math.ceil(total / 4) for total, held in moments]
     done = Counter(servers_of.values())
     print(
-        f"\nleast-connections, one of 4 servers 10 x slower, {tasks} tasks: done {[done[s.id] for s in servers]}, the slow "
-        f"one held at most {max(held for _, held in moments)}, at most ceil(open / 4) + {max(over)}"
+        f"\nleast-connections, one of 4 servers 10 x slower, {tasks} tasks: done {[done[s.id] for s in servers]}, "
+        f"the slow one held at most {max(held for _, held in moments)}, at most ceil(open / 4) + {max(over)}"
     )
     assert {answer["status"] for answer in answers} == {"COMPLETED"}
     print([(i, m) for i, m in enumerate(moments) if m[1] - math.ceil(m[0] / 4) > 2])
@@ -66,9 +66,7 @@ async def _events(redis: Redis, tasks: int) -> list[dict[bytes, bytes]]:
     return events
 
 
-def _assignments(
-    servers_of: dict[str, str], events: list[dict[bytes, bytes]], slow: str
-) -> list[tuple[int, int]]:
+def _assignments(servers_of: dict[str, str], events: list[dict[bytes, bytes]], slow: str) -> list[tuple[int, int]]:
     """At each start of a task on the slow server, in the store's own order: open tasks, and those of the slow server.
 
     Every task here runs once, so that the server it ended on is the one it started on.

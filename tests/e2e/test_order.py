@@ -65,8 +65,8 @@ async def test_a_small_tenant_waits_at_most_twice_as_long_as_alone(world: World,
         await world.unregister(server.id)
     (alone, alone_s), (place, wait_s) = waits
     print(
-        f"\n10 tasks of B alone: {alone_s * 1000:.0f} ms mean wait, the last starts as number {alone}; behind {queued} of A: "
-        f"{wait_s * 1000:.0f} ms, number {place}"
+        f"\n10 tasks of B alone: {alone_s * 1000:.0f} ms mean wait, the last starts as number {alone}; "
+        f"behind {queued} of A: {wait_s * 1000:.0f} ms, number {place}"
     )
     assert alone == 10
     assert place <= 2 * alone

@@ -36,7 +36,7 @@ async def test_round_robin_gives_each_server_the_same(world: World, tasks: int) 
 async def test_weighted_round_robin_goes_by_weight(world: World, tasks: int) -> None:
     await world.algorithm("weighted-round-robin")
     servers = [await world.register(number, weight=weight) for number, weight in enumerate((3, 1, 1))]
-    done, late = await _send(world, tasks)
+    done, _ = await _send(world, tasks)
     shares = [done[server.id] / tasks for server in servers]
     print(f"\nweighted-round-robin 3:1:1, {tasks} tasks: {[f'{share:.2%}' for share in shares]}")
     assert all(abs(share - ideal) <= 0.01 for share, ideal in zip(shares, (0.6, 0.2, 0.2), strict=True))
