@@ -34,10 +34,12 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """`expected_load` goes into the claim when the policy went by loads, so that a stale one is noticed."""
+    """`expected_load` goes into the claim when the policy went by loads, so that stale ones are noticed; `instead` are
+    the servers among which the store may then choose itself, in random order."""
 
     server_id: str
-    expected_load: float | None
+    expected_load: float | None = None
+    instead: tuple[str, ...] = ()
 
 
 def affinity(spec: bytes, task_id: str) -> str:
@@ -77,7 +79,10 @@ def choose(
             chosen = policy.choose(seen, pick)
         except NoCandidate:
             continue
-        return Choice(chosen.id, free[chosen.id].load if policy.needs is Needs.LEAST else None)
+        if policy.needs is not Needs.LEAST:
+            return Choice(chosen.id)
+        accepted = [candidate.id for candidate in seen if pick.accepts(candidate)]
+        return Choice(chosen.id, free[chosen.id].load, tuple(rng.sample(accepted, len(accepted))))
     return None
 
 

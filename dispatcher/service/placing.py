@@ -46,20 +46,20 @@ class Placing:
         """
         candidates = opening.waiting.candidates
         refused = opening.refused
-        compare_load = True
+        moved = False
         for number in range(1, self._claims + 1):
             registry = await self._servers.snapshot()
             seen = self._with_own_claims(candidates, registry)
             choice = choose(registry, replace(opening, refused=refused), seen, self._latencies, self._rng)
             if choice is None:
                 return None
-            match await self._claim(opening.waiting.task_id, choice, compare_load, last=number == self._claims):
+            match await self._claim(opening.waiting.task_id, choice, moved, last=number == self._claims):
                 case Granted(grant) | Behind(grant):
                     return grant
                 case Full(candidates):
                     refused |= {choice.server_id}
                 case Moved(candidates):
-                    compare_load = False
+                    moved = True
                 case Gone():
                     return None
         return None
@@ -78,7 +78,7 @@ class Placing:
             free.append(replace(told, load=told.load + more))
         return replace(candidates, free=tuple(free))
 
-    async def _claim(self, task_id: str, choice: Choice, compare_load: bool, *, last: bool) -> Claim:
+    async def _claim(self, task_id: str, choice: Choice, moved: bool, *, last: bool) -> Claim:
         claim_id, nonce = new_claim_id(), new_nonce()
         self._under_way[choice.server_id] += 1
         try:
@@ -90,7 +90,8 @@ class Placing:
                     nonce=nonce,
                     gateway=self._gateway,
                     lease_ms=self._lease_ms,
-                    expected_load=choice.expected_load if compare_load else None,
+                    expected_load=choice.expected_load,
+                    instead=choice.instead if moved else (),
                     last=last,
                 ),
                 limit_ms=self._lease_ms,

@@ -104,12 +104,14 @@ class TaskStore(Protocol):
         gateway: str,
         lease_ms: int,
         expected_load: float | None = None,
+        instead: Sequence[str] = (),
         last: bool = False,
     ) -> Claim:
         """Start an attempt of a PENDING task on a server: fence + 1, slot, lease, attempt time-out; or refuse.
 
         `expected_load` (least-connections) is the load the caller saw. Moved when it is off by more than one task
-        now, or by so much above the least loaded free server's.
+        now, or by so much above the least loaded free server's; with `instead` the least loaded free one of these
+        servers is taken then, the first of equals.
         `last`, or that no other server is free, ends the caller's first right when this claim is refused.
         A repeated `claim_id` answers as before.
         """

@@ -152,6 +152,7 @@ class RedisTasks(TaskReads):
         gateway: str,
         lease_ms: int,
         expected_load: float | None = None,
+        instead: Sequence[str] = (),
         last: bool = False,
     ) -> Claim:
         reply = await self._run.call(
@@ -163,6 +164,7 @@ class RedisTasks(TaskReads):
             gateway=gateway,
             lease_ms=lease_ms,
             expected="" if expected_load is None else expected_load,
+            instead=",".join(instead),
             last="1" if last else "0",
         )
         match reply.tag:

@@ -49,7 +49,6 @@ async def test_least_connections_spares_a_slow_server(world: World, tasks: int) 
         f"the slow one held at most {max(held for _, held in moments)}, at most ceil(open / 4) + {max(over)}"
     )
     assert {answer["status"] for answer in answers} == {"COMPLETED"}
-    print([(i, m) for i, m in enumerate(moments) if m[1] - math.ceil(m[0] / 4) > 2])
     assert max(over) <= GATEWAYS
     assert done[servers[0].id] < tasks / 8
 

@@ -49,7 +49,7 @@ def test_turn_policies_may_choose_a_server_that_an_incomplete_answer_left_out() 
 
 def test_least_connections_sends_the_load_it_saw() -> None:
     servers = fleet("a", "b")
-    assert pick(servers, free(("a", 2.0), ("b", 1.0)), "least-connections") == Choice("b", 1.0)
+    assert pick(servers, free(("a", 2.0), ("b", 1.0)), "least-connections") == Choice("b", 1.0, ("a", "b"))
 
 
 @pytest.mark.parametrize("algorithm", ["least-connections", "power-of-two", "peak-ewma"])

@@ -171,9 +171,10 @@ class StoreModel(RuleBasedStateMachine):
     @precondition(_has_tasks)
     @rule(
         task=tasks, name=servers, gateway=st.sampled_from([GATEWAY, GATEWAY, GATEWAY, "gw_2"]),
-        expected=st.sampled_from([None, None, 0.0, 1.0, 5.0]), last=st.booleans(),
+        expected=st.sampled_from([None, None, 0.0, 1.0, 5.0]), instead=st.lists(servers, max_size=2),
+        last=st.booleans(),
     )  # fmt: skip
-    def claim(self, task: int, name: str, gateway: str, expected: float | None, last: bool) -> None:
+    def claim(self, task: int, name: str, gateway: str, expected: float | None, instead: list[str], last: bool) -> None:
         task_id, claim_id, nonce = self.task_id(task), self.fresh("c"), self.fresh("n")
         self.do(
             lambda store: store.tasks.claim(
@@ -184,6 +185,7 @@ class StoreModel(RuleBasedStateMachine):
                 gateway=gateway,
                 lease_ms=LEASE_MS,
                 expected_load=expected,
+                instead=instead,
                 last=last,
             )
         )

@@ -1,6 +1,6 @@
 -- claim_attempt: start an attempt on a server with a free slot, or refuse without a trace.
 -- KEYS    root
--- ARGV    task_id server claim_id nonce gateway lease_ms:n expected last
+-- ARGV    task_id server claim_id nonce gateway lease_ms:n expected instead last
 -- OPTIONS behind_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap updates_kept events_kept
 -- EVENTS  claim
 -- RETURNS granted grant... | behind grant... | full complete turn (server load)... | moved complete turn (server load)... | gone state
@@ -37,9 +37,28 @@ local function has_moved()
   end
   return math.max(math.abs(number(load) - number(expected)), number(load) - least) * weight > 1.000001
 end
+
+-- The least loaded free server of those that the caller named, the first of equals; or nil.
+local function least_loaded()
+  local best, best_place, best_load
+  for id in string.gmatch(instead, '[^,]+') do
+    local its = redis.call('HMGET', root .. 's:' .. id, 'class', 'weight')
+    local its_load = its[1] and redis.call('SISMEMBER', root .. 'lc:' .. t.lane, its[1]) == 1
+      and redis.call('ZSCORE', root .. 'free:' .. its[1], id)
+    if its_load and (not best or number(its_load) < best_load) then
+      best, best_place, best_load = id, its, number(its_load)
+    end
+  end
+  return best, best_place
+end
+
 if expected ~= '' and has_moved() then
-  if last == '1' and number(t.right) > now then redis.call('HSET', key, 'right', '0') end
-  return reply('moved', unpack(candidates(t.lane)))
+  local other, its_place = least_loaded()
+  if other then server, place = other, its_place end
+  if not other then
+    if last == '1' and number(t.right) > now then redis.call('HSET', key, 'right', '0') end
+    return reply('moved', unpack(candidates(t.lane)))
+  end
 end
 
 local function own_place()

@@ -1,6 +1,7 @@
 """Starting queued tasks: a gateway's claim, and the heads that gateways should claim."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from dispatcher.domain.grant import Behind, Claim, Full, Gone, Granted, Moved, Waiting
 from dispatcher.domain.transitions import TaskState
@@ -21,6 +22,7 @@ def claim(
     gateway: str,
     lease_ms: int,
     expected_load: float | None,
+    instead: Sequence[str],
     last: bool,
 ) -> Claim:
     row = s.tasks.get(task_id)
@@ -32,6 +34,8 @@ def claim(
         return Gone(row.state)
     server = s.servers.get(server_id)
     refusal = _refused(s, row, server, expected_load)
+    if isinstance(refusal, Moved) and (other := _least_loaded(s, row, instead)) is not None:
+        server, refusal = other, None
     if server is None or refusal is not None:
         answer = refusal or Full(fleet.candidates(s, row.new.demand))
         if last or not answer.candidates.free:  # the caller has nowhere else to go
@@ -68,6 +72,12 @@ def _refused(s: State, row: TaskRow, server: ServerRow | None, expected_load: fl
         if off > 1 + ROUNDING:
             return Moved(told)
     return None
+
+
+def _least_loaded(s: State, row: TaskRow, server_ids: Sequence[str]) -> ServerRow | None:
+    fit = fleet.fitting(s, row.new.demand)
+    free = [server for server in map(s.servers.get, server_ids) if server in fit and server.free(s.now)]
+    return min(free, key=lambda server: server.load(s.now), default=None)
 
 
 def peek(s: State, limit: int) -> list[Waiting]:

@@ -42,11 +42,12 @@ class MemoryTasks:
         gateway: str,
         lease_ms: int,
         expected_load: float | None = None,
+        instead: Sequence[str] = (),
         last: bool = False,
     ) -> Claim:
         return claims.claim(
             self._s, task_id, server_id, claim_id=claim_id, nonce=nonce, gateway=gateway, lease_ms=lease_ms,
-            expected_load=expected_load, last=last,
+            expected_load=expected_load, instead=instead, last=last,
         )  # fmt: skip
 
     async def finish(

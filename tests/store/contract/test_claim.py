@@ -172,3 +172,21 @@ async def test_a_server_above_the_least_loaded_by_more_than_one_task_moves(world
     assert isinstance(answer, Moved)
     await world.running("r2", "s2")
     assert isinstance(await world.claim("t1", "s1", expected_load=2.0), Granted)
+
+
+async def test_where_loads_have_moved_the_least_loaded_of_the_named_servers_is_taken(world: World) -> None:
+    for name, running in (("s1", 3), ("s2", 1), ("s3", 0), ("s4", 1)):
+        await world.given_server(name)
+        for number in range(running):
+            await world.running(f"{name}-{number}", name)
+    await world.given_server("full", max_concurrent=1)
+    await world.running("one", "full")
+    await world.given_task("t1")
+    grant = await world.start("t1", "s1", expected_load=3.0, instead=["full", "gone", "s1", "s4", "s2"])
+    assert (grant.task_id, grant.server_id) == ("t1", "s4"), "not s3, which the caller does not want"
+    assert await world.active("s4") == 2
+    await world.given_task("t2")
+    assert isinstance(await world.claim("t2", "s1", expected_load=3.0, instead=["full", "gone"]), Moved)
+    await world.given_task("t3")
+    kept = await world.start("t3", "s2", expected_load=1.0, instead=["s3"])
+    assert kept.server_id == "s2", "its loads are as the caller saw them"
