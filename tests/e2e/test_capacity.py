@@ -14,6 +14,7 @@ from tests.e2e.world import World, many
 
 pytestmark = pytest.mark.e2e
 GATEWAYS = 3
+STREAM = f"{{{NAMESPACE}}}:ev"
 
 
 async def test_no_server_ever_sees_more_than_it_takes(world: World) -> None:
@@ -37,8 +38,11 @@ async def test_least_connections_spares_a_slow_server(world: World, tasks: int) 
     for server, latency in zip(servers, (0.3, 0.03, 0.03, 0.03), strict=True):
         await server.set(latency=latency)
     async with Redis.from_url(world.fleet.redis_url) as redis:
-        reading = asyncio.create_task(_events(redis, tasks))
+        sent = asyncio.Event()
+        newest = (await redis.xrevrange(STREAM, count=1))[0][0]
+        reading = asyncio.create_task(_events(redis, newest, sent))
         answers = await many(tasks, lambda _: world.run(), at_once=60)
+        sent.set()
         events = await reading
     servers_of = {answer["id"]: answer["serverId"] for answer in answers}
     moments = _assignments(servers_of, events, slow=servers[0].id)
@@ -53,16 +57,16 @@ async def test_least_connections_spares_a_slow_server(world: World, tasks: int) 
     assert done[servers[0].id] < tasks / 8
 
 
-async def _events(redis: Redis, tasks: int) -> list[dict[bytes, bytes]]:
-    """The fleet's stream from now on, until so many tasks have ended. It is read along: it keeps the last 10,000."""
-    key = f"{{{NAMESPACE}}}:ev"
-    at, events, ended = (await redis.xrevrange(key, count=1))[0][0], [], 0
-    while ended < tasks:
-        for _, entries in await redis.xread({key: at}, block=5_000):
-            for at, fields in entries:  # noqa: B007 - where to read on
-                events.append(fields)
-                ended += fields.get(b"state") == b"COMPLETED"
-    return events
+async def _events(redis: Redis, at: bytes, sent: asyncio.Event) -> list[dict[bytes, bytes]]:
+    """The fleet's stream after `at`, until all was sent. It is read along, as it keeps only the last 10,000."""
+    events: list[dict[bytes, bytes]] = []
+    while True:
+        streams = await redis.xread({STREAM: at}, block=200)
+        if not streams and sent.is_set():
+            return events
+        for _, entries in streams:
+            at = entries[-1][0]
+            events += [fields for _, fields in entries]
 
 
 def _assignments(servers_of: dict[str, str], events: list[dict[bytes, bytes]], slow: str) -> list[tuple[int, int]]:
