@@ -73,7 +73,7 @@ def choose(
     if all(server.id in failed for server in fitting):
         rounds.append((fitting, frozenset()))
     for servers, avoided in rounds:
-        seen = _seen(policy, servers, candidates, opening.task_type, latencies)
+        seen = _seen(policy, servers, candidates, opening, latencies)
         pick = Pick(rng=rng, turn=opening.waiting.turn, key=opening.key, tried=opening.refused | avoided)
         try:
             chosen = policy.choose(seen, pick)
@@ -95,23 +95,25 @@ def _policy(name: str) -> Policy:
 
 
 def _seen(
-    policy: Policy, servers: Iterable[Server], candidates: Candidates, task_type: str, latencies: Latencies
+    policy: Policy, servers: Iterable[Server], candidates: Candidates, opening: Opening, latencies: Latencies
 ) -> list[Candidate]:
     """The servers as the policy is to see them.
 
     A server without a told load is full when the store told all free ones. Otherwise it is left out for policies
-    that compare loads, and counts as free for the others: the claim decides.
+    that compare loads, and counts as free for the others: the claim decides. Once a server has refused it counts as
+    full there too, lest every claim of a large busy fleet goes to a full server while free ones are known.
     """
     told = {server.server_id: server for server in candidates.free}
     by_load = policy.needs in (Needs.LEAST, Needs.TWO)
     if by_load and not candidates.complete:
         servers = [server for server in servers if server.id in told]
-    return [_candidate(s, told.get(s.id), candidates.complete, latencies.of(s.id, task_type)) for s in servers]
+    others_full = candidates.complete or bool(opening.refused)
+    return [_candidate(s, told.get(s.id), others_full, latencies.of(s.id, opening.task_type)) for s in servers]
 
 
-def _candidate(server: Server, told: FreeServer | None, complete: bool, latency_ms: float | None) -> Candidate:
+def _candidate(server: Server, told: FreeServer | None, full: bool, latency_ms: float | None) -> Candidate:
     capacity = server.max_concurrent
-    active = capacity if complete else 0
+    active = capacity if full else 0
     if told is not None:
         active = min(round(told.load * server.weight), capacity - 1)  # free, whatever a stale maximum says
     return Candidate(

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from balancer import known_policies
+from balancer import Needs, known_policies, policy_named
 from dispatcher.domain.grant import Candidates, Waiting
 from dispatcher.domain.lane import Demand
 from dispatcher.domain.registry import Registry
@@ -12,6 +12,8 @@ from dispatcher.domain.server import Server, ServerHealth
 from dispatcher.service.choice import Choice, Opening, affinity, choose
 from dispatcher.service.latencies import Latencies
 from tests.service.fakes import LANE, a_server, free
+
+FROM_ALL = (Needs.TURN, Needs.NOTHING)
 
 
 def pick(
@@ -45,6 +47,15 @@ def test_round_robin_follows_the_turn_and_walks_past_full_servers() -> None:
 
 def test_turn_policies_may_choose_a_server_that_an_incomplete_answer_left_out() -> None:
     assert pick(fleet("a", "b", "c"), free("a", complete=False), turn=1) == Choice("b", None)
+
+
+@pytest.mark.parametrize("algorithm", [name for name in known_policies() if policy_named(name).needs in FROM_ALL])
+def test_after_a_refusal_only_servers_that_were_told_free_are_chosen(algorithm: str) -> None:
+    servers, told = fleet("a", "b", "c", "d"), free("a", "d", complete=False)
+    chosen = {pick(servers, told, algorithm, turn=n, refused={"b"}, seed=n) for n in range(20)}
+    assert {choice.server_id for choice in chosen if choice} <= {"a", "d"}
+    assert None not in chosen
+    assert pick(servers, told, algorithm, refused={"a", "d"}) is None, "nobody else is known to be free"
 
 
 def test_least_connections_sends_the_load_it_saw() -> None:
