@@ -112,9 +112,14 @@ class Dispatch:
         """Claim heads of the queue in their order, and run them; answers how many attempts began."""
         began = 0
         for head in waiting:
-            if self._draining or self._permits.locked():
+            if self._draining or not await self._permit_at_once():
                 break
-            grant = await self._placing.place(Opening(head, self._options.other_servers, key=head.task_id))
+            grant = None
+            try:
+                grant = await self._placing.place(Opening(head, self._options.other_servers, key=head.task_id))
+            finally:
+                if grant is None:
+                    self._permits.release()
             if grant is not None:
                 self._run(self._take(grant))
                 began += 1
@@ -182,12 +187,18 @@ class Dispatch:
 
     # ---- from a grant to an end
 
-    def _run(self, call: Call) -> None:
-        self._background.spawn(self._run_when_permitted(call))
+    async def _permit_at_once(self) -> bool:
+        """Take a permit if one is free. A grant without one would run out of time here, and its server be blamed."""
+        return not self._permits.locked() and await self._permits.acquire()
 
-    async def _run_when_permitted(self, call: Call) -> None:
-        async with self._permits:
+    def _run(self, call: Call) -> None:
+        self._background.spawn(self._run_permitted(call))
+
+    async def _run_permitted(self, call: Call) -> None:
+        try:
             await self._chain(call)
+        finally:
+            self._permits.release()
 
     async def _chain(self, call: Call | None) -> None:
         """Attempts one after another, as each frees the slot for the next."""
@@ -270,16 +281,20 @@ class Dispatch:
         if finished.candidates is not None and call.others > 0:
             grant = call.grant
             waiting = Waiting(grant.task_id, grant.lane, finished.turn, finished.candidates, grant.tried)
-            asked = call.asked | {grant.server_id}
-            key = affinity(grant.spec, grant.task_id)
+            asked, key = call.asked | {grant.server_id}, affinity(grant.spec, grant.task_id)
             self._open(Opening(waiting, call.others - 1, grant.type, key, asked))
         return self._take(finished.grant) if finished.grant is not None else None
 
     async def _reported(self, task: Task, by: Reporter, outcome: Outcome) -> Finished:
-        delay_ms = self._retry.delay_ms(task.failures)
-        finished = await self._record(task.id, by, outcome, delay_ms, self._next_nonce())
+        delay_ms, permit, grant = self._retry.delay_ms(task.failures), await self._permit_at_once(), None
+        try:
+            finished = await self._record(task.id, by, outcome, delay_ms, self._next_nonce() if permit else None)
+            grant = finished.grant
+        finally:
+            if permit and grant is None:
+                self._permits.release()
         if finished.candidates is not None:
             self.start(task.id, task.lane, finished.turn, finished.candidates, task_type=task.type)
-        if finished.grant is not None:
-            self._run(self._take(finished.grant))
+        if grant is not None:
+            self._run(self._take(grant))
         return finished

@@ -109,6 +109,8 @@ class FakeTasks(Scripted):
         finished = await self._answer("finish", default, task_id=task_id, by=by, outcome=outcome, **rest)
         if finished.grant is None or finished.duplicate:
             return finished
+        if rest["want_next"] is None:
+            return replace(finished, grant=None)
         return replace(finished, grant=replace(finished.grant, nonce=rest["want_next"]))
 
     async def accept(self, task_id: str, by: Any, **rest: Any) -> bool:
@@ -199,6 +201,9 @@ class FakeStats(Scripted):
 
     async def server_totals(self, server_id: str) -> Counts:
         return await self._answer("server_totals", Counts(completed=3), server_id=server_id)
+
+    async def busiest(self, date: str, limit: int) -> Any:
+        return await self._answer("busiest", [], date=date, limit=limit)
 
     async def servers_day(self, date: str, server_ids: Any) -> Any:
         return await self._answer("servers_day", {}, date=date, server_ids=server_ids)

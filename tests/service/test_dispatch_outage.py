@@ -7,6 +7,7 @@ import pytest
 from dispatcher.domain.errors import Unavailable
 from dispatcher.domain.failure import Accepted, Verdict
 from dispatcher.domain.grant import Finished
+from dispatcher.domain.registry import Registry
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.ports import ByHolder
 from tests.service.fakes import DONE, Gateway, a_grant, a_server, a_task, until
@@ -99,13 +100,20 @@ async def test_draining_lets_calls_end_and_takes_nothing_new() -> None:
 
 
 async def test_draining_hands_the_rest_back() -> None:
-    gateway = Gateway(a_server("a"), max_calls=1)
+    gateway = Gateway(a_server("a"), max_calls=2)
     gateway.forwarder.gate = asyncio.Event()
     gateway.start("t1")
     await until(lambda: gateway.forwarder.running == 1)
+    registry = await gateway.servers.snapshot()
+
+    async def late(_: object) -> Registry:
+        await until(lambda: gateway.dispatch.draining)
+        return registry
+
+    gateway.servers.script("snapshot", late)
     gateway.tasks.script("finish", Finished(TaskState.COMPLETED, grant=a_grant("t2", "a")))
     await gateway.dispatch.report(a_task("t0"), ByHolder("a"), DONE)
-    assert len(gateway.dispatch.held()) == 2, "one running, one that waits for its turn to be sent"
+    assert len(gateway.dispatch.held()) == 2, "one running, one that is about to be sent"
     await gateway.dispatch.drain(0)
     ends = {(f["task_id"], f["outcome"].verdict, f["outcome"].slot_free) for f in gateway.tasks.asked("finish")[1:]}
     assert ends == {("t1", Verdict.RELEASED, False), ("t2", Verdict.RELEASED, True)}

@@ -140,6 +140,23 @@ async def test_no_head_is_claimed_when_all_calls_are_taken() -> None:
     assert gateway.ends() == [("t1", Verdict.COMPLETED)]
 
 
+async def test_as_many_heads_are_claimed_as_can_run() -> None:
+    gateway = Gateway(*fleet(3), max_calls=1)
+    gateway.tasks.script("claim", Gone(None))
+    heads = [Waiting(f"t{n}", LANE, 0, free("a", "b", "c")) for n in (1, 2, 3)]
+    assert await gateway.dispatch.start_waiting(heads) == 1
+    assert [claim["task_id"] for claim in gateway.tasks.asked("claim")] == ["t1", "t2"], "the permit of t1 came back"
+    await gateway.settle()
+
+
+async def test_after_a_refusal_a_large_fleet_offers_what_is_known_to_be_free() -> None:
+    gateway = Gateway(*fleet(8))
+    gateway.tasks.script("claim", Full(free("g", complete=False)))
+    gateway.start("t1", free("h", complete=False))
+    await gateway.settle()
+    assert [claim["server_id"] for claim in gateway.tasks.asked("claim")] == ["a", "g"]
+
+
 async def test_affinity_keeps_a_key_on_one_server() -> None:
     gateway = Gateway(*fleet(8), algorithm="rendezvous-hash")
     for n in range(6):

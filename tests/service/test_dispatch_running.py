@@ -8,8 +8,7 @@ from dispatcher.domain.errors import AlreadyEnded, ConflictingResult, NotFound, 
 from dispatcher.domain.failure import Accepted, Outcome, Verdict
 from dispatcher.domain.grant import Behind, Finished, Granted, Held
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.ports import ByHolder
-from tests.service.fakes import BUSY, DONE, FAILURE, Gateway, a_grant, a_server, a_task, free, until
+from tests.service.fakes import BUSY, DONE, FAILURE, Gateway, a_grant, a_server, free, until
 
 
 async def test_a_freed_slot_goes_on_with_the_next_task() -> None:
@@ -252,41 +251,3 @@ async def test_a_fast_failure_makes_a_server_look_slow() -> None:
     gateway.start("t2")
     await gateway.settle()
     assert (gateway.latencies.of("a", "x") or 0) >= 1_000
-
-
-async def test_a_report_uses_the_slot_that_it_frees() -> None:
-    gateway = Gateway(a_server("a"))
-    gateway.tasks.script("finish", Finished(TaskState.COMPLETED, grant=a_grant("t2", "a")))
-    finished = await gateway.dispatch.report(a_task("t1", failures=2), ByHolder("a"), DONE)
-    assert finished.state is TaskState.COMPLETED
-    await gateway.settle()
-    assert gateway.ends() == [("t1", Verdict.COMPLETED), ("t2", Verdict.COMPLETED)]
-
-
-async def test_a_repeated_report_does_not_run_the_recorded_grant_again() -> None:
-    gateway = Gateway(a_server("a"))
-    gateway.tasks.script("finish", Finished(TaskState.COMPLETED, duplicate=True, grant=a_grant("t2", "a")))
-    finished = await gateway.dispatch.report(a_task("t1"), ByHolder("a"), DONE)
-    await gateway.settle()
-    assert (finished.duplicate, finished.grant) == (True, None)
-    assert gateway.forwarder.to() == [], "it is under the nonce of whoever reported first"
-
-
-async def test_a_reporter_who_hangs_up_does_not_lose_the_next_grant() -> None:
-    gateway = Gateway(a_server("a"))
-    gateway.tasks.script("finish", Finished(TaskState.COMPLETED, grant=a_grant("t2", "a")))
-    request = asyncio.create_task(gateway.dispatch.report(a_task("t1"), ByHolder("a"), DONE))
-    await until(lambda: len(gateway.ends()) == 1)
-    request.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await request
-    await gateway.settle()
-    assert gateway.ends() == [("t1", Verdict.COMPLETED), ("t2", Verdict.COMPLETED)]
-
-
-async def test_a_refused_report_is_the_callers_and_no_error_here(caplog: pytest.LogCaptureFixture) -> None:
-    gateway = Gateway(a_server("a"))
-    gateway.tasks.script("finish", StaleAttempt("x"))
-    with pytest.raises(StaleAttempt):
-        await gateway.dispatch.report(a_task("t1"), ByHolder("a"), DONE)
-    assert caplog.text == ""

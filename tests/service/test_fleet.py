@@ -98,12 +98,13 @@ async def test_clients_get_their_own_figures_and_others_the_origins(principal: P
 async def test_a_day_names_the_five_busiest_servers() -> None:
     stats = FakeStats()
     store = FakeServers(*[a_server(f"s{n}", n) for n in range(7)])
-    by_server = {f"s{n}": Counts(completed=n, failed=1, cancelled=50 - n) for n in range(6)}
-    stats.script("servers_day", by_server | {"none": Counts(cancelled=4)})
+    stats.script("busiest", ["s5", "s4", "s3"])
+    stats.script("servers_day", {"s5": Counts(completed=5), "s4": Counts(failed=2), "none": Counts(cancelled=4)})
     stats.script("waiting", {TaskState.PENDING: 2})
     service = Stats(stats, store, clock=ManualClock())  # type: ignore[arg-type]
     day = await service.day(ADMIN, "native", "2023-11-14")
-    assert [server_id for server_id, _ in day.top] == ["s5", "s4", "s3", "s2", "s1"]
+    assert day.top == [("s5", Counts(completed=5)), ("s4", Counts(failed=2)), ("s3", Counts())]
+    assert stats.asked("busiest") == [{"date": "2023-11-14", "limit": 5}]
     assert (day.server_count, day.none.cancelled, day.waiting) == (7, 4, {TaskState.PENDING: 2})
 
 
