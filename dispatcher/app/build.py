@@ -107,11 +107,11 @@ def build(
         dispatch=dispatch,
         duties=duties,
         presence=presence,
-        runner=Runner(_loops(settings, store, services, dispatch, duties, presence, waits, name), rng=rng),
         draining=draining,
         closing=(forwarder.aclose, store.close),
         seal_key=sealer.seal,
     )
+    gateway.runner = Runner(_loops(gateway, store, waits), rng=rng)
     _mount(gateway, {native.name: native}, clock)
     return gateway
 
@@ -169,27 +169,22 @@ def our_version() -> str:
         return "0"
 
 
-def _loops(
-    settings: Settings,
-    store: Store,
-    services: Services,
-    dispatch: Dispatch,
-    duties: Duties,
-    presence: Presence,
-    waits: Waits,
-    name: str,
-) -> list[Loop]:
-    lease_ms = settings.dispatch.lease
-    peek = Peek(duties)
+def _loops(gateway: Gateway, store: Store, waits: Waits) -> list[Loop]:
+    """The background duties, in the order of their start."""
+    lease_ms = gateway.settings.dispatch.lease
+    renew = Renew(store.tasks, gateway.dispatch, gateway=gateway.id, lease_ms=lease_ms)
+    peek = Peek(gateway.duties)
+    inbox = Inbox(store.coordination, waits, gateway=gateway.id, wake=peek.wake)
+    events = Events(store.coordination, gateway.services.watch)
     loops = [
-        Loop("renew", Renew(store.tasks, dispatch, gateway=name, lease_ms=lease_ms).run_once, lease_ms / 3000),
-        Loop("presence", presence.run_once, 1.0),
+        Loop("renew", renew.run_once, lease_ms / 3000),
+        Loop("presence", gateway.presence.run_once, 1.0),
         Loop("peek", peek.run_once, 0.0),
-        Loop("inbox", Inbox(store.coordination, waits, gateway=name, wake=peek.wake).run_once, AGAIN_S),
-        Loop("events", Events(store.coordination, services.watch).run_once, AGAIN_S),
+        Loop("inbox", inbox.run_once, AGAIN_S),
+        Loop("events", events.run_once, AGAIN_S),
     ]
-    if settings.triggers.background:
-        loops.append(Loop("tick", Tick(duties).run_once, 1.0))
+    if gateway.settings.triggers.background:
+        loops.append(Loop("tick", Tick(gateway.duties).run_once, 1.0))
     return loops
 
 

@@ -36,10 +36,10 @@ class Gateway:
     dispatch: Dispatch
     duties: Duties
     presence: Presence
-    runner: Runner
     draining: Draining
     closing: Sequence[Callable[[], Awaitable[Any]]]
     seal_key: Callable[[str, str], bytes]
+    runner: Runner = field(init=False)
     asgi: ASGIApp = field(init=False)
     apps: list[ASGIApp] = field(init=False)
 
@@ -67,10 +67,14 @@ class Gateway:
         await self.dispatch.drain(timeout_s)
 
     async def stop(self) -> None:
-        """Stop the duties, tell the others, close every connection. After `drain`, or without when there is no time."""
+        """Stop the duties, let requests to cancel go out, tell the others, close every connection.
+
+        After `drain`, or without when there is no time.
+        """
         was_running = self.runner.running
         await self.runner.stop()
         await self.duties.close()
+        await self.services.tasks.close()  # while there is a client and a store to tell a server to stop
         if was_running:
             await self.presence.leave()
         for close in self.closing:

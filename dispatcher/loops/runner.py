@@ -37,6 +37,11 @@ class Runner:
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
+    def names(self) -> list[str]:
+        """Of the duties, in the order of their start."""
+        return [loop.name for loop in self._loops]
+
+    @property
     def running(self) -> bool:
         return bool(self._tasks)
 

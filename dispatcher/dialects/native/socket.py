@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from starlette.types import Receive, Scope, Send
 
 from dispatcher.dialects.native.errors import error_answer
+from dispatcher.dialects.native.options import ORIGIN
 from dispatcher.dialects.native.socket_session import Session
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.errors import DispatchError, Unauthorized
@@ -93,7 +94,7 @@ class TaskSocket:
 
     async def _serve(self, scope: Scope, inlet: Inlet, outbox: Outbox) -> None:
         principal = await self._sign_in(scope, inlet, outbox)
-        rule = self._rates.rule(Rate.DEFAULT, "native", principal.rate_key)
+        rule = self._rates.rule(Rate.DEFAULT, ORIGIN, principal.rate_key)
         if rule is not None:
             await self._services.coordination.limit(rule)
         session = Session(self._services, principal, outbox, request_id_of(scope), self._limits.subscriptions)

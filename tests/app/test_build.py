@@ -1,0 +1,58 @@
+"""A gateway as it is put together."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from dispatcher.app import Gateway, build
+from dispatcher.domain.grant import Cancelled
+from dispatcher.domain.principal import Owner, Principal, Role
+from dispatcher.settings import Secrets, Settings
+from dispatcher.store import open_store
+
+DUTIES = ["renew", "presence", "peek", "inbox", "events", "tick"]
+ANN = Principal(Owner("default", "ann"), frozenset({Role.CLIENT}))
+
+
+def a_gateway(**sections: Any) -> Gateway:
+    """One that has not been started, on a store that is not there."""
+    secrets = Secrets(jwt_secret="q8Vx2mT7rB4nK9sW1zY6cF3hJ5dL0pGe")
+    store = open_store("redis://127.0.0.1:1", namespace="main")
+    return build(Settings.model_validate(sections), secrets, store)
+
+
+async def test_the_background_duties() -> None:
+    gateway = a_gateway()
+    assert gateway.runner.names == DUTIES
+    await gateway.stop()
+
+
+async def test_without_background_only_the_tick_is_left_to_others() -> None:
+    gateway = a_gateway(triggers={"background": False})
+    assert gateway.runner.names == [name for name in DUTIES if name != "tick"]
+    await gateway.stop()
+
+
+async def test_a_stop_lets_requests_to_cancel_go_out_before_connections_are_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gateway, order = a_gateway(), list[str]()
+    tasks = gateway.services.tasks
+
+    async def cancelled(*_: Any, **__: Any) -> Cancelled:
+        return Cancelled("server_1", 1)
+
+    async def stopped(*_: Any) -> None:
+        await asyncio.sleep(0)
+        order.append("the server was asked")
+
+    async def closed() -> None:
+        order.append("closed")
+
+    monkeypatch.setattr(tasks, "_tasks", type("Store", (), {"cancel": staticmethod(cancelled)})())
+    monkeypatch.setattr(tasks, "_stop", stopped)
+    gateway.closing = (*gateway.closing, closed)
+    await tasks.cancel(ANN, "t1", origin="native")
+    await gateway.stop()
+    assert order == ["the server was asked", "closed"]
