@@ -12,7 +12,6 @@ from dispatcher.web.rates import Rates
 def store_options(settings: Settings) -> StoreOptions:
     dispatch, servers, queue, retention = settings.dispatch, settings.servers, settings.queue, settings.retention
     return StoreOptions(
-        aging_ms=settings.balancer.aging,
         offline_after_ms=servers.offline_after,
         probe_every_ms=servers.probe_every,
         lease_ms=dispatch.lease,

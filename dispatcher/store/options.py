@@ -9,7 +9,6 @@ DAY_MS = 86_400_000
 class StoreOptions:
     """Bounds and periods of a namespace; every gateway of it must use the same."""
 
-    aging_ms: int = 60_000  # what one priority level is worth in waiting (informative: tasks bring their boost)
     first_right_ms: int = 250  # for so long only the creator may start a task
     behind_ms: int = 250  # a head that waited longer goes before a claim
     avoid_ms: int = 5_000  # a task is not granted to a server that failed it for so long, if there is another
