@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from dispatcher.settings import sections
 from dispatcher.settings.load import CONFIG_FILE
 from dispatcher.settings.model import Settings
+from dispatcher.settings.values import range_of
 
 REFERENCE = "docs/reference/settings.md"
 
@@ -29,6 +31,7 @@ FILE_TAIL = """\
 # Overlays: only what differs, merged key by key. `dispatcher serve --env production` also requires a durable Redis.
 [env.production.server]
 host = "0.0.0.0"
+# public_url = "http://gateway.internal:8787"  # needed with such a host: how GPU servers reach this gateway
 drain_delay = "5s"  # longer than your load balancer needs to notice
 
 [env.production.urls]
@@ -90,7 +93,7 @@ def render_file() -> str:
         head = f"[[{name}]]" if repeats else f"[{name}]"
         lines = [f"{mark}{head}  # {_one_line(model)}"]
         for key, field in model.model_fields.items():
-            lines.append(f"{mark}{key} = {_toml(field.default)}".ljust(32) + f"  # {field.description}")
+            lines.append(f"{mark}{key} = {_toml(field.default)}".ljust(32) + f"  # {_comment(field)}")
         blocks.append("\n".join(lines) + "\n")
     return "\n".join([*blocks, FILE_TAIL])
 
@@ -102,9 +105,14 @@ def render_page() -> str:
         head = f"[[{name}]]" if repeats else f"[{name}]"
         lines = [f"## `{head}`", "", _one_line(model), "", "| key | default | |", "|---|---|---|"]
         for key, field in model.model_fields.items():
-            lines.append(f"| `{key}` | `{_toml(field.default)}` | {field.description} |")
+            lines.append(f"| `{key}` | `{_toml(field.default)}` | {_comment(field)} |")
         blocks.append("\n".join(lines) + "\n")
     return "\n".join(blocks)
+
+
+def _comment(field: FieldInfo) -> str:
+    allowed = range_of(field.metadata)
+    return f"{field.description} ({allowed})" if allowed else field.description or ""
 
 
 def _one_line(model: type[BaseModel]) -> str:

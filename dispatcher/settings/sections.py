@@ -1,15 +1,22 @@
 """One model per section of the configuration file. The comments here are those of the file and of the reference."""
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 import balancer
-from dispatcher.settings.values import Duration, Size, setting
+from dispatcher.settings.values import Duration, Size, lasting, setting, sized
 
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _web_address(text: str) -> str:
+    if text and not re.fullmatch(r"https?://[^\s/?#{}]+(/[^\s?#{}]*)?", text):
+        raise ValueError("must be an http:// or https:// URL without a query")
+    return text
 
 
 class Server(Section):
@@ -20,12 +27,20 @@ class Server(Section):
     engine: Literal["auto", "hypercorn", "granian"] = setting(
         "auto", "ASGI server: hypercorn, granian (extra `fast`), or auto: granian when installed"
     )
-    public_url: str = setting("", "how GPU servers reach this gateway; empty: http://<host>:<port>")
+    public_url: Annotated[str, AfterValidator(_web_address)] = setting(
+        "", "how GPU servers reach this gateway; empty: http://<host>:<port>, needed where host is 0.0.0.0 or ::"
+    )
     docs: bool = setting(True, "serve /docs and /openapi.json")
-    max_body: Size = setting("1MiB", "largest request body; more is answered 413")
-    ping_interval: Duration = setting("20s", "how often an open WebSocket is pinged (hypercorn)")
-    drain_delay: Duration = setting("0s", "after SIGTERM: not ready, but still accepting, for so long")
-    drain_timeout: Duration = setting("30s", "then running work may take so long to end; a watchdog exits 5 s later")
+    max_body: Annotated[Size, sized("1KiB", "1GiB")] = setting("1MiB", "largest request body; more is answered 413")
+    ping_interval: Annotated[Duration, lasting("1s", "1h")] = setting(
+        "20s", "how often hypercorn pings an open WebSocket; granian pings none"
+    )
+    drain_delay: Annotated[Duration, lasting("0s", "1h")] = setting(
+        "0s", "after SIGTERM: not ready, but still accepting, for so long"
+    )
+    drain_timeout: Annotated[Duration, lasting("0s", "24h")] = setting(
+        "30s", "then running work may take so long to end; a watchdog exits 5 s later"
+    )
 
 
 class Auth(Section):
@@ -33,8 +48,12 @@ class Auth(Section):
 
     issuer: str = setting("", "required `iss` of a token; empty: any")
     audience: str = setting("", "required `aud` of a token; empty: tokens that name one are refused")
-    leeway: Duration = setting("5s", "how far the clocks of issuer and gateway may differ")
-    server_token_ttl: Duration = setting("24h", "life of the token that a registered server is given")
+    leeway: Annotated[Duration, lasting("0s", "5m", whole="s")] = setting(
+        "5s", "how far the clocks of issuer and gateway may differ"
+    )
+    server_token_ttl: Annotated[Duration, lasting("1m", "366d", whole="s")] = setting(
+        "24h", "life of the token that a registered server is given"
+    )
 
 
 def _policy(name: str) -> str:
@@ -50,7 +69,7 @@ class Balancer(Section):
     algorithm: Annotated[str, AfterValidator(_policy)] = setting(
         "round-robin", "until it is switched at run time; see docs/explanation/balancing.md"
     )
-    aging: Duration = setting("60s", "waiting time that one level of priority is worth")
+    aging: Annotated[Duration, lasting("0s", "1d")] = setting("60s", "waiting time that one level of priority is worth")
 
 
 class Limits(Section):
@@ -70,37 +89,65 @@ class Dispatch(Section):
         "auto", "client for those calls: httpx, aiohttp (extra `fast`), or auto: aiohttp when installed"
     )
     max_calls: int = setting(512, "calls to GPU servers that this gateway has open at once", ge=1)
-    timeout: Duration = setting("300s", "one attempt, where the task names no time-out")
-    waiting_deadline: Duration = setting("24h", "a task that has not started by then ends as TIMEOUT")
-    sync_wait: Duration = setting("25s", "how long `async: false` waits for the end before it answers anyway")
+    timeout: Annotated[Duration, lasting("100ms", "1d")] = setting(
+        "300s", "one attempt, where the task names no time-out"
+    )
+    waiting_deadline: Annotated[Duration, lasting("1s", "366d")] = setting(
+        "24h", "a task that has not started by then ends as TIMEOUT"
+    )
+    sync_wait: Annotated[Duration, lasting("1s", "1h")] = setting(
+        "25s", "how long `async: false` waits for the end before it answers anyway"
+    )
     attempts: int = setting(3, "attempts before a task ends as FAILED", ge=1, le=20)
     losses: int = setting(3, "lost attempts (server or gateway died) before a task is taken for poison", ge=1, le=20)
     other_servers: int = setting(3, "servers tried one after another when one is busy or cannot be reached", ge=0)
-    retry_base: Duration = setting("500ms", "first wait of the exponential backoff with full jitter")
-    retry_max: Duration = setting("30s", "longest wait of it")
+    retry_base: Annotated[Duration, lasting("1ms", "1h")] = setting(
+        "500ms", "first wait of the exponential backoff with full jitter"
+    )
+    retry_max: Annotated[Duration, lasting("1ms", "1h")] = setting("30s", "longest wait of it")
     retry_share: float = setting(0.2, "retries per first attempt that the fleet allows itself", ge=0, le=1)
     retry_per_second: int = setting(10, "retries per second allowed beside that share", ge=0)
-    lease: Duration = setting("15s", "a gateway that is silent for so long loses its running attempts")
-    accepted_lease: Duration = setting("30s", "the same for a server that answered 202")
+    lease: Annotated[Duration, lasting("2s", "1h")] = setting(
+        "15s", "a gateway that is silent for so long loses its running attempts"
+    )
+    accepted_lease: Annotated[Duration, lasting("2s", "1h")] = setting("30s", "the same for a server that answered 202")
+
+    @model_validator(mode="after")
+    def _waits_grow(self) -> Self:
+        if self.retry_max < self.retry_base:
+            raise ValueError("retry_max must not be less than retry_base")
+        return self
 
 
 class Servers(Section):
     """When a GPU server is believed to be well."""
 
-    offline_after: Duration = setting("30s", "no heartbeat and no answer from endpoints.health for so long")
-    probe_every: Duration = setting("10s", "how often endpoints.health is asked where no heartbeats come")
+    offline_after: Annotated[Duration, lasting("2s", "1h")] = setting(
+        "30s", "no heartbeat and no answer from endpoints.health for so long"
+    )
+    probe_every: Annotated[Duration, lasting("1s", "1h")] = setting(
+        "10s", "how often endpoints.health is asked where no heartbeats come"
+    )
     eject_after: int = setting(3, "faults in a row before a server is left out", ge=1)
-    eject_base: Duration = setting("10s", "first time-out of a server; it doubles")
-    eject_max: Duration = setting("300s", "longest time-out of a server")
+    eject_base: Annotated[Duration, lasting("1s", "1h")] = setting("10s", "first time-out of a server; it doubles")
+    eject_max: Annotated[Duration, lasting("1s", "1d")] = setting("300s", "longest time-out of a server")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.eject_max < self.eject_base:
+            raise ValueError("eject_max must not be less than eject_base")
+        if self.probe_every >= self.offline_after:
+            raise ValueError("probe_every must be less than offline_after, or servers are offline between two probes")
+        return self
 
 
 class Queue(Section):
     """Bounds of what has not ended. Beyond: 429 for the tenant, 503 for the namespace."""
 
     tasks: int = setting(200_000, "live tasks of the namespace", ge=1)
-    bytes: Size = setting("1GiB", "their payloads")
+    bytes: Annotated[Size, sized("1KiB", "1024GiB")] = setting("1GiB", "their payloads")
     tenant_tasks: int = setting(100_000, "live tasks of one tenant", ge=1)
-    tenant_bytes: Size = setting("512MiB", "their payloads")
+    tenant_bytes: Annotated[Size, sized("1KiB", "1024GiB")] = setting("512MiB", "their payloads")
     tenant_weights: dict[str, Annotated[int, Field(ge=1)]] = setting({}, "share by tenant, like { acme = 3 }; others 1")
     lanes: int = setting(1_024, "distinct demands (capabilities, group)", ge=1)
     tenant_lanes: int = setting(32, "distinct demands of one tenant at a time", ge=1)
@@ -110,14 +157,16 @@ class Queue(Section):
 class Retention(Section):
     """How long things are kept."""
 
-    tasks: Duration = setting("7d", "ended tasks with their results")
-    statistics: Duration = setting("90d", "hourly figures")
+    tasks: Annotated[Duration, lasting("1m", "366d")] = setting("7d", "ended tasks with their results")
+    statistics: Annotated[Duration, lasting("1d", "3660d")] = setting("90d", "hourly figures")
 
 
 class Store(Section):
     """What the Redis behind DISPATCHER_REDIS_URL must promise with --env production: AOF and noeviction."""
 
-    loss_window: Duration = setting("0s", "accept appendfsync everysec: what a crash may cost, 2s or more")
+    loss_window: Annotated[Duration, lasting("0s", "1h")] = setting(
+        "0s", "accept appendfsync everysec: what a crash may cost, 2s or more"
+    )
     durability_asserted: bool = setting(False, "managed Redis that hides CONFIG: you vouch for it")
 
 
@@ -128,7 +177,9 @@ class Urls(Section):
     loopback: bool = setting(True, "allow this machine")
     hosts: tuple[str, ...] = setting((), "allowed in any case: names, *.suffix, addresses, networks")
     ca_file: str = setting("", "PEM file of a private CA, trusted beside the public ones")
-    max_response: Size = setting("8MiB", "largest result of a server; more ends the task with RESULT_TOO_LARGE")
+    max_response: Annotated[Size, sized("1KiB", "1GiB")] = setting(
+        "8MiB", "largest result of a server; more ends the task with RESULT_TOO_LARGE"
+    )
 
 
 class Log(Section):
@@ -145,9 +196,12 @@ def _cron(text: str) -> str:
 
 
 class Triggers(Section):
-    """Who drives the background duties: leases, retries, deadlines, retention."""
+    """Who drives the duties for all: leases that ended, retries, deadlines, probes, retention."""
 
-    background: bool = setting(True, "this process does; false: only calls of POST /internal/tick do")
+    background: bool = setting(
+        True,
+        "each gateway, every second; false: only POST /internal/tick (its own leases and sockets go on)",
+    )
     crons: tuple[Annotated[str, AfterValidator(_cron)], ...] = setting(
         (), "for the platform that makes those calls; the gateway only checks the form"
     )
