@@ -3,15 +3,22 @@
 The server must run the lifespan; its own drain ends requests, ours ends tasks. `dispatcher serve` does both.
 """
 
+import logging
 import os
 
 from dispatcher.app import build, open_configured
+from dispatcher.app.options import callback_problems
 from dispatcher.auth.secret import check_secret
 from dispatcher.launch.logs import configure_logs
-from dispatcher.settings import load, read_secrets, require_production
+from dispatcher.settings import SettingsError, load, read_secrets, require_production
 
 _loaded = load(os.environ)
 _secrets = read_secrets(_loaded.environ)
 require_production(_secrets, check_secret)
 configure_logs(_loaded.settings.log.level, _loaded.settings.log.format)
+_unreached = callback_problems(_loaded.settings)
+if _unreached and _loaded.env == "production":
+    raise SettingsError(_unreached)
+for _problem in _unreached:
+    logging.getLogger(__name__).warning(_problem)
 app = build(_loaded.settings, _secrets, open_configured(_loaded.settings, _secrets.redis_url)).asgi

@@ -129,7 +129,7 @@ def _forwarder(
         transport,
         open_key=sealer.open,
         callback_token=callbacks.make,
-        public_url=options.public_url(settings),
+        callback_url=options.callback_url(settings),
         result_max_bytes=settings.urls.max_response,
         clock=clock,
     )

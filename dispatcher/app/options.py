@@ -1,12 +1,16 @@
 """From settings to the plain options of the parts."""
 
-from dispatcher.dialects.native.options import NativeOptions
+from ipaddress import ip_address
+
+from dispatcher.dialects.native.options import TASK_PATH, NativeOptions
 from dispatcher.forward import UrlPolicy
 from dispatcher.launch import Options as LaunchOptions
 from dispatcher.service.dispatch import DispatchOptions
 from dispatcher.settings import Settings
 from dispatcher.store import StoreOptions
 from dispatcher.web.rates import Rates
+
+REAP_GAP_LEAST_MS = 3_000  # ticks come once a second: a late one is not yet a gap
 
 
 def store_options(settings: Settings) -> StoreOptions:
@@ -16,7 +20,7 @@ def store_options(settings: Settings) -> StoreOptions:
         probe_every_ms=servers.probe_every,
         lease_ms=dispatch.lease,
         accepted_lease_ms=dispatch.accepted_lease,
-        reap_gap_ms=dispatch.lease // 2,
+        reap_gap_ms=max(REAP_GAP_LEAST_MS, dispatch.lease // 2),
         losses_max=dispatch.losses,
         eject_after=servers.eject_after,
         eject_base_ms=servers.eject_base,
@@ -80,7 +84,30 @@ def launch_options(settings: Settings) -> LaunchOptions:
 
 
 def public_url(settings: Settings) -> str:
-    """How GPU servers reach this gateway."""
+    """How GPU servers reach this gateway, without a slash at the end."""
     server = settings.server
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104 - compared only
-    return server.public_url or f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
+    host = server.host
+    if _everywhere(host):
+        host = "::1" if ":" in host else "127.0.0.1"
+    return server.public_url.rstrip("/") or f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
+
+
+def callback_url(settings: Settings) -> str:
+    """Where GPU servers report on a task, with `{id}` for the id of the task."""
+    return public_url(settings) + TASK_PATH
+
+
+def callback_problems(settings: Settings) -> list[str]:
+    """Why reports of GPU servers on other machines would be lost; empty when they would arrive."""
+    server = settings.server
+    if server.public_url or not _everywhere(server.host):
+        return []
+    needed = f"needed with server.host {server.host}: it is how GPU servers reach this gateway"
+    return [f"server.public_url: {needed}; without it they are told {public_url(settings)}"]
+
+
+def _everywhere(host: str) -> bool:
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:  # a name
+        return False

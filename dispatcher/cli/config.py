@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from dispatcher.app.options import callback_problems
 from dispatcher.cli.failures import warn
 from dispatcher.settings import Secrets, SettingsError, load, read_secrets
 
@@ -16,7 +17,9 @@ def check(config: Path | None, env: str | None) -> None:
     problems: dict[str, None] = {}  # an ordered set
     for name in loaded.environments:
         try:
-            load(os.environ, config=config, env=name)
+            overlaid = load(os.environ, config=config, env=name)
+            if name == "production":
+                warn(callback_problems(overlaid.settings))
         except SettingsError as error:
             problems.update(dict.fromkeys(error.problems))
     if problems:

@@ -13,7 +13,7 @@ import typer
 
 from dispatcher.app import Gateway, build, open_configured, store_of
 from dispatcher.app.build import make_tokens, our_version
-from dispatcher.app.options import public_url
+from dispatcher.app.options import callback_problems, public_url
 from dispatcher.cli.failures import Failure, warn
 from dispatcher.cli.serving import on_port, run_gateway
 from dispatcher.dev.banner import banner
@@ -60,6 +60,7 @@ def _for_one_person(loaded: Loaded) -> Settings:
     server = loaded.settings.server
     if server.host not in LOOPBACK:
         warn([f"development mode on {server.host}: others can reach it; its secret is in the state directory only"])
+    warn(callback_problems(loaded.settings))
     try:
         port = free_port(server.host, server.port)
     except PortInUse as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from dispatcher.app import build, open_configured
+from dispatcher.app.options import callback_problems
 from dispatcher.auth.secret import check_secret
 from dispatcher.cli.failures import Failure, warn
 from dispatcher.cli.serving import on_port, run_gateway
@@ -22,7 +23,10 @@ def run_serve(*, config: Path | None, env: str | None, host: str | None, port: i
     loaded = load(os.environ, config=config, env=env, flags=flags)
     secrets = read_secrets(loaded.environ)
     require_production(secrets, check_secret)
-    warn(loaded.warnings)
+    unreached = callback_problems(loaded.settings)
+    if unreached and loaded.env == "production":
+        raise SettingsError(unreached)
+    warn([*loaded.warnings, *unreached])
     configure_logs(loaded.settings.log.level, loaded.settings.log.format)
     server = loaded.settings.server
     try:

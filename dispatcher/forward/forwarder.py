@@ -23,7 +23,8 @@ class HttpForwarder:
     """Implements `service.ports.Forwarder` over a `Transport`.
 
     `open_key(server_id, sealed)` opens a sealed API key (ValueError when it cannot), `callback_token(task_id, fence,
-    nonce)` makes the token of an attempt; `public_url` is where servers reach this gateway.
+    nonce)` makes the token of an attempt; `callback_url` is where servers report on a task, with `{id}`
+    for the id of the task.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class HttpForwarder:
         *,
         open_key: Callable[[str, bytes], str],
         callback_token: Callable[[str, int, str], str],
-        public_url: str,
+        callback_url: str,
         result_max_bytes: int = 8 * 1024 * 1024,
         clock: Clock | None = None,
         entropy: Callable[[int], bytes] = secrets.token_bytes,
@@ -40,7 +41,7 @@ class HttpForwarder:
         self._transport = transport
         self._open_key = open_key
         self._callback_token = callback_token
-        self._public_url = public_url.rstrip("/")
+        self._callback_url = callback_url
         self._result_max_bytes = result_max_bytes
         self._clock = clock or SystemClock()
         self._entropy = entropy
@@ -57,7 +58,7 @@ class HttpForwarder:
         headers = predict_headers(
             grant,
             spec,
-            callback_url=f"{self._public_url}/api/task/{grant.task_id}",
+            callback_url=self._callback_url.replace("{id}", grant.task_id),
             callback_token=self._callback_token(grant.task_id, grant.fence, grant.nonce),
             remaining_ms=remaining_ms,
             entropy=self._entropy,

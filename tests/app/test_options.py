@@ -1,5 +1,7 @@
 """Defaults of the configuration are the defaults of the parts."""
 
+import pytest
+
 from dispatcher.app import options
 from dispatcher.dialects.native.options import NativeOptions
 from dispatcher.launch import Options as LaunchOptions
@@ -27,3 +29,28 @@ def test_servers_reach_a_gateway_by_its_public_url_or_its_own_address() -> None:
     assert url() == "http://127.0.0.1:8787"
     assert url(host="::", port=1) == "http://[::1]:1"
     assert url(host="10.0.0.1", public_url="https://gw.example.com") == "https://gw.example.com"
+    callback = options.callback_url(Settings.model_validate({"server": {"public_url": "https://gw.example.com/"}}))
+    assert callback == "https://gw.example.com/api/task/{id}"
+
+
+@pytest.mark.parametrize(
+    ("server", "lost"),
+    [
+        ({"host": "0.0.0.0"}, True),  # noqa: S104
+        ({"host": "::"}, True),
+        ({"host": "0:0:0:0:0:0:0:0"}, True),
+        ({"host": "0.0.0.0", "public_url": "http://gw:8787"}, False),  # noqa: S104
+        ({"host": "10.0.0.1"}, False),
+        ({"host": "gateway.internal"}, False),
+        ({}, False),
+    ],
+)
+def test_an_address_for_all_says_nothing_about_how_servers_reach_it(server: dict[str, str], lost: bool) -> None:
+    problems = options.callback_problems(Settings.model_validate({"server": server}))
+    assert [problem.startswith("server.public_url: needed") for problem in problems] == [True] * lost
+
+
+@pytest.mark.parametrize(("lease", "gap_ms"), [("2s", 3_000), ("6s", 3_000), ("15s", 7_500)])
+def test_a_late_tick_is_not_a_gap_however_short_the_lease(lease: str, gap_ms: int) -> None:
+    settings = Settings.model_validate({"dispatch": {"lease": lease}})
+    assert options.store_options(settings).reap_gap_ms == gap_ms

@@ -11,6 +11,7 @@ def test_the_shipped_file_is_good(invoke: Invoke, here: Path) -> None:
     (here / CONFIG_FILE).write_text((ROOT / CONFIG_FILE).read_text())
     result = invoke("config", "check")
     assert (result.exit_code, result.stdout) == (0, "the configuration is good (overlays: production)\n")
+    assert "server.public_url: needed with server.host 0.0.0.0" in result.stderr, "production will want to know"
 
 
 def test_what_is_wrong_is_told_on_stderr_with_exit_code_2(invoke: Invoke, here: Path) -> None:
@@ -35,9 +36,9 @@ def test_an_unknown_variable_is_a_warning(invoke: Invoke) -> None:
 
 def test_show_prints_a_file_that_loads_to_the_same(invoke: Invoke, here: Path) -> None:
     (here / CONFIG_FILE).write_text((ROOT / CONFIG_FILE).read_text())
-    shown = invoke("config", "show", "--env", "production", DISPATCHER_DISPATCH__LEASE="1500ms").stdout
+    shown = invoke("config", "show", "--env", "production", DISPATCHER_DISPATCH__LEASE="2500ms").stdout
     (here / CONFIG_FILE).write_text(shown)
-    expected = load({"DISPATCHER_DISPATCH__LEASE": "1500ms"}, config=ROOT / CONFIG_FILE, env="production")
+    expected = load({"DISPATCHER_DISPATCH__LEASE": "2500ms"}, config=ROOT / CONFIG_FILE, env="production")
     assert load({}, directory=here).settings == expected.settings
 
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from dispatcher.settings import CONFIG_FILE
 from dispatcher.store.engine import open_engine
 from tests.cli.conftest import Invoke
 from tests.support.program import SECRET, Program
@@ -39,6 +40,25 @@ def test_what_is_missing_or_weak_is_one_line_and_exit_code_2(
     assert len(result.stderr.splitlines()) == 1
     assert problem in result.stderr
     assert SECRET not in result.stderr
+
+
+EVERYWHERE = {"DISPATCHER_REDIS_URL": REDIS, "DISPATCHER_JWT_SECRET": SECRET, "DISPATCHER_SERVER__HOST": "0.0.0.0"}  # noqa: S104
+
+
+def test_production_on_all_addresses_wants_the_one_that_servers_report_to(invoke: Invoke, here: Path) -> None:
+    """Else every answer of a server that accepted a task goes to that server's own machine."""
+    (here / CONFIG_FILE).write_text("[env.production.server]\nport = 1\n")
+    refused = invoke("serve", "--env", "production", **EVERYWHERE)
+    assert (refused.exit_code, len(refused.stderr.splitlines())) == (2, 1)
+    assert "dispatcher: server.public_url: needed with server.host 0.0.0.0" in refused.stderr
+    told = invoke("serve", "--env", "production", **EVERYWHERE, DISPATCHER_SERVER__PUBLIC_URL="http://gw:8787")
+    assert (told.exit_code, "public_url" in told.stderr) == (1, False), "it goes on to the store"
+
+
+def test_elsewhere_it_is_a_warning(invoke: Invoke) -> None:
+    result = invoke("serve", **EVERYWHERE)
+    assert "dispatcher: warning: server.public_url: needed with server.host 0.0.0.0" in result.stderr
+    assert "DISPATCHER_REDIS_URL: The store cannot be reached" in result.stderr
 
 
 def test_a_store_out_of_reach_is_told(invoke: Invoke) -> None:

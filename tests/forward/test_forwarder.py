@@ -43,7 +43,7 @@ def forwarder(transport: Transport, **options: Any) -> HttpForwarder:
         transport,
         open_key=open_key,
         callback_token=lambda task_id, fence, nonce: f"cb_{task_id}.{fence}.{nonce}",
-        public_url="http://127.0.0.1:8787/",
+        callback_url="http://127.0.0.1:8787/api/task/{id}",
         **options,
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 ORIGIN = "native"
+TASK_PATH = "/api/task/{id}"
 DAY_MS = 86_400_000
 
 

@@ -7,6 +7,7 @@ from dispatcher.dialects.native.answers import (
     TaskMessage,
     UpdatedAnswer,
 )
+from dispatcher.dialects.native.options import TASK_PATH
 from dispatcher.dialects.native.requests import CreateTask, UpdateTask
 from dispatcher.dialects.native.task_routes import TaskRoutes
 from dispatcher.dialects.native.wire_tasks import STATES
@@ -90,12 +91,12 @@ def task_operations(routes: TaskRoutes) -> list[Operation]:
             example=Example({"tasks": [_TASK], "total": 1, "limit": 100, "offset": 0}),
         ),
         Operation(
-            "getTask", "GET", "/api/task/{id}", TAG, "Get Task Status", ANYBODY, Rate.DEFAULT, routes.get,
+            "getTask", "GET", TASK_PATH, TAG, "Get Task Status", ANYBODY, Rate.DEFAULT, routes.get,
             answer=TaskAnswer, parameters=(_WAIT,), errors=(e.NotFound,), counts_itself=True,
             example=Example(_TASK, path=_PATH),
         ),
         Operation(
-            "updateTask", "PUT", "/api/task/{id}", TAG, "Update Task", REPORTERS, Rate.REPORT, routes.update,
+            "updateTask", "PUT", TASK_PATH, TAG, "Update Task", REPORTERS, Rate.REPORT, routes.update,
             answer=UpdatedAnswer, request=UpdateTask, parameters=(_ATTEMPT,),
             errors=(
                 *_BODY_ERRORS, e.Forbidden, e.NotFound, e.IllegalState, e.StaleAttempt, e.ConflictingResult,
@@ -110,7 +111,7 @@ def task_operations(routes: TaskRoutes) -> list[Operation]:
             ),
         ),
         Operation(
-            "deleteTask", "DELETE", "/api/task/{id}", TAG, "Delete Task", CLIENTS, Rate.DEFAULT, routes.delete,
+            "deleteTask", "DELETE", TASK_PATH, TAG, "Delete Task", CLIENTS, Rate.DEFAULT, routes.delete,
             answer=TaskMessage, errors=(e.Forbidden, e.NotFound, e.IllegalState),
             example=Example({"message": "Task deleted", "taskId": "task_abc123"}, path=_PATH),
         ),
