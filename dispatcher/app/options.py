@@ -108,6 +108,6 @@ def callback_problems(settings: Settings) -> list[str]:
 
 def _everywhere(host: str) -> bool:
     try:
-        return ip_address(host).is_unspecified
+        return not host or ip_address(host).is_unspecified
     except ValueError:  # a name
         return False

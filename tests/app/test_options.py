@@ -38,6 +38,7 @@ def test_servers_reach_a_gateway_by_its_public_url_or_its_own_address() -> None:
     [
         ({"host": "0.0.0.0"}, True),  # noqa: S104
         ({"host": "::"}, True),
+        ({"host": ""}, True),
         ({"host": "0:0:0:0:0:0:0:0"}, True),
         ({"host": "0.0.0.0", "public_url": "http://gw:8787"}, False),  # noqa: S104
         ({"host": "10.0.0.1"}, False),
