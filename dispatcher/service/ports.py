@@ -157,7 +157,7 @@ class TaskStore(Protocol):
         attempt's time-out. Answers those that are lost (stale): whose calls must be given up."""
         ...
 
-    async def cancel(self, task_id: str, *, origin: str, owner: Owner | None, by: str) -> Cancelled:
+    async def cancel(self, task_id: str, *, origin: str, owner: Owner | None) -> Cancelled:
         """End a task as CANCELLED; its slot stays until the server is known to have stopped.
 
         `owner` None = an admin. Raises NotFound (also for other owners'), IllegalState when it ended otherwise.

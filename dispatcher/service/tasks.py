@@ -97,7 +97,7 @@ class Tasks:
         """End a task as CANCELLED and ask its server to stop, best-effort. Raises NotFound, IllegalState."""
         if not is_id(task_id):
             raise _not_found(task_id)
-        cancelled = await self._tasks.cancel(task_id, origin=origin, owner=_owner(principal), by=principal.rate_key)
+        cancelled = await self._tasks.cancel(task_id, origin=origin, owner=_owner(principal))
         self._waits.ended(task_id)
         if cancelled.server_id is not None and not cancelled.already:
             self._background.spawn(self._stop(task_id, cancelled.server_id, cancelled.fence))

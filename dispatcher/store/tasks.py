@@ -247,7 +247,7 @@ class RedisTasks(TaskReads):
         reply = await self._run.call("renew", *flat, gateway=gateway, lease_ms=lease_ms)
         return frozenset(held[int(place)] for place in reply.values)
 
-    async def cancel(self, task_id: str, *, origin: str, owner: Owner | None, by: str) -> Cancelled:
+    async def cancel(self, task_id: str, *, origin: str, owner: Owner | None) -> Cancelled:
         reply = await self._run.call("cancel_task", task_id=task_id, origin=origin, **_who(owner))
         self._owned(reply, task_id, "cancelled")
         if reply.tag == "already":

@@ -236,7 +236,7 @@ class StoreModel(RuleBasedStateMachine):
     @rule(task=tasks)
     def cancel(self, task: int) -> None:
         task_id = self.task_id(task)
-        self.do(lambda store: store.tasks.cancel(task_id, origin=ORIGIN, owner=None, by="x"))
+        self.do(lambda store: store.tasks.cancel(task_id, origin=ORIGIN, owner=None))
 
     @precondition(_has_tasks)
     @rule(task=tasks, waits=st.sampled_from([None, 4_000]))

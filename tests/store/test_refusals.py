@@ -42,7 +42,7 @@ class Scene:
                 await world.end(self.grants[name], done())
             if name == "failed":
                 await world.end(self.grants[name], Outcome(Verdict.FAILED, code="X", text="no"))
-        await self.store.tasks.cancel("cancelled", origin=ORIGIN, owner=OWNER, by="ann")
+        await self.store.tasks.cancel("cancelled", origin=ORIGIN, owner=OWNER)
         await self.store.tasks.free_slot("cancelled", "s1", 1)
         await self.store.tasks.create(new_task("keyed"), gateway=GATEWAY, key=IdempotencyKey("k", "d"))
         await world.given_task("waiting", capabilities=["gpu"])

@@ -95,7 +95,7 @@ class MemoryTasks:
             return True
         return not row.ended  # a late report could still save it
 
-    async def cancel(self, task_id: str, *, origin: str, owner: Owner | None, by: str) -> Cancelled:
+    async def cancel(self, task_id: str, *, origin: str, owner: Owner | None) -> Cancelled:
         s, row = self._s, self._owned(task_id, origin, owner)
         if row.ended and row.state is not TaskState.CANCELLED:
             raise IllegalState(f"Task is {row.state}")

@@ -12,7 +12,7 @@ from tests.store.world import ORIGIN, OWNER, World, done
 
 
 async def cancel(world: World, task_id: str = "t1", owner: Owner | None = OWNER, origin: str = ORIGIN) -> Cancelled:
-    return await world.store.tasks.cancel(task_id, origin=origin, owner=owner, by="ann")
+    return await world.store.tasks.cancel(task_id, origin=origin, owner=owner)
 
 
 async def test_a_queued_task_is_gone_at_once(world: World) -> None:

@@ -16,7 +16,7 @@ async def fault(world: World, server_id: str, times: int = 3, verdict: Verdict =
         grant = await give(world, server_id)
         await world.end(grant, verdict, retry_delay_ms=3_000_000)
         if verdict is Verdict.NOT_SENT:
-            await world.store.tasks.cancel(grant.task_id, origin="native", owner=None, by="x")
+            await world.store.tasks.cancel(grant.task_id, origin="native", owner=None)
 
 
 async def ejected_ms(world: World, server_id: str) -> int:
@@ -80,7 +80,7 @@ async def test_five_bare_busy_answers_are_one_fault(world: World) -> None:
         assert await ejected_ms(world, "s1") == 0
         grant = await give(world, "s1")
         await world.end(grant, Verdict.BUSY)
-        await world.store.tasks.cancel(grant.task_id, origin="native", owner=None, by="x")
+        await world.store.tasks.cancel(grant.task_id, origin="native", owner=None)
         await world.later(1_000)
     assert await ejected_ms(world, "s1") == 9_000
 
@@ -91,7 +91,7 @@ async def test_busy_answers_with_a_time_are_good_manners(world: World) -> None:
     for _ in range(6):
         grant = await give(world, "s1")
         await world.end(grant, Outcome(Verdict.BUSY, rest_ms=1_000))
-        await world.store.tasks.cancel(grant.task_id, origin="native", owner=None, by="x")
+        await world.store.tasks.cancel(grant.task_id, origin="native", owner=None)
         await world.later(1_000)
     assert await ejected_ms(world, "s1") == 0
 

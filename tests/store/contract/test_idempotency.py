@@ -37,7 +37,7 @@ async def test_keys_are_per_owner(world: World, owner: Owner) -> None:
 
 async def test_a_deleted_task_frees_its_key(world: World) -> None:
     await world.store.tasks.create(new_task("t1"), gateway=GATEWAY, key=KEY)
-    await world.store.tasks.cancel("t1", origin=ORIGIN, owner=None, by="x")
+    await world.store.tasks.cancel("t1", origin=ORIGIN, owner=None)
     await world.store.tasks.delete("t1", origin=ORIGIN, owner=None)
     assert (await world.store.tasks.create(new_task("t2"), gateway=GATEWAY, key=KEY)).task_id == "t2"
 

@@ -123,7 +123,7 @@ async def test_a_second_failure_of_a_written_off_attempt_counts_nothing(world: W
 @pytest.mark.parametrize("slot_free", [True, False])
 async def test_a_cancelled_task_stays_cancelled_and_frees_its_slot(world: World, slot_free: bool) -> None:
     grant = await started(world)
-    await world.store.tasks.cancel("t1", origin=ORIGIN, owner=None, by="ann")
+    await world.store.tasks.cancel("t1", origin=ORIGIN, owner=None)
     assert await world.active("s1") == 1
     error = await refused(world, AlreadyEnded, by(grant), Outcome(Verdict.COMPLETED, slot_free=slot_free))
     assert error.code == "CANCELLED"

@@ -58,7 +58,7 @@ async def test_renewal_names_the_lost_ones(world: World) -> None:
 async def test_the_slot_of_a_cancelled_task_is_renewed_up_to_the_time_out(world: World) -> None:
     await world.given_server("s1")
     grant = await world.running("t1", "s1", timeout_ms=20_000)
-    await world.store.tasks.cancel("t1", origin=ORIGIN, owner=None, by="ann")
+    await world.store.tasks.cancel("t1", origin=ORIGIN, owner=None)
     await world.later(14_000)
     assert await world.store.tasks.renew([held(grant)], gateway=GATEWAY, lease_ms=LEASE_MS) == frozenset()
     await world.later(5_999)

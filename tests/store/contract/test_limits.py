@@ -83,7 +83,7 @@ async def test_a_full_queue_refuses_until_something_ends(open_world: OpenWorld, 
     assert await world.store.stats.totals(ORIGIN, None) == Counts(created=2)
     if refusal is QuotaExceeded:
         await world.given_task("other", owner=Owner("other", "x"), capabilities=["c0"])
-    await world.store.tasks.cancel("t0", origin=ORIGIN, owner=None, by="x")
+    await world.store.tasks.cancel("t0", origin=ORIGIN, owner=None)
     await world.given_task("t2", capabilities=["c2"])
 
 
@@ -106,7 +106,7 @@ async def test_refusals_come_in_their_order(open_world: OpenWorld) -> None:
     assert await refused(None, IdempotencyKey("k", "d"), mine) is None
     assert await refused(None, IdempotencyKey("new", "d"), mine) is QuotaExceeded
     assert await refused(None, None, other) is Unavailable
-    await world.store.tasks.cancel("t1", origin=ORIGIN, owner=None, by="x")
+    await world.store.tasks.cancel("t1", origin=ORIGIN, owner=None)
     assert await refused(None, None, mine) is Invalid
 
 
@@ -116,6 +116,6 @@ async def test_a_refused_key_can_be_used_again(open_world: OpenWorld) -> None:
     key = IdempotencyKey("k", "d")
     with pytest.raises(QuotaExceeded):
         await world.store.tasks.create(new_task("t2"), gateway=GATEWAY, key=key)
-    await world.store.tasks.cancel("t1", origin=ORIGIN, owner=None, by="x")
+    await world.store.tasks.cancel("t1", origin=ORIGIN, owner=None)
     created: Created = await world.store.tasks.create(new_task("t3"), gateway=GATEWAY, key=key)
     assert (created.task_id, created.replayed) == ("t3", False)

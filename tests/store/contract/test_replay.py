@@ -106,7 +106,7 @@ REPEATABLE: dict[str, Call] = {
     "accept": lambda w, g: w.store.tasks.accept("runs", by(g), lease_ms=30_000),
     "progress": lambda w, g: w.store.tasks.progress("runs", by(g), 30.0),
     "renew": lambda w, g: w.store.tasks.renew([held(g)], gateway=GATEWAY, lease_ms=LEASE_MS),
-    "cancel": lambda w, g: w.store.tasks.cancel("runs", origin=ORIGIN, owner=OWNER, by="ann"),
+    "cancel": lambda w, g: w.store.tasks.cancel("runs", origin=ORIGIN, owner=OWNER),
     "free_slot": lambda w, g: w.store.tasks.free_slot("stopped", "s1", 1),
     "retry": lambda w, g: w.store.tasks.retry("failed", origin=ORIGIN, owner=OWNER, waiting_ms=None),
     "delete": lambda w, g: w.store.tasks.delete("failed", origin=ORIGIN, owner=OWNER),
@@ -132,7 +132,7 @@ async def test_any_call_may_be_repeated(world: World, name: str) -> None:
     await world.given_server("s1", max_concurrent=9)
     grant = await world.running("runs", "s1")
     await world.running("stopped", "s1")
-    await world.store.tasks.cancel("stopped", origin=ORIGIN, owner=None, by="x")
+    await world.store.tasks.cancel("stopped", origin=ORIGIN, owner=None)
     await world.end(await world.running("failed", "s1"), Verdict.FAILED)
     await world.end(await world.running("retry", "s1"), Verdict.FAILURE, retry_delay_ms=0)
     await world.advance(400)

@@ -76,7 +76,7 @@ async def test_only_failed_and_timed_out_tasks_can_be_retried(world: World, stat
     await world.given_server("s1")
     await world.given_task("t1")
     if state is TaskState.CANCELLED:
-        await world.store.tasks.cancel("t1", origin=ORIGIN, owner=OWNER, by="ann")
+        await world.store.tasks.cancel("t1", origin=ORIGIN, owner=OWNER)
     elif state is not TaskState.PENDING:
         grant = await world.start("t1", "s1")
         if state is TaskState.COMPLETED:

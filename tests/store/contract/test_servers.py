@@ -121,7 +121,7 @@ async def test_the_work_of_an_unregistered_server_goes_back_uncounted(world: Wor
     await world.given_server("s1")
     await world.running("t1", "s1")
     cancelled = await world.running("t2", "s1")
-    await world.store.tasks.cancel("t2", origin=ORIGIN, owner=None, by="ann")
+    await world.store.tasks.cancel("t2", origin=ORIGIN, owner=None)
     await world.store.servers.remove("s1")
     task = await world.task("t1")
     assert (task.state, task.losses, task.failures) == (TaskState.PENDING, 0, 0)
@@ -233,7 +233,7 @@ async def test_a_listed_task_that_has_ended_keeps_its_slot(world: World) -> None
     await world.given_server("s1", max_concurrent=1)
     grant = await world.running("t1", "s1")
     await world.store.tasks.accept("t1", by(grant), lease_ms=30_000)
-    await world.store.tasks.cancel("t1", origin="native", owner=None, by="x")
+    await world.store.tasks.cancel("t1", origin="native", owner=None)
     for _ in range(3):
         await world.later(20_000)
         await world.beat("s1", running=["t1"])

@@ -35,9 +35,9 @@ async def some_of_everything(world: World) -> None:
     await world.end(await world.running("lost", "s1"), Verdict.LOST)
     await world.running("runs", "s1")
     await world.running("stop", "s2")
-    await world.store.tasks.cancel("stop", origin=ORIGIN, owner=None, by="x")
+    await world.store.tasks.cancel("stop", origin=ORIGIN, owner=None)
     await world.given_task("never", owner=Owner("acme", "bob"))
-    await world.store.tasks.cancel("never", origin=ORIGIN, owner=None, by="x")
+    await world.store.tasks.cancel("never", origin=ORIGIN, owner=None)
     await world.given_task("late", deadline_ms=world.now + 1_000)
     await world.later(1_000)
     await world.given_task("waits", capabilities=["tpu"])
@@ -128,7 +128,7 @@ async def test_a_time_out_and_a_poisoned_task_have_no_duration(world: World) -> 
 
 async def test_deleting_a_task_leaves_the_counts(world: World) -> None:
     await world.given_task("t1")
-    await world.store.tasks.cancel("t1", origin=ORIGIN, owner=None, by="x")
+    await world.store.tasks.cancel("t1", origin=ORIGIN, owner=None)
     await world.store.tasks.delete("t1", origin=ORIGIN, owner=None)
     assert await conserved(world) == Counts(created=1, cancelled=1)
 
