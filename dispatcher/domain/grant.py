@@ -21,8 +21,8 @@ class FreeServer:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Free servers of a lane. `complete` says that they are all of them (up to 64 fitting servers), else the
-    16 least loaded; in the first case a fitting server that is missing has no free slot.
+    """Free servers of a lane: all of them (`complete`; always so up to 64 fitting servers), else the 16 least loaded.
+    In the first case a fitting server that is missing has no free slot.
     """
 
     free: tuple[FreeServer, ...]

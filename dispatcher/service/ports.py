@@ -275,6 +275,10 @@ class StatsStore(Protocol):
 
     async def server_totals(self, server_id: str) -> Counts: ...
 
+    async def busiest(self, date: str, limit: int) -> list[str]:
+        """The servers on which most tasks completed or failed that day, most first; ties by id, last first."""
+        ...
+
     async def servers_day(self, date: str, server_ids: Sequence[str]) -> dict[str, Counts]:
         """That day's counts per server (`none` may be among the ids), in one round trip."""
         ...

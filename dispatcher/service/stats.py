@@ -45,15 +45,15 @@ class Stats:
     async def day(self, principal: Principal, origin: str, date: str) -> DaySummary:
         """One day with its 24 hours, the queue, and the servers that did most."""
         owner = _scope(principal)
-        ids = [server.id for server in await self._servers.all()]
-        day, waiting, by_server = await asyncio.gather(
+        registry, day, waiting, busiest = await asyncio.gather(
+            self._servers.snapshot(),
             self._stats.day(origin, owner, date),
             self._stats.waiting(origin, owner, None if date == self.today() else date),
-            self._stats.servers_day(date, [*ids, NO_SERVER]),
+            self._stats.busiest(date, TOP_SERVERS),
         )
-        busiest = sorted(ids, key=lambda server_id: processed(by_server.get(server_id, Counts())), reverse=True)
-        top = [(server_id, by_server.get(server_id, Counts())) for server_id in busiest[:TOP_SERVERS]]
-        return DaySummary(day, waiting, len(ids), top, by_server.get(NO_SERVER, Counts()))
+        by_server = await self._stats.servers_day(date, [*busiest, NO_SERVER])
+        top = [(server_id, by_server.get(server_id, Counts())) for server_id in busiest]
+        return DaySummary(day, waiting, len(registry.servers), top, by_server.get(NO_SERVER, Counts()))
 
     async def hours(self, principal: Principal, origin: str, date: str) -> DayStats:
         """One day by the hour."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -15,9 +15,10 @@ def _keepalive(url: str) -> dict[str, Any]:
 
 def connect(url: str, *, max_connections: int = 64) -> Redis:
     """A client for a `redis://`, `rediss://` or `unix://` URL. Connects when first used."""
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
         max_connections=max_connections,
+        timeout=TIMEOUT_S,  # for a free connection: callers queue instead of failing
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
         **_keepalive(url),
@@ -25,6 +26,7 @@ def connect(url: str, *, max_connections: int = 64) -> Redis:
         decode_responses=False,
         health_check_interval=0,
     )
+    return Redis.from_pool(pool)
 
 
 def connect_blocking(url: str) -> Redis:

@@ -12,11 +12,11 @@ from dispatcher.domain.errors import RateState, Unavailable
 from dispatcher.domain.event import FleetEvent, InboxMessage
 from dispatcher.service.ports import RateRule
 from dispatcher.store.rates import limited, rate_state
+from dispatcher.store.reach import GONE, reachable
 from dispatcher.store.runner import Runner
 
 _LIVES_MS = 3_000
 _BLOCK_MS = 2_000
-_GONE = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError)
 _READ = ("appendonly", "appendfsync", "maxmemory-policy")
 
 
@@ -62,7 +62,7 @@ class RedisCoordination:
                     for entry, raw in answer[0][1] if answer else ():
                         last = entry.decode()
                         yield last, {k.decode(): v.decode("utf-8", "replace") for k, v in raw.items()}
-            except _GONE:
+            except GONE:
                 _end_if_cancelled()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
@@ -74,10 +74,14 @@ class RedisCoordination:
         try:
             async with asyncio.timeout(1.0):
                 await self._run.client.ping()
-        except (TimeoutError, *_GONE) as error:
+        except (TimeoutError, *GONE) as error:
             raise Unavailable("The store cannot be reached") from error
 
     async def durability(self) -> dict[str, str]:
+        with reachable():
+            return await self._durability()
+
+    async def _durability(self) -> dict[str, str]:
         found: dict[str, str] = {}
         with contextlib.suppress(redis.exceptions.ResponseError):  # not every engine tells
             info = await self._run.client.info("server")

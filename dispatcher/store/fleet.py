@@ -7,9 +7,11 @@ from dispatcher.domain.lane import Demand, Offer, fits
 from dispatcher.domain.registry import Registry
 from dispatcher.domain.server import Server
 from dispatcher.store import codec
+from dispatcher.store.reach import reachable
 from dispatcher.store.runner import Runner
 
 DEFAULT_ALGORITHM = "round-robin"
+KNOWN_LANES = 4_096  # remembered by a gateway: clients can ask for anything
 
 
 class Fleet:
@@ -27,6 +29,8 @@ class Fleet:
         lane = demand.lane
         if lane not in self._demands:
             self._demands[lane] = demand
+            while len(self._demands) > KNOWN_LANES:  # the oldest goes; it is fetched again when it is met
+                del self._demands[next(iter(self._demands))]
         return lane
 
     async def snapshot(self) -> Registry:
@@ -41,7 +45,8 @@ class Fleet:
         """Fetch the demands of lanes that other gateways defined."""
         missing = sorted(lanes - self._demands.keys())
         if missing:
-            specs: list[Any] = await self._run.client.hmget(self._run.root + "lanes", missing)
+            with reachable():
+                specs: list[Any] = await self._run.client.hmget(self._run.root + "lanes", missing)
             for lane, spec in zip(missing, specs, strict=True):
                 if spec is not None:
                     self._demands[lane] = Demand.from_json(spec.decode())
@@ -66,7 +71,8 @@ class Fleet:
         pipeline = self._run.client.pipeline(transaction=True)
         pipeline.hget(self._run.root + "reg", "matching")
         pipeline.hgetall(self._run.root + table)
-        epoch, found = await pipeline.execute()
+        with reachable():
+            epoch, found = await pipeline.execute()
         return (epoch or b"0").decode(), {k.decode(): v for k, v in found.items()}
 
     async def _refresh(self) -> None:

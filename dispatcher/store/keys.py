@@ -46,11 +46,13 @@ KEYS: dict[str, str] = {
     "idem:<origin>:<tenant>:<sub>:<key>": "hash: task and digest of an Idempotency-Key, a day",
     "rl:<rule>:<principal>:<window>": "string: calls in a fixed minute",
     "st:<scope>:<day>": "hash: hour:counter of a UTC day; scope o:<origin>, p:<origin>:<tenant>:<sub>, s:<server>",
+    "busy:<day>": "sorted set: servers by tasks that ended on them as completed or failed",
     "sum:<scope>": "hash: the same counters since ever",
     "ev": "stream: the fleet's events",
     "gw": "sorted set: living gateways, by the ms their presence ends",
     "inbox:<gateway>": "stream: messages to a gateway",
     "last_tick": "string: ms of the last tick",
+    "graced": "hash: server:task:fence:rank -> the lease's end that an outage gave it",
     "no_reap_until": "string: ms until which no lease is reaped after an outage",
 }
 

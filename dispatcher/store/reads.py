@@ -10,6 +10,7 @@ from dispatcher.domain.transitions import TaskState
 from dispatcher.service.ports import RateRule, TaskQuery
 from dispatcher.store import codec
 from dispatcher.store.rates import limited, rate_state
+from dispatcher.store.reach import reachable
 from dispatcher.store.runner import Runner
 
 
@@ -47,7 +48,8 @@ class TaskReads:
             pipeline.zcard(index)
         for index in indexes:
             pipeline.zrevrange(index, 0, query.offset + query.limit - 1, withscores=True)
-        answers = await pipeline.execute()
+        with reachable():
+            answers = await pipeline.execute()
         total = sum(answers[: len(indexes)])
         merged = sorted(((-score, task) for part in answers[len(indexes) :] for task, score in part))
         page = [task.decode() for _, task in merged[query.offset : query.offset + query.limit]]
@@ -58,7 +60,8 @@ class TaskReads:
         for task_id in ids:
             pipeline.execute_command("HGETALL", f"{self._run.root}t:{task_id}")
             pipeline.get(f"{self._run.root}spec:{task_id}")
-        answers = await pipeline.execute() if ids else []
+        with reachable():
+            answers = await pipeline.execute() if ids else []
         found = zip(ids, answers[::2], answers[1::2], strict=True)
         return [
             codec.task(
@@ -69,7 +72,8 @@ class TaskReads:
         ]
 
     async def updates(self, task_id: str, after_rev: int) -> tuple[list[TaskUpdate], bool]:
-        entries: Any = await self._run.client.xrange(f"{self._run.root}ev:{task_id}", min=f"({after_rev}-0")
+        with reachable():
+            entries: Any = await self._run.client.xrange(f"{self._run.root}ev:{task_id}", min=f"({after_rev}-0")
         found = []
         for entry, raw in entries:
             f = {k.decode(): v.decode() for k, v in raw.items()}

@@ -15,11 +15,10 @@ from redis.asyncio import Redis
 from dispatcher.domain.errors import Unavailable
 from dispatcher.store import keys, scripts
 from dispatcher.store.options import StoreOptions
+from dispatcher.store.reach import GONE, REFUSING
 
 PIPELINES = 4  # in flight at once; while all are busy, calls gather into larger batches
 BATCH = 128
-
-_LOST = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError, asyncio.TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ class Runner:
         for last in (False, True):
             try:
                 answers = await self._execute(batch)
-            except _LOST as lost:
+            except GONE as lost:
                 if last:
                     self._fail(batch, lost)
             except BaseException as error:
@@ -125,7 +124,7 @@ class Runner:
         for call, answer in zip(batch, answers, strict=True):
             if call.answer.done():
                 continue
-            if isinstance(answer, _REFUSED):
+            if isinstance(answer, (*GONE, *REFUSING)):
                 call.answer.set_exception(Unavailable("The store takes no writes now"))
             elif isinstance(answer, Exception):
                 call.answer.set_exception(answer)
@@ -139,12 +138,3 @@ class Runner:
                 unavailable = Unavailable("The store cannot be reached")
                 unavailable.__cause__ = error
                 call.answer.set_exception(unavailable)
-
-
-_REFUSED = (
-    redis.exceptions.OutOfMemoryError,
-    redis.exceptions.ReadOnlyError,
-    redis.exceptions.BusyLoadingError,
-    redis.exceptions.ConnectionError,
-    redis.exceptions.TimeoutError,
-)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from dispatcher.domain.errors import NotFound, Unavailable
-from dispatcher.domain.ids import new_claim_id
 from dispatcher.domain.registry import Registry
 from dispatcher.domain.server import NewServer, Server, ServerHealth
 from dispatcher.store import codec
@@ -74,7 +73,6 @@ class RedisServers:
             active="" if active is None else active,
             metrics=metrics,
             boot_id=boot_id or "",
-            op_id=new_claim_id(),  # tells a replay from a second heartbeat
             running_given="0" if running is None else "1",
         )
         _known(reply, server_id)

@@ -7,6 +7,7 @@ from typing import Any
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.stats import COUNT_FIELDS, Counts, DayStats
 from dispatcher.domain.transitions import TERMINAL, TaskState
+from dispatcher.store.reach import reachable
 from dispatcher.store.runner import Runner
 
 _DAY_MS = 86_400_000
@@ -47,7 +48,8 @@ class RedisStats:
         pipeline = self._run.client.pipeline(transaction=True)
         for state in _LIVE:
             pipeline.zcount(prefix + state, low, high)
-        return dict(zip(_LIVE, await pipeline.execute(), strict=True))
+        with reachable():
+            return dict(zip(_LIVE, await pipeline.execute(), strict=True))
 
     async def totals(self, origin: str, owner: Owner | None) -> Counts:
         return _counts(await self._hash(f"sum:{_scope(origin, owner)}"))
@@ -58,7 +60,8 @@ class RedisStats:
         pipeline.execute_command("HGETALL", f"{root}st:s:{server_id}:{day}")
         pipeline.execute_command("BITCOUNT", f"{root}up:{server_id}:{day}")
         pipeline.hget(f"{root}s:{server_id}", "registered")
-        raw, minutes, registered = await pipeline.execute()
+        with reachable():
+            raw, minutes, registered = await pipeline.execute()
         if registered is None:
             return _hours(raw, date), 0.0
         now_ms = (await self._run.call("time")).now_ms
@@ -70,16 +73,23 @@ class RedisStats:
     async def server_totals(self, server_id: str) -> Counts:
         return _counts(await self._hash(f"sum:s:{server_id}"))
 
+    async def busiest(self, date: str, limit: int) -> list[str]:
+        with reachable():
+            found: Any = await self._run.client.zrevrange(f"{self._run.root}busy:{_day_number(date)}", 0, limit - 1)
+        return [server_id.decode() for server_id in found]
+
     async def servers_day(self, date: str, server_ids: Sequence[str]) -> dict[str, Counts]:
         pipeline = self._run.client.pipeline(transaction=False)
         for server_id in server_ids:
             pipeline.execute_command("HGETALL", f"{self._run.root}st:s:{server_id}:{_day_number(date)}")
-        answers = await pipeline.execute() if server_ids else []
+        with reachable():
+            answers = await pipeline.execute() if server_ids else []
         return {
             server_id: sum(_hours(raw, date).hours, Counts())
             for server_id, raw in zip(server_ids, answers, strict=True)
         }
 
     async def _hash(self, name: str) -> dict[bytes, bytes]:
-        found: Any = await self._run.client.hgetall(self._run.root + name)
+        with reachable():
+            found: Any = await self._run.client.hgetall(self._run.root + name)
         return dict(found)

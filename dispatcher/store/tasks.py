@@ -1,5 +1,6 @@
 """Tasks in Redis: the verbs that move them. Implements `service.ports.TaskStore` together with `reads`."""
 
+import contextlib
 from collections.abc import Sequence
 
 from dispatcher.domain import errors
@@ -12,6 +13,7 @@ from dispatcher.domain.grant import (
     Finished,
     Full,
     Gone,
+    Grant,
     Granted,
     Held,
     Moved,
@@ -19,6 +21,7 @@ from dispatcher.domain.grant import (
     Waiting,
 )
 from dispatcher.domain.ids import new_claim_id
+from dispatcher.domain.lane import Demand
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.task import NewTask, Task
 from dispatcher.domain.transitions import TaskState
@@ -94,6 +97,7 @@ class RedisTasks(TaskReads):
                 **_who(task.owner),
                 type=task.type,
                 lane=lane,
+                demand="" if task.demand == Demand() else task.demand.to_json(),
                 points=task.points,
                 boost_ms=task.boost_ms,
                 spec=task.spec,
@@ -172,7 +176,7 @@ class RedisTasks(TaskReads):
                 return Granted(codec.grant(reply.values, reply.now_ms))
             case "behind":
                 grant = codec.grant(reply.values, reply.now_ms)
-                await self._fleet.know({grant.lane})
+                await self._know(grant)
                 return Behind(grant)
             case "full":
                 return Full(codec.candidates(reply.values)[0])
@@ -218,12 +222,17 @@ class RedisTasks(TaskReads):
             return Finished(state, duplicate=reply.values[1] == b"1", candidates=free, turn=turn)
         grant = codec.grant(reply.values[3:], reply.now_ms) if len(reply.values) > 3 else None
         if grant:
-            await self._fleet.know({grant.lane})
+            await self._know(grant)
         task = None
         if reply.values[2]:
             flat, spec, attempts = reply.values[2]
             task = codec.task(task_id, codec.fields(flat), spec=spec, attempts=attempts, result=outcome.result)
         return Finished(state, duplicate=reply.values[1] == b"1", grant=grant, task=task)
+
+    async def _know(self, grant: Grant) -> None:
+        """The lane's demand is only needed to hand the task on: not knowing it must not lose the grant."""
+        with contextlib.suppress(errors.Unavailable):
+            await self._fleet.know({grant.lane})
 
     async def accept(self, task_id: str, by: ByAttempt, *, lease_ms: int) -> bool:
         reply = await self._run.call(
@@ -258,16 +267,18 @@ class RedisTasks(TaskReads):
         await self._run.call("free_slot", task_id=task_id, server=server_id, fence=fence)
 
     async def retry(self, task_id: str, *, origin: str, owner: Owner | None, waiting_ms: int | None) -> Created:
-        reply = await self._run.call(
-            "retry_task",
-            task_id=task_id,
-            origin=origin,
-            **_who(owner),
-            waiting_ms=waiting_ms or 0,
-            op_id=new_claim_id(),  # tells a replay from a second retry
-        )
-        self._owned(reply, task_id, "retried")
-        return self._created(reply, _NO_RULE)
+        op_id = new_claim_id()  # tells a replay from a second retry
+        while True:
+            reply = await self._run.call(
+                "retry_task", task_id=task_id, origin=origin, **_who(owner), waiting_ms=waiting_ms or 0, op_id=op_id
+            )
+            if reply.tag != "lane_unknown":
+                self._owned(reply, task_id, "retried")
+                return self._created(reply, _NO_RULE)
+            demand = Demand.from_json(reply.text(0)) if reply.values[0] else Demand()
+            self._fleet.learn(demand)
+            if not await self._fleet.define(demand):
+                raise errors.Unavailable("Too many different demands are waiting", retry_after_s=5)
 
     async def delete(self, task_id: str, *, origin: str, owner: Owner | None) -> None:
         reply = await self._run.call("delete_task", task_id=task_id, origin=origin, **_who(owner))

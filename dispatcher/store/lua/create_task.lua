@@ -1,6 +1,6 @@
 -- create_task: persist and enqueue a task, or refuse without a trace (but for the rate count).
 -- KEYS    root
--- ARGV    task_id origin tenant sub type lane points boost_ms:n spec payload timeout_ms attempts_max run_at:n deadline:n waiting_ms:n weight rule rate_key rate_limit:n idem_key idem_digest idem_ttl_ms gateway waiter
+-- ARGV    task_id origin tenant sub type lane demand points boost_ms:n spec payload timeout_ms attempts_max run_at:n deadline:n waiting_ms:n weight rule rate_key rate_limit:n idem_key idem_digest idem_ttl_ms gateway waiter
 -- OPTIONS first_right_ms queue_max queue_bytes_max tenant_max tenant_bytes_max tenant_lanes_max stats_ms retention_ms waiters_max updates_kept events_kept
 -- RETURNS created id state created_ms rate_count rate_reset [complete turn (server load)...] | replayed id state created_ms rate_count rate_reset
 -- RETURNS limited count reset | lane_unknown | key_reused | quota | full | deadline_past
@@ -8,6 +8,7 @@
 --- @include candidates
 --- @include rate
 --- @include waiters
+--- @include quota
 local key = root .. 't:' .. task_id
 if redis.call('HEXISTS', root .. 'lanes', lane) == 0 then return reply('lane_unknown') end
 
@@ -35,17 +36,14 @@ if idem_key ~= '' then
   end
 end
 
-local live = redis.call('HMGET', root .. 'live', 'n', 'b', 'n:' .. tenant, 'b:' .. tenant)
-if number(live[3]) >= tenant_max or number(live[4]) + #payload > tenant_bytes_max then return reply('quota') end
-if redis.call('SISMEMBER', root .. 'tl:' .. tenant, lane) == 0
-  and redis.call('SCARD', root .. 'tl:' .. tenant) >= tenant_lanes_max then return reply('quota') end
-if number(live[1]) >= queue_max or number(live[2]) + #payload > queue_bytes_max then return reply('full') end
+local over = over_quota(tenant, lane, #payload)
+if over then return reply(over) end
 if deadline > 0 and deadline <= now then return reply('deadline_past') end
 
 local later = run_at > now
 local state = later and 'SCHEDULED' or 'PENDING'
 local t = {origin = origin, tenant = tenant, sub = sub, type = type, lane = lane, points = points, state = state,
-  created = text(now), updated = text(now), score = text(now_us - boost_ms * 1000), timeout = timeout_ms,
+  created = text(now), updated = text(now), score = text(math.max(now_us, run_at * 1000) - boost_ms * 1000), timeout = timeout_ms,
   attempts_max = attempts_max, boost = text(boost_ms), bytes = text(#payload), weight = weight}
 local flat = {}
 for field, value in pairs(t) do
@@ -56,6 +54,7 @@ redis.call('HSET', key, unpack(flat))
 redis.call('SET', root .. 'in:' .. task_id, payload)
 redis.call('SET', root .. 'spec:' .. task_id, spec)
 if waiter == '1' then add_waiter(task_id, gateway) end
+if demand ~= '' then redis.call('HSET', key, 'demand', demand) end -- for a retry after its lane was dropped
 if idem_key ~= '' then
   redis.call('HSET', idem, 'id', task_id, 'digest', idem_digest)
   redis.call('PEXPIRE', idem, idem_ttl_ms)

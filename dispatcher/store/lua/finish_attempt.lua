@@ -117,6 +117,9 @@ else
 end
 
 if handed_on then return reply('handed_on', t.state, '0', unpack(handed_on)) end
+if verdict == 'busy' or verdict == 'not_sent' then -- no room there, or not to be reached: nothing more for it now
+  return reply('finished', t.state, '0', '')
+end
 local grant = freed and want_next ~= '' and grant_next(t.server, want_next, gateway, 'f:' .. signature, lease_ms)
 if grant then
   redis.call('HSET', key, 'next', grant[1] .. ':' .. grant[3])

@@ -1,5 +1,6 @@
 -- peek: heads that waited over behind_ms while a fitting server has a free slot, in queue order per class.
--- Walks the classes (bounded): at most four tenants and four lanes each, and as many heads as there are free slots.
+-- Walks the classes (bounded): at most four tenants and four lanes each, and as many heads as there are free slots, and four
+-- more for those that may not start yet.
 -- KEYS    root
 -- ARGV    limit:n
 -- OPTIONS behind_ms avoid_ms
@@ -29,7 +30,7 @@ for _, class in ipairs(redis.call('HKEYS', root .. 'classes')) do
   if room > 0 then
     for _, tenant in ipairs(redis.call('ZRANGE', root .. 'ready:' .. class, 0, 3)) do
       for _, lane in ipairs(redis.call('ZRANGE', root .. 'rl:' .. class .. ':' .. tenant, 0, 3)) do
-        for _, id in ipairs(redis.call('ZRANGE', root .. 'q:' .. lane .. ':' .. tenant, 0, math.min(room, limit) - 1)) do
+        for _, id in ipairs(redis.call('ZRANGE', root .. 'q:' .. lane .. ':' .. tenant, 0, math.min(room, limit) + 3)) do
           take(id, lane)
         end
       end

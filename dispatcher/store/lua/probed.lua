@@ -1,7 +1,7 @@
 -- probed: what endpoints.health answered. Good ends an ejection that is over with one task on probation.
 -- KEYS    root
 -- ARGV    server_id ok
--- OPTIONS probe_every_ms stats_ms events_kept eject_base_ms
+-- OPTIONS offline_after_ms probe_every_ms stats_ms events_kept eject_base_ms
 -- RETURNS noted | not_found
 --- @include alive
 local key = root .. 's:' .. server_id
@@ -20,7 +20,12 @@ else
     redis.call('HSET', key, 'ejected', text(now + eject_base_ms))
     redis.call('ZADD', root .. 'due', now + eject_base_ms, 'f:' .. server_id)
   end
-  redis.call('ZADD', root .. 'due', now + probe_every_ms, 'hb:' .. server_id)
-  offline(server_id)
+  local silent_at = number(s[2]) + offline_after_ms
+  if silent_at > now then -- a page that fails says nothing against fresh heartbeats
+    redis.call('ZADD', root .. 'due', silent_at, 'hb:' .. server_id)
+  else
+    redis.call('ZADD', root .. 'due', now + probe_every_ms, 'hb:' .. server_id)
+    offline(server_id)
+  end
 end
 return reply('noted')

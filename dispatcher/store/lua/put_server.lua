@@ -19,7 +19,7 @@ if redis.call('HEXISTS', root .. 'classes', server_class) == 0 then
   end
 end
 local key = root .. 's:' .. server_id
-local old = redis.call('HMGET', key, 'class', 'seq', 'registered', 'maintenance', 'reason')
+local old = redis.call('HMGET', key, 'class', 'seq', 'registered', 'maintenance', 'reason', 'alias')
 if old[1] then
   lose_accepted(server_id, 'The server registered again')
   redis.call('ZREM', root .. 'free:' .. old[1], server_id)
@@ -29,6 +29,7 @@ end
 redis.call('SADD', root .. 'cs:' .. server_class, server_id)
 local seq = old[2] or text(redis.call('HINCRBY', root .. 'reg', 'seq', 1))
 redis.call('DEL', key)
+if old[6] then redis.call('DEL', root .. 'alias:' .. old[6]) end
 redis.call('HSET', key, 'seq', seq, 'class', server_class, 'origin', origin, 'name', name, 'predict', predict, 'health_url',
   health, 'metrics_url', metrics_url, 'cancel_url', cancel_url, 'offer', offer, 'sealed_key', sealed_key, 'max', max,
   'weight', weight, 'registered', old[3] or text(now), 'seen', text(now), 'online', '1', 'health', 'healthy')

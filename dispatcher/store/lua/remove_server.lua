@@ -15,6 +15,7 @@ for _, member in ipairs(redis.call('ZRANGE', root .. 'slots:' .. server_id, 0, -
   local id, fence = task_of(member)
   local t = hash(root .. 't:' .. id)
   redis.call('ZREM', root .. 'due', 'o:' .. server_id .. ':' .. member)
+  redis.call('HDEL', root .. 'graced', server_id .. ':' .. member)
   if t and t.state == 'PROCESSING' and t.fence == fence then
     attempt_ended(id, 'released', 'The server was unregistered')
     requeue(id, t, 0)

@@ -1,5 +1,5 @@
 -- tick: handle ripe timers, oldest first: leases, time-outs, deadlines, retries, runAt, slots left behind, servers.
--- Retention is worked on only when nothing else is ripe.
+-- Retention takes what room the round has left.
 -- KEYS    root
 -- ARGV    gateway limit:n
 -- OPTIONS losses_max lease_ms reap_gap_ms retry_wait_max_ms retry_delay_ms eject_after eject_base_ms eject_max_ms rest_min_ms rest_max_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap retention_ms stats_ms updates_kept events_kept
@@ -23,14 +23,23 @@ local function wake_for(lane)
   end
 end
 
+-- After an outage a lease gets a full length again, but only once: where ticks are rare by design, the second one
+-- finds a lease that nobody has renewed since.
+local function spared(server, member, timer)
+  if no_reap_until <= now then return false end
+  local slots, graced = root .. 'slots:' .. server, root .. 'graced'
+  local ends = redis.call('ZSCORE', slots, member)
+  if not ends or number(redis.call('HGET', graced, server .. ':' .. member)) == number(ends) then return false end
+  redis.call('ZADD', slots, no_reap_until, member)
+  redis.call('ZADD', due, no_reap_until, timer)
+  redis.call('HSET', graced, server .. ':' .. member, text(no_reap_until))
+  return true
+end
+
 local function lease_over(id)
   local t = hash(root .. 't:' .. id)
   if not t or not t.server then return end
-  if no_reap_until > now then
-    redis.call('ZADD', due, no_reap_until, 'l:' .. id)
-    redis.call('ZADD', root .. 'slots:' .. t.server, no_reap_until, slot(id, t.fence))
-    return
-  end
+  if spared(t.server, slot(id, t.fence), 'l:' .. id) then return end
   free_slot(t.server, slot(id, t.fence))
   if t.state == 'PROCESSING' then
     attempt_ended(id, 'lost', 'The lease ran out')
@@ -94,12 +103,7 @@ end
 
 local function slot_over(rest)
   local server, member = string.match(rest, '^([^:]+):(.+)$')
-  if no_reap_until > now then
-    redis.call('ZADD', due, no_reap_until, 'o:' .. rest)
-    redis.call('ZADD', root .. 'slots:' .. server, 'XX', no_reap_until, member)
-  else
-    free_slot(server, member)
-  end
+  if not spared(server, member, 'o:' .. rest) then free_slot(server, member) end
 end
 
 local function silent(server)
@@ -139,9 +143,9 @@ for _, member in ipairs(ripe) do
   HANDLERS[kind](rest)
 end
 local handled = #ripe
-if handled == 0 then
+if handled < limit then
   redis.call('ZREMRANGEBYSCORE', root .. 'vt', '-inf', '(' .. (redis.call('GET', root .. 'vclock') or '0'))
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', root .. 'keep', '-inf', now, 'LIMIT', 0, limit)) do
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', root .. 'keep', '-inf', now, 'LIMIT', 0, limit - handled)) do
     local t = hash(root .. 't:' .. id)
     if t then remove_task(id, t) else redis.call('ZREM', root .. 'keep', id) end
     handled = handled + 1

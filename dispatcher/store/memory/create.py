@@ -44,6 +44,8 @@ def reopen(s: State, row: TaskRow, waiting_ms: int | None) -> Created:
     """An explicit retry: a new run in the queue, while everything of the old ones is refused."""
     if row.state not in (TaskState.FAILED, TaskState.TIMEOUT):
         raise IllegalState(f"Task is {row.state}")
+    _check_tenant(s, row.new)
+    _check_namespace(s, row.new)
     row.run += 1
     row.failures = row.losses = 0
     row.progress = 0.0

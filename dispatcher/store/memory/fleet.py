@@ -28,9 +28,8 @@ def candidates(s: State, demand: Demand, *, without: str | None = None) -> Candi
     """Free servers of a lane, least loaded first."""
     fit = fitting(s, demand)
     free = sorted((v for v in fit if v.id != without and v.free(s.now)), key=lambda v: (v.load(s.now), v.seq))
-    complete = len(fit) <= ALL_UP_TO
-    kept = free if complete else free[:LEAST_LOADED]
-    return Candidates(tuple(FreeServer(v.id, v.load(s.now)) for v in kept), complete)
+    kept = free if len(fit) <= ALL_UP_TO else free[:LEAST_LOADED]
+    return Candidates(tuple(FreeServer(v.id, v.load(s.now)) for v in kept), complete=len(kept) == len(free))
 
 
 def order(s: State, server: ServerRow) -> Iterator[TaskRow]:

@@ -125,9 +125,11 @@ class ServerRow:
     faults: int = 0  # in a row
     busy: int = 0  # busy answers without Retry-After, in a row
     slots: dict[Slot, int] = field(default_factory=dict)  # -> end of the lease
+    spared: dict[Slot, int] = field(default_factory=dict)  # -> the end that an outage gave it
     foreign: int = 0
     foreign_until_ms: int = 0
     reported_active: int | None = None
+    listed_ms: int = 0  # when a list of running tasks last counted
     latency_ms: float | None = None
     metrics: str = "{}"
     boot_id: str = ""

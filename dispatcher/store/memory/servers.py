@@ -13,6 +13,7 @@ from dispatcher.store.memory.rows import ServerRow
 from dispatcher.store.memory.state import State
 
 FOREIGN_MS = 30_000  # how long a reported load counts
+LISTS_APART_MS = 1_000
 MISSING_MAX = 2  # `running` lists without an attempt
 
 
@@ -94,8 +95,14 @@ class MemoryServers:
         server.boot_id = boot_id
 
     def _listed(self, server: ServerRow, running: frozenset[str]) -> None:
+        again = self._s.now - server.listed_ms < LISTS_APART_MS  # a repeated heartbeat is no second list
+        if not again:
+            server.listed_ms = self._s.now
         for row, attempt in attempts.accepted(self._s, server.id):
-            attempt.missing = 0 if row.id in running else attempt.missing + 1
+            if row.id in running:
+                attempt.missing = 0
+            elif not again:
+                attempt.missing += 1
             if attempt.missing >= MISSING_MAX:
                 attempts.lose(self._s, row, attempt, "The server no longer runs it")
         for (task_id, fence), expires in server.slots.items():
@@ -127,6 +134,10 @@ class MemoryServers:
             return
         if over:
             server.ejected_until_ms = server.probe_at_ms = s.now + s.options.eject_base_ms
+        silent_ms = server.last_seen_ms + s.options.offline_after_ms
+        if silent_ms > s.now:  # a page that fails says nothing against fresh heartbeats
+            server.alive_ms = silent_ms
+            return
         server.alive_ms = s.now + s.options.probe_every_ms
         if server.online:
             server.online = False

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from dispatcher.domain.errors import RateState
 from dispatcher.domain.event import FleetEvent, InboxMessage
 from dispatcher.domain.principal import Owner
-from dispatcher.domain.stats import Counts, DayStats
+from dispatcher.domain.stats import NO_SERVER, Counts, DayStats
 from dispatcher.domain.transitions import TERMINAL, TaskState
 from dispatcher.service.ports import RateRule
 from dispatcher.store.memory.counters import HOUR_MS, MINUTE_MS, Scope, origin_scope, owner_scope, server_scope
@@ -70,6 +70,14 @@ class MemoryStats:
 
     async def server_totals(self, server_id: str) -> Counts:
         return self._total(server_scope(server_id))
+
+    async def busiest(self, date: str, limit: int) -> list[str]:
+        first = _midnight_ms(date) // HOUR_MS
+        done: Counter[str] = Counter()
+        for (scope, hour), counts in self._s.counters.hours.items():
+            if scope[0] == "server" and scope[1] != NO_SERVER and first <= hour < first + 24:
+                done[scope[1]] += counts.completed + counts.failed
+        return sorted((name for name in done if done[name]), key=lambda name: (done[name], name), reverse=True)[:limit]
 
     async def servers_day(self, date: str, server_ids: Sequence[str]) -> dict[str, Counts]:
         return {server_id: self._day(server_scope(server_id), date).total for server_id in server_ids}

@@ -27,12 +27,11 @@ def tick(s: State, limit: int) -> Ticked:
     s.last_tick_ms = s.now
     ripe = sorted((timer for timer in _timers(s) if timer[0] <= s.now), key=lambda timer: timer[:2])[:limit]
     probes = [probe for _, _, action in ripe if (probe := action()) is not None]
-    handled = len(ripe)
-    if not ripe:
-        old = [row.id for row in s.tasks.values() if row.ended_ms is not None and _expired(s, row.ended_ms)]
-        for task_id in old[:limit]:
-            del s.tasks[task_id]
-        handled = len(old[:limit])
+    room = limit - len(ripe)
+    old = [row.id for row in s.tasks.values() if row.ended_ms is not None and _expired(s, row.ended_ms)]
+    for task_id in old[:room]:
+        del s.tasks[task_id]
+    handled = len(ripe) + len(old[:room])
     return Ticked(handled, handled >= limit, tuple(probes))
 
 
@@ -45,8 +44,11 @@ def _timers(s: State) -> Iterator[Timer]:
         yield from _task_timers(s, row)
     for server in s.servers.values():
         yield from _server_timers(s, server)
-        for slot, expires in server.slots.items():
-            due = max(expires, s.no_reap_until_ms)
+        for slot, expires in list(server.slots.items()):
+            # after an outage a lease gets a full length again, once: unless nobody has renewed it since the last time
+            due = expires if server.spared.get(slot) == expires else max(expires, s.no_reap_until_ms)
+            if s.no_reap_until_ms > s.now >= expires and due > s.now:
+                server.slots[slot] = server.spared[slot] = due
             yield due, f"l:{slot[0]}", lambda server=server, slot=slot: _lease_over(s, server, slot)  # type: ignore[misc]
 
 

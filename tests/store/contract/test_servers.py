@@ -169,10 +169,14 @@ async def test_accepted_work_that_a_server_no_longer_has_is_lost(world: World, h
     elif how == "again":
         await world.given_server("s1", max_concurrent=3)
     else:
+        await world.advance(1_000)
         await world.beat("s1", running=[])
+        await world.advance(1_000)
         await world.beat("s1", running=["t1"])
+        await world.advance(1_000)
         await world.beat("s1", running=["t2"])
         assert await world.state("t1") is TaskState.PROCESSING
+        await world.advance(1_000)
         await world.beat("s1", running=[])
     task = await world.task("t1")
     assert (task.state, task.losses, task.attempts[0].status) == (TaskState.PENDING, 1, AttemptStatus.LOST)

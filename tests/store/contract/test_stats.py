@@ -67,6 +67,9 @@ async def test_servers_and_none_sum_up_to_all(world: World) -> None:
     assert sum(by_server.values(), Counts(created=12)) == everything
     for server_id, counts in by_server.items():
         assert await stats.server_totals(server_id) == counts
+    assert await stats.busiest(TODAY, 5) == ["s2", "s1"]
+    assert await stats.busiest(TODAY, 1) == ["s2"]
+    assert await stats.busiest("2020-01-01", 5) == []
 
 
 async def test_each_owner_has_counts_of_its_own(world: World) -> None:

@@ -1,27 +1,31 @@
 -- Free servers of a lane with their live loads: all of them while at most 64 servers fit, else the 16 least loaded
--- (of many classes only the best few each: a lane of 20 classes would read 320 servers to give 16).
+-- (of many classes only the best few each: a lane of 20 classes would read 320 servers to give 16). `complete` is true
+-- whenever no free server was left out.
 --- @include base
 local function candidates(lane, without)
   local classes = redis.call('SMEMBERS', root .. 'lc:' .. lane)
   local fitting = 0
   for _, class in ipairs(classes) do fitting = fitting + redis.call('SCARD', root .. 'cm:' .. class) end
-  local complete = fitting <= 64
-  local last = complete and -1 or math.min(15, math.ceil(32 / #classes))
-  local found = {}
+  local all = fitting <= 64
+  local last = all and -1 or math.min(15, math.ceil(32 / #classes))
+  local found, complete = {}, true
   for _, class in ipairs(classes) do
     local part = redis.call('ZRANGE', root .. 'free:' .. class, 0, last, 'WITHSCORES')
+    local left_out = not all and redis.call('ZCARD', root .. 'free:' .. class) > #part / 2
+    complete = complete and not left_out
     for i = 1, #part, 2 do
       if part[i] ~= without then found[#found + 1] = {part[i], part[i + 1]} end
     end
   end
-  if not complete then
+  if not all then
     table.sort(found, function(a, b)
       local x, y = tonumber(a[2]), tonumber(b[2])
       return x < y or (x == y and a[1] < b[1])
     end)
   end
-  local flat = {complete and '1' or '0', '0'}
-  for i = 1, math.min(#found, complete and #found or 16) do
+  local given = all and #found or math.min(#found, 16)
+  local flat = {(complete and given == #found) and '1' or '0', '0'}
+  for i = 1, given do
     flat[#flat + 1] = found[i][1]
     flat[#flat + 1] = found[i][2]
   end

@@ -14,12 +14,19 @@ local function drop_timers(id)
   redis.call('ZREM', root .. 'due', 'l:' .. id, 'x:' .. id, 'd:' .. id, 'r:' .. id, 's:' .. id)
 end
 
+local function count_live_lane(t, by)
+  if redis.call('HINCRBY', root .. 'lane_live', t.lane, by) == 0 then redis.call('HDEL', root .. 'lane_live', t.lane) end
+end
+
 local function count_live(t, by)
   redis.call('HINCRBY', root .. 'live', 'n', by)
   redis.call('HINCRBY', root .. 'live', 'b', by * number(t.bytes))
-  redis.call('HINCRBY', root .. 'live', 'n:' .. t.tenant, by)
+  if redis.call('HINCRBY', root .. 'live', 'n:' .. t.tenant, by) == 0 then
+    redis.call('HDEL', root .. 'live', 'n:' .. t.tenant, 'b:' .. t.tenant)
+    return count_live_lane(t, by)
+  end
   redis.call('HINCRBY', root .. 'live', 'b:' .. t.tenant, by * number(t.bytes))
-  if redis.call('HINCRBY', root .. 'lane_live', t.lane, by) <= 0 then redis.call('HDEL', root .. 'lane_live', t.lane) end
+  count_live_lane(t, by)
 end
 
 local ENDED_AS = {COMPLETED = 'completed', FAILED = 'failed', TIMEOUT = 'failed', CANCELLED = 'cancelled'}

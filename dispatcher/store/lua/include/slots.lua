@@ -8,6 +8,7 @@ local function free_slot(server, member)
   local freed = redis.call('ZREM', root .. 'slots:' .. server, member)
   redis.call('HDEL', root .. 'acc:' .. server, member)
   redis.call('ZREM', root .. 'due', 'o:' .. server .. ':' .. member)
+  redis.call('HDEL', root .. 'graced', server .. ':' .. member)
   if freed == 1 then refresh_server(server) end
   return freed == 1
 end

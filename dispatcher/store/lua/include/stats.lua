@@ -5,6 +5,7 @@ local function count_in(scope, field, by)
   redis.call('HINCRBY', day, text(math.floor(now / 3600000) % 24) .. ':' .. field, by)
   redis.call('PEXPIRE', day, stats_ms)
   redis.call('HINCRBY', root .. 'sum:' .. scope, field, by)
+  if string.sub(scope, 1, 1) ~= 'o' then redis.call('PEXPIRE', root .. 'sum:' .. scope, stats_ms) end
 end
 
 local function count(t, field, by)
@@ -13,5 +14,11 @@ local function count(t, field, by)
 end
 
 local function count_server(server, field, by)
-  count_in('s:' .. (server and server ~= '' and server or 'none'), field, by)
+  local name = server and server ~= '' and server or 'none'
+  count_in('s:' .. name, field, by)
+  if name ~= 'none' and (field == 'completed' or field == 'failed') then
+    local busiest = root .. 'busy:' .. text(math.floor(now / 86400000))
+    redis.call('ZINCRBY', busiest, by, name)
+    redis.call('PEXPIRE', busiest, stats_ms)
+  end
 end
