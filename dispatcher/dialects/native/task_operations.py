@@ -9,7 +9,7 @@ from dispatcher.dialects.native.answers import (
 )
 from dispatcher.dialects.native.options import TASK_PATH
 from dispatcher.dialects.native.requests import CreateTask, UpdateTask
-from dispatcher.dialects.native.task_routes import TaskRoutes
+from dispatcher.dialects.native.task_routes import FARTHEST, TaskRoutes
 from dispatcher.dialects.native.wire_tasks import STATES
 from dispatcher.dialects.operation import ANYBODY, CLIENTS, REPORTERS, Example, Operation, Parameter
 from dispatcher.domain import errors as e
@@ -28,7 +28,12 @@ _KEY = Parameter(
 _LISTING = (
     Parameter("status", "query", {"type": "string", "enum": list(STATES)}, "Only tasks with this status"),
     Parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "Page size"),
-    Parameter("offset", "query", {"type": "integer", "minimum": 0, "default": 0}, "Where the page starts"),
+    Parameter(
+        "offset",
+        "query",
+        {"type": "integer", "minimum": 0, "maximum": FARTHEST - 1, "default": 0},
+        f"Where the page starts; with `limit` at most {FARTHEST}",
+    ),
     Parameter("all", "query", {"type": "boolean", "default": False}, "Admins: the tasks of everybody"),
 )
 _ATTEMPT = Parameter("X-Attempt", "header", {"type": "integer"}, "The number of the attempt that is spoken of")

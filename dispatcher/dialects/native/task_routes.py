@@ -8,7 +8,7 @@ from dispatcher.dialects.native.requests import CreateTask
 from dispatcher.dialects.native.validation import validate
 from dispatcher.dialects.native.wire_reports import report
 from dispatcher.domain.digest import digest_json
-from dispatcher.domain.errors import Forbidden, StaleAttempt
+from dispatcher.domain.errors import Forbidden, Invalid, StaleAttempt
 from dispatcher.domain.ids import new_task_id
 from dispatcher.service.ports import ByAdmin, ByHolder, IdempotencyKey, Reporter
 from dispatcher.service.services import Services
@@ -17,6 +17,7 @@ from dispatcher.web.query import choice, whole
 from dispatcher.web.request_headers import Preferences, attempt_number, idempotency_key, preferences, traceparent
 
 MOST_LISTED = 1000
+FARTHEST = 10_000  # the store reads all that comes before a page
 
 
 class TaskRoutes:
@@ -66,8 +67,10 @@ class TaskRoutes:
     async def find(self, call: Call) -> Answer:
         status = choice(call.query, "status", tuple(wire.STATES))
         everybody = choice(call.query, "all", ("true", "false")) == "true"
-        offset = whole(call.query, "offset", default=0, least=0, most=1_000_000)
+        offset = whole(call.query, "offset", default=0, least=0, most=FARTHEST)
         limit = whole(call.query, "limit", default=100, least=1, most=MOST_LISTED)
+        if offset + limit > FARTHEST:
+            raise Invalid(f"Invalid parameter offset: offset + limit must be at most {FARTHEST}", field="offset")
         tasks, total = await self._tasks.find(
             call.caller,
             origin=ORIGIN,

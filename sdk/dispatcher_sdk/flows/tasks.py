@@ -11,6 +11,7 @@ from dispatcher_sdk.models import Page, Task, TaskAck
 LONG_WAIT = 20  # seconds the gateway is asked to hold an answer back until the task ends
 FIRST_POLL = 0.05  # seconds between polls of a gateway that does not hold back
 LONGEST_POLL = 1.0
+FARTHEST = 10_000  # a gateway lists no further back
 
 
 def submit(
@@ -119,13 +120,15 @@ def run(
 def list_all(
     options: Options, *, status: str | None = None, everybody: bool = False, page_size: int = 100
 ) -> Listing[Task]:
-    """Your tasks, newest first; fetched `page_size` (1..1000) at a time while you iterate.
+    """Your tasks, newest first; fetched `page_size` (1..1000) at a time while you iterate, the newest 10,000 at most:
+    a gateway refuses to list what lies further back, and the iteration ends with BadRequest.
 
     An admin may list those of `everybody`.
     """
 
     def page(offset: int) -> Flow[Page[Task]]:
-        query = {"status": status, "all": "true" if everybody else None, "limit": page_size, "offset": offset}
+        limit = min(page_size, max(1, FARTHEST - offset))
+        query = {"status": status, "all": "true" if everybody else None, "limit": limit, "offset": offset}
         body = yield from call(options, "GET", "/api/tasks", query=query)
         return parse_page(Task, body, "tasks", offset)
 

@@ -111,6 +111,16 @@ async def test_listing_filters_pages_and_keeps_to_its_owner(world: World) -> Non
     assert (await world.call("GET", "/api/tasks", "admin")).json()["total"] == 0
 
 
+async def test_a_page_lies_within_the_newest_10_000(world: World) -> None:
+    """The store reads all that comes before a page, and nobody else is served meanwhile."""
+    await world.create()
+    assert (await world.call("GET", "/api/tasks?offset=9000&limit=1000")).json()["total"] == 1
+    for query in ("offset=9001&limit=1000", "offset=10000&limit=1", "offset=9901"):
+        refused = await world.call("GET", f"/api/tasks?{query}")
+        assert refused.status_code == 400
+        assert refused.json()["details"] == "Invalid parameter offset: offset + limit must be at most 10000"
+
+
 @pytest.mark.parametrize("prefer", ["respond-async", "wait=0, respond-async", "Respond-Async;x=1"])
 async def test_respond_async_answers_202(world: World, prefer: str) -> None:
     answer = await world.call("POST", "/api/task", body={**CREATE, "async": False}, headers={"Prefer": prefer})

@@ -117,6 +117,16 @@ def test_a_listing_fetches_page_after_page() -> None:
     assert empty.next_offset is None, "a shrunken listing must not be asked for ever"
 
 
+def test_the_last_page_within_reach_is_cut_to_it() -> None:
+    listing = tasks.list_all(options(), page_size=300)
+    _, steps = play(listing.page(9_900), answer(200, {"tasks": [PENDING], "total": 20_000}))
+    assert requests(steps)[0].query["limit"] == "100"
+    _, steps = play(listing.page(10_000), answer(200, {"tasks": [], "total": 20_000}))
+    assert requests(steps)[0].query == {"limit": "1", "offset": "10000"}, (
+        "and what lies beyond is for the gateway to refuse"
+    )
+
+
 @pytest.mark.parametrize("wrong", [{}, {"tasks": "none"}, ["task"]])
 def test_a_listing_that_is_none_is_an_invalid_answer(wrong: object) -> None:
     with pytest.raises(InvalidAnswer):
