@@ -30,9 +30,9 @@ async def test_a_mixed_run_is_conserved(world: World, tasks: int) -> None:
         return task
 
     ids = await many(tasks, one, at_once=24)
-    await until(lambda: _nothing_lives(world, me), "the end of all tasks", 60)
+    await until(lambda: nothing_lives(world, me), "the end of all tasks", 60)
     await many(tasks, lambda number: _perhaps(world, me, f"/api/task/{ids[number]}/retry"), at_once=24)
-    await until(lambda: _nothing_lives(world, me), "the end of all tasks again", 60)
+    await until(lambda: nothing_lives(world, me), "the end of all tasks again", 60)
     ends = [await world.task(task) for task in ids]
     assert {end["status"] for end in ends} <= set(ENDED)
     days = [await world.call("GET", "/api/stats/tasks", via=number, bearer=me) for number in range(3)]
@@ -44,7 +44,7 @@ async def test_a_mixed_run_is_conserved(world: World, tasks: int) -> None:
     assert tasks + days[0]["retriedTasks"] - ended == 0
     by_status = Counter(end["status"] for end in ends)
     assert (by_status["COMPLETED"], by_status["CANCELLED"]) == (days[0]["successfulTasks"], days[0]["cancelledTasks"])
-    await _the_fleet_agrees(world)
+    await the_fleet_agrees(world)
 
 
 async def _perhaps(world: World, bearer: str, path: str) -> None:
@@ -54,12 +54,12 @@ async def _perhaps(world: World, bearer: str, path: str) -> None:
         assert answer.status in (200, 400)
 
 
-async def _nothing_lives(world: World, bearer: str) -> bool:
+async def nothing_lives(world: World, bearer: str) -> bool:
     stats = await world.call("GET", "/api/stats/tasks", bearer=bearer)
     return bool(stats["pendingTasks"] + stats["processingTasks"] == 0)
 
 
-async def _the_fleet_agrees(world: World) -> None:
+async def the_fleet_agrees(world: World) -> None:
     """Whatever other tests have left: live = created + reopened - ended, servers + none = all, no slot without work."""
     total = await world.store.stats.totals("native", None)
     live = sum((await world.store.stats.waiting("native", None, None)).values())
