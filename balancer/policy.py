@@ -9,16 +9,17 @@ from balancer.pick import Pick
 
 
 class Needs(StrEnum):
-    """The snapshot that a policy needs of a large fleet; a small one is given whole."""
+    """What a policy is shown of a fleet that is too large to be told whole (more than 64 servers); of a smaller one it
+    is shown all. Then 16 free servers are told, those with the least active / weight."""
 
     TURN = "turn"
-    """The shared turn and every eligible server, full ones too."""
+    """Every eligible server, and its place in the shared turn; those that were not told count as free."""
     NOTHING = "nothing"
-    """The eligible servers; their loads may be stale."""
+    """Every eligible server; those that were not told count as free."""
     TWO = "two"
-    """Two free servers drawn at random."""
+    """The servers that were told."""
     LEAST = "least"
-    """The free servers with the least active / weight."""
+    """The servers that were told, and the load of the chosen one is checked when it is claimed."""
 
 
 class Policy(Protocol):

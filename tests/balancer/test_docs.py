@@ -4,7 +4,10 @@ import importlib
 import io
 import re
 import shlex
+import shutil
+import subprocess
 import sys
+import textwrap
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +28,14 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 @pytest.fixture
-def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The registry as it is for a reader of the how-to, also where somebody has added its policy to this repository."""
+    without = tuple(policy for policy in registry.BUILT_IN if policy.name != "most-free")
+    monkeypatch.setattr(registry, "BUILT_IN", without)
+
+
+@pytest.fixture
+def _installed(tmp_path: Path, _not_followed: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The how-to's package, as pip would leave it on the path."""
     policy = blocks(HOW_TO, "python")[0]
     (entries,) = tomllib.loads(blocks(HOW_TO, "toml")[0])["project"]["entry-points"].values()
@@ -43,6 +53,7 @@ def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     sys.modules.pop("most_free", None)
 
 
+@pytest.mark.usefixtures("_not_followed")
 def test_the_how_to_runs_as_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     namespace: dict[str, object] = {"__name__": "how_to"}
     for block in blocks(HOW_TO, "python"):
@@ -57,6 +68,25 @@ def test_the_how_to_runs_as_printed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_installed")
 def test_the_how_to_entry_point_registers_the_policy() -> None:
     hold_the_laws(policy_named("most-free"))
+
+
+def test_the_how_to_holds_inside_this_repository(tmp_path: Path) -> None:
+    """Followed in a copy: the file with the imports of its neighbours, and the line in the registry."""
+    package = tmp_path / "balancer"
+    shutil.copytree(DOCS.parent / "balancer", package, ignore=shutil.ignore_patterns("__pycache__"))
+    (indented,) = re.findall(r"^   ```python\n(.*?)^   ```$", HOW_TO, re.MULTILINE | re.DOTALL)
+    written = blocks(HOW_TO, "python")[0]
+    plain = "from balancer import Candidate, Needs, Pick\n"
+    assert plain in written
+    (package / "most_free.py").write_text(written.replace(plain, textwrap.dedent(indented)))
+    entries = (package / "registry.py").read_text()
+    added = re.sub(r"(BUILT_IN: .*?)^\)", r"\1    MostFree,\n)", entries, count=1, flags=re.MULTILINE | re.DOTALL)
+    (package / "registry.py").write_text(
+        added.replace("from balancer.peak_ewma", "from balancer.most_free import MostFree\nfrom balancer.peak_ewma")
+    )
+    ask = [sys.executable, "-c", "import balancer; print(balancer.policy_named('most-free').name)"]
+    answer = subprocess.run(ask, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (answer.stdout, answer.stderr) == ("most-free\n", "")
 
 
 @pytest.mark.usefixtures("_installed")
