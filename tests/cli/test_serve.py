@@ -55,6 +55,14 @@ def test_production_on_all_addresses_wants_the_one_that_servers_report_to(invoke
     assert (told.exit_code, "public_url" in told.stderr) == (1, False), "it goes on to the store"
 
 
+@pytest.mark.parametrize(("env", "code"), [("production", 1), ("", 0)])
+def test_the_same_holds_under_any_other_asgi_server(here: Path, env: str, code: int) -> None:
+    environ = {**os.environ, **EVERYWHERE, "DISPATCHER_ENV": env}
+    done = subprocess.run([sys.executable, "-c", "import dispatcher.asgi"], env=environ, capture_output=True, text=True)
+    assert done.returncode == code
+    assert "server.public_url: needed with server.host 0.0.0.0" in done.stderr
+
+
 def test_elsewhere_it_is_a_warning(invoke: Invoke) -> None:
     result = invoke("serve", **EVERYWHERE)
     assert "dispatcher: warning: server.public_url: needed with server.host 0.0.0.0" in result.stderr
