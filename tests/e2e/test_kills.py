@@ -60,7 +60,7 @@ async def test_a_task_whose_gateway_died_before_its_claim_starts_elsewhere(world
     waited = sorted(started[task_id] - created for task_id, created in tasks.items())
     print(f"\ngateway gone between create and claim: started after {waited[0]:.2f} to {waited[-1]:.2f} s")
     assert {task["status"] for task in ends} == {"COMPLETED"}
-    assert waited[0] >= 0.25, "the first right was kept"
+    assert waited[0] >= 0.24, "the first right was kept"
     assert waited[-1] <= 1.3
 
 

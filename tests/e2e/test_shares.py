@@ -10,6 +10,7 @@ from tests.e2e.world import World, many
 pytestmark = pytest.mark.e2e
 AT_ONCE = 24
 FIRST_RIGHT_MS = 250
+CHANGES = 2  # the guest comes and goes
 sizes = pytest.mark.parametrize("tasks", [400, pytest.param(4_000, marks=pytest.mark.bench)])
 
 
@@ -55,7 +56,7 @@ async def test_a_server_that_joins_and_leaves_only_shifts_the_phase(world: World
     shares = [done[server.id] for server in servers]
     print(f"\nround-robin, 3 servers and a guest, {tasks} tasks: {shares} + {done[guest.id]}, {late} late")
     assert done[guest.id] > 0
-    assert max(shares) - min(shares) <= 1 + 2 + late
+    assert max(shares) - min(shares) <= 1 + 2 * CHANGES + late, "each share is off by at most one per change"
 
 
 async def _until_done(world: World, tasks: int) -> None:
