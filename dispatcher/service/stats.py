@@ -60,8 +60,11 @@ class Stats:
         return await self._stats.day(origin, _scope(principal), date)
 
     async def server_day(self, server_id: str, date: str) -> tuple[DayStats, float]:
-        """One server's day, and the share (0..1) of its minutes with a sign of life. Raises NotFound."""
-        await self._servers.get(server_id)
+        """One server's day, and the share (0..1) of its minutes with a sign of life; also of a server that was
+        unregistered since, and of `none`, so that the sums stay complete. Raises NotFound when nothing is known of it.
+        """
+        if server_id != NO_SERVER and await self._stats.server_totals(server_id) == Counts():
+            await self._servers.get(server_id)
         return await self._stats.server_day(server_id, date)
 
 

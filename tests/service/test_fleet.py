@@ -10,7 +10,7 @@ from dispatcher.domain.errors import Invalid, NotFound
 from dispatcher.domain.lane import Offer
 from dispatcher.domain.principal import Principal, Role
 from dispatcher.domain.server import Endpoints, NewServer, ServerHealth, ServerStatus
-from dispatcher.domain.stats import Counts
+from dispatcher.domain.stats import Counts, DayStats
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.balancing import Balancing
 from dispatcher.service.servers import Servers
@@ -119,10 +119,22 @@ async def test_today_counts_all_that_waits_and_a_past_day_its_own() -> None:
     assert [call["date"] for call in stats.asked("waiting")] == [None, "2023-11-13"]
 
 
+@pytest.mark.parametrize("server_id", ["gone", "none"])
+async def test_the_day_of_a_server_that_left_can_still_be_read(server_id: str) -> None:
+    stats, store = FakeStats(), FakeServers()
+    store.script("get", NotFound("Server not found"))
+    stats.script("server_totals", Counts(completed=1))
+    stats.script("server_day", (DayStats("2023-11-14"), 0.0))
+    service = Stats(stats, store)  # type: ignore[arg-type]
+    assert await service.server_day(server_id, "2023-11-14") == (DayStats("2023-11-14"), 0.0)
+
+
 async def test_the_day_of_an_unknown_server_is_not_found() -> None:
     store = FakeServers()
     store.script("get", NotFound("Server not found: a"))
-    service = Stats(FakeStats(), store)  # type: ignore[arg-type]
+    stats = FakeStats()
+    stats.script("server_totals", Counts(), Counts())
+    service = Stats(stats, store)  # type: ignore[arg-type]
     with pytest.raises(NotFound):
         await service.server_day("a", "2023-11-14")
     assert (await service.server_day("b", "2023-11-14"))[1] == 0.5

@@ -43,7 +43,7 @@ class CreateTask(RequestModel):
     group: Word | None = Field(default=None, description="One of the groups that the server must be in")
     timeout: float | None = Field(default=None, ge=0.1, le=86_400, description="Seconds for one attempt")
     affinity: Name | None = Field(default=None, description="Tasks that share it prefer one server (rendezvous-hash)")
-    deadline: Time | None = None
+    deadline: Annotated[Time, Field(ge=1)] | None = Field(default=None, description="In the future, and after runAt")
     run_at: Time | None = None
 
 

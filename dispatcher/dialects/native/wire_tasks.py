@@ -7,6 +7,7 @@ from typing import Any
 from dispatcher.dialects.native.answers import AttemptAnswer, CreatedAnswer, TaskAnswer, TaskStatus
 from dispatcher.dialects.native.options import ORIGIN, NativeOptions
 from dispatcher.dialects.native.requests import CreateTask
+from dispatcher.domain.errors import Invalid
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.grant import Created
 from dispatcher.domain.lane import Demand
@@ -39,7 +40,9 @@ _WORDS: dict[TaskState, TaskStatus] = {
 def new_task(
     body: CreateTask, payload: bytes, task_id: str, owner: Owner, options: NativeOptions, traceparent: str | None = None
 ) -> NewTask:
-    """The task that a create asks for; `payload` is its text as it came."""
+    """The task that a create asks for; `payload` is its text as it came. Raises Invalid for one that could never run."""
+    if body.deadline is not None and body.run_at is not None and body.deadline <= body.run_at:
+        raise Invalid("Invalid field deadline: must be after runAt", field="deadline")
     extras = {"group": body.group, "affinity": body.affinity, "traceparent": traceparent}
     spec: dict[str, Any] = {"priority": body.priority, "capabilities": body.capabilities}
     spec |= {name: value for name, value in extras.items() if value is not None}

@@ -58,7 +58,8 @@ def _task_timers(s: State, row: TaskRow) -> Iterator[Timer]:
         yield deadline, f"d:{row.id}", lambda: _deadline_over(s, row)
     if row.state is TaskState.PROCESSING and row.attempt is not None and row.attempt.deadline_ms < FOREVER_MS:
         fence = row.fence
-        yield row.attempt.deadline_ms + GRACE_MS, f"x:{row.id}", lambda: _time_over(s, row, fence)
+        grace_ms = 0 if row.attempt.accepted else GRACE_MS  # no gateway times an accepted one
+        yield row.attempt.deadline_ms + grace_ms, f"x:{row.id}", lambda: _time_over(s, row, fence)
     if row.state is TaskState.RETRYING and row.retry_at_ms is not None:
         yield row.retry_at_ms, f"r:{row.id}", lambda: _retry_due(s, row)
     if row.state is TaskState.SCHEDULED and row.run_at_ms is not None:

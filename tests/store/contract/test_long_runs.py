@@ -10,7 +10,7 @@ from dispatcher.domain.transitions import TaskState
 from dispatcher.service.ports import IdempotencyKey
 from dispatcher.store.options import StoreOptions
 from tests.store.conftest import OpenWorld
-from tests.store.world import GATEWAY, ORIGIN, OWNER, World, done, new_task
+from tests.store.world import GATEWAY, ORIGIN, OWNER, World, by, done, new_task
 
 
 async def test_retention_goes_on_beside_timers_that_never_rest(open_world: OpenWorld) -> None:
@@ -127,3 +127,15 @@ async def test_of_a_large_free_fleet_the_sixteen_least_loaded_are_told(world: Wo
     found = (await world.given_task("t")).candidates
     assert isinstance(found, Candidates)
     assert (len(found.free), found.complete) == (16, False)
+
+
+async def test_an_accepted_attempt_has_no_grace_beyond_its_time(world: World) -> None:
+    await world.given_server("s1", max_concurrent=2)
+    held = await world.running("held", "s1", timeout_ms=5_000)
+    accepted = await world.running("accepted", "s1", timeout_ms=5_000)
+    assert await world.store.tasks.accept("accepted", by(accepted), lease_ms=30_000)
+    await world.advance(5_000)
+    await world.tick()
+    assert await world.state("accepted") is TaskState.RETRYING
+    assert await world.state("held") is TaskState.PROCESSING  # its gateway may be about to report
+    await world.end(held, done())
