@@ -40,7 +40,7 @@ _WORDS: dict[TaskState, TaskStatus] = {
 def new_task(
     body: CreateTask, payload: bytes, task_id: str, owner: Owner, options: NativeOptions, traceparent: str | None = None
 ) -> NewTask:
-    """The task that a create asks for; `payload` is its text as it came. Raises Invalid for one that could never run."""
+    """The task that a create asks for; `payload` is its text as it came. Raises Invalid when it could never run."""
     if body.deadline is not None and body.run_at is not None and body.deadline <= body.run_at:
         raise Invalid("Invalid field deadline: must be after runAt", field="deadline")
     extras = {"group": body.group, "affinity": body.affinity, "traceparent": traceparent}

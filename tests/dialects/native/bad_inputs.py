@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.dialects.native.world import CREATE, REGISTER
+from tests.dialects.native.world import CREATE, REGISTER, START_MS
 
 Case = tuple[str, str, str, str, bytes, dict[str, str]]
 JSON = {"Content-Type": "application/json"}
@@ -30,7 +30,7 @@ CREATE_FIELDS: dict[str, tuple[set[str], list[object]]] = {
     "group": ({"string"}, ["", "x" * 65, "a\tb"]),
     "affinity": ({"string"}, ["", "x" * 129]),
     "timeout": ({"number"}, [0, -1, 86_401, "30", 10**400]),
-    "deadline": (set(), [-1, 1, 2**63, "2024-01-06", 1.0]),
+    "deadline": (set(), [-1, 0, 1, 2**63, "2024-01-06", 1.0]),
     "runAt": (set(), [-1, 2**63, "now"]),
 }
 REGISTER_FIELDS: dict[str, tuple[set[str], list[object]]] = {
@@ -92,6 +92,9 @@ def _missing() -> Iterator[Case]:
         yield f"null {field}", "POST", "/api/task", "client-a", _with(CREATE, field, None), JSON
     for field in ("name", "endpoints"):
         yield f"no {field}", "POST", "/api/servers", "admin", _without(REGISTER, field), JSON
+    for name, deadline in {"before": START_MS + 1000, "at": START_MS + 2000}.items():
+        body = json.dumps({**CREATE, "deadline": deadline, "runAt": START_MS + 2000}).encode()
+        yield f"deadline {name} runAt", "POST", "/api/task", "client-a", body, JSON
     yield "no maintenance", "POST", "/api/servers/{server}/maintenance", "admin", b"{}", JSON
     yield "no algorithm", "POST", "/api/stats/load-balancer/algorithm", "admin", b"{}", JSON
     yield "no status", "PUT", "/api/task/{task}", "admin", b"{}", JSON
