@@ -36,6 +36,7 @@ class NewTask:
     deadline_ms: int | None = None
     waiting_deadline_ms: int | None = None
     weight: int = 1  # of the tenant, in the fair order between tenants
+    shy: bool = False  # its workers' reports name no attempt: a worker that lost it gets it again only as the last
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,18 @@ class TaskStore(Protocol):
         """Start an attempt of a PENDING task on a server: fence + 1, slot, lease, attempt time-out; or refuse.
 
         `expected_load` (least-connections) is the load the caller saw; off by more than 1 now: Moved.
-        `last`, or that no other server is free, ends the caller's first right when this claim is refused. A repeated `claim_id` answers as before.
+        `last`, or that no other server is free, ends the caller's first right when this claim is refused.
+        A repeated `claim_id` answers as before.
+        """
+        ...
+
+    async def claim_next(
+        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int
+    ) -> Grant | None:
+        """The next task for a worker that fetches its work, started on it, or None when there is none for it now.
+
+        The worker holds the lease: its heartbeats and reports renew it. The call is a sign of life. A repeated
+        `claim_id` answers as before. Raises NotFound for an unregistered worker.
         """
         ...
 
@@ -141,8 +152,9 @@ class TaskStore(Protocol):
         """The server answered 202: from now on its heartbeats carry the lease. False when the attempt is stale."""
         ...
 
-    async def progress(self, task_id: str, by: Reporter, percent: float) -> Task:
+    async def progress(self, task_id: str, by: Reporter, percent: float, *, lease_ms: int | None = None) -> Task:
         """Record progress 0..100 of the current attempt; a lower value than the stored one changes nothing.
+        Renews the lease of an attempt that its worker holds, by `lease_ms` (default: as for accepted ones).
 
         Raises as `finish`. Answers the task (without result).
         """

@@ -14,7 +14,8 @@ class Waits:
         self._waiting: dict[str, set[asyncio.Future[Task | None]]] = {}
 
     def expect(self, task_id: str) -> asyncio.Future[Task | None]:
-        """A future that is done when the task ends, with the ended task where that is at hand. To be given back with `forget`."""
+        """A future that is done when the task ends, with the ended task where that is at hand. To be given back with
+        `forget`."""
         future = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(task_id, set()).add(future)
         return future

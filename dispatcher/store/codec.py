@@ -6,7 +6,7 @@ from typing import Any
 from dispatcher.domain.grant import Candidates, FreeServer, Grant
 from dispatcher.domain.lane import Offer
 from dispatcher.domain.principal import Owner
-from dispatcher.domain.server import Endpoints, Server, ServerHealth
+from dispatcher.domain.server import Endpoints, Server, ServerHealth, Transport
 from dispatcher.domain.task import Attempt, AttemptStatus, Task, TaskError
 from dispatcher.domain.transitions import TaskState
 
@@ -83,6 +83,7 @@ def server(server_id: str, active: int, flat: Sequence[bytes]) -> Server:
         sealed_key=raw.get(b"sealed_key", b""),
         max_concurrent=int(f["max"]),
         weight=int(f["weight"]),
+        transport=Transport(f.get("transport", "push")),
         health=ServerHealth(f["health"]),
         online=f["online"] == "1",
         maintenance=f.get("maintenance") == "1",

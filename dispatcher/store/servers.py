@@ -46,6 +46,8 @@ class RedisServers:
                 sealed_key=server.sealed_key,
                 max=server.max_concurrent,
                 weight=server.weight,
+                transport=server.transport,
+                silence=server.silence_ms,
             )
             if reply.tag == "registered":
                 return await self.get(server.id)

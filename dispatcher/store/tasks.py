@@ -12,6 +12,7 @@ from dispatcher.domain.grant import (
     Finished,
     Full,
     Gone,
+    Grant,
     Granted,
     Held,
     Moved,
@@ -104,6 +105,7 @@ class RedisTasks(TaskReads):
                 deadline=task.deadline_ms or 0,
                 waiting_ms=task.waiting_deadline_ms or 0,
                 weight=task.weight,
+                shy="1" if task.shy else "0",
                 rule=rule.name,
                 rate_key=rule.key,
                 rate_limit=rule.limit,
@@ -179,6 +181,20 @@ class RedisTasks(TaskReads):
         state = reply.text(0)
         return Gone(TaskState(state) if state else None)
 
+    async def claim_next(
+        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int
+    ) -> Grant | None:
+        reply = await self._run.call(
+            "claim_next", server=server_id, claim_id=claim_id, nonce=nonce, gateway=gateway, lease_ms=lease_ms
+        )
+        if reply.tag == "unknown":
+            raise errors.NotFound(f"Server not found: {server_id}")
+        if reply.tag == "empty":
+            return None
+        grant = codec.grant(reply.values, reply.now_ms)
+        await self._fleet.know({grant.lane})
+        return grant
+
     async def finish(
         self,
         task_id: str,
@@ -229,8 +245,8 @@ class RedisTasks(TaskReads):
         )
         return reply.tag == "accepted"
 
-    async def progress(self, task_id: str, by: Reporter, percent: float) -> Task:
-        lease_ms = self._run.options.accepted_lease_ms
+    async def progress(self, task_id: str, by: Reporter, percent: float, *, lease_ms: int | None = None) -> Task:
+        lease_ms = lease_ms or self._run.options.accepted_lease_ms
         reply = await self._run.call("progress", task_id=task_id, **_reporter(by), percent=percent, lease_ms=lease_ms)
         _refuse(reply, task_id)
         task, _ = await self.get(task_id, result=False)

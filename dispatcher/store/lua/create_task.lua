@@ -1,6 +1,6 @@
 -- create_task: persist and enqueue a task, or refuse without a trace (but for the rate count).
 -- KEYS    root
--- ARGV    task_id origin tenant sub type lane points boost_ms:n spec payload timeout_ms attempts_max run_at:n deadline:n waiting_ms:n weight rule rate_key rate_limit:n idem_key idem_digest idem_ttl_ms gateway waiter
+-- ARGV    task_id origin tenant sub type lane points boost_ms:n spec payload timeout_ms attempts_max run_at:n deadline:n waiting_ms:n weight shy rule rate_key rate_limit:n idem_key idem_digest idem_ttl_ms gateway waiter
 -- OPTIONS first_right_ms queue_max queue_bytes_max tenant_max tenant_bytes_max tenant_lanes_max stats_ms retention_ms waiters_max updates_kept events_kept
 -- RETURNS created id state created_ms rate_count rate_reset [complete turn (server load)...] | replayed id state created_ms rate_count rate_reset
 -- RETURNS limited count reset | lane_unknown | key_reused | quota | full | deadline_past
@@ -55,6 +55,7 @@ end
 redis.call('HSET', key, unpack(flat))
 redis.call('SET', root .. 'in:' .. task_id, payload)
 redis.call('SET', root .. 'spec:' .. task_id, spec)
+if shy == '1' then redis.call('HSET', key, 'shy', '1') end
 if waiter == '1' then add_waiter(task_id, gateway) end
 if idem_key ~= '' then
   redis.call('HSET', idem, 'id', task_id, 'digest', idem_digest)

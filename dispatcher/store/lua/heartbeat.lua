@@ -6,11 +6,11 @@
 --- @include accepted
 --- @include alive
 local key = root .. 's:' .. server_id
-local s = redis.call('HMGET', key, 'boot_id', 'health')
+local s = redis.call('HMGET', key, 'boot_id', 'health', 'silence')
 if not s[1] and redis.call('EXISTS', key) == 0 then return reply('not_found') end
 if boot_id ~= '' and s[1] and s[1] ~= '' and s[1] ~= boot_id then lose_accepted(server_id, 'The server restarted') end
+local listed = {}
 if running_given == '1' then
-  local listed = {}
   for i = running_at, #ARGV do listed[ARGV[i]] = true end
   for _, member in ipairs(redis.call('HKEYS', root .. 'acc:' .. server_id)) do
     local id = task_of(member)
@@ -18,6 +18,16 @@ if running_given == '1' then
       redis.call('HSET', root .. 'acc:' .. server_id, member, '0')
     elseif redis.call('HINCRBY', root .. 'acc:' .. server_id, member, 1) >= 2 then
       lose_attempt(server_id, member, 'The server no longer runs it')
+    end
+  end
+end
+if running_given == '1' then
+  -- it works on for attempts that have ended: their slots stay
+  for _, member in ipairs(redis.call('ZRANGE', root .. 'slots:' .. server_id, 0, -1)) do
+    if listed[task_of(member)] and redis.call('HEXISTS', root .. 'acc:' .. server_id, member) == 0
+      and redis.call('ZSCORE', root .. 'due', 'o:' .. server_id .. ':' .. member) then
+      redis.call('ZADD', root .. 'slots:' .. server_id, 'GT', now + accepted_lease_ms, member)
+      redis.call('ZADD', root .. 'due', 'GT', now + accepted_lease_ms, 'o:' .. server_id .. ':' .. member)
     end
   end
 end
@@ -31,6 +41,6 @@ else
   redis.call('HDEL', key, 'reported', 'foreign', 'foreign_until')
 end
 renew_accepted(server_id, now + accepted_lease_ms)
-sign_of_life(server_id, now + offline_after_ms)
+sign_of_life(server_id, now + (number(s[3]) > 0 and number(s[3]) or offline_after_ms))
 if s[2] ~= health then register_change(server_id) end
 return reply('seen')

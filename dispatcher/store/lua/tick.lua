@@ -34,6 +34,7 @@ local function lease_over(id)
   free_slot(t.server, slot(id, t.fence))
   if t.state == 'PROCESSING' then
     attempt_ended(id, 'lost', 'The lease ran out')
+    if t.shy then add_tried(id, t, t.server) end
     lost(id, t, 'BACKEND_LOST', 'The lease ran out')
   end
 end

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dispatcher.domain.failure import BLAMES_SERVER, Outcome, Verdict
 from dispatcher.domain.grant import Candidates, FreeServer
 from dispatcher.domain.lane import Demand, fits
+from dispatcher.store.memory.counters import MINUTE_MS
 from dispatcher.store.memory.rows import ServerRow, TaskRow
 from dispatcher.store.memory.state import State
 
@@ -27,7 +28,9 @@ def fitting(s: State, demand: Demand) -> list[ServerRow]:
 def candidates(s: State, demand: Demand, *, without: str | None = None) -> Candidates:
     """Free servers of a lane, least loaded first."""
     fit = fitting(s, demand)
-    free = sorted((v for v in fit if v.id != without and v.free(s.now)), key=lambda v: (v.load(s.now), v.seq))
+    free = sorted(
+        (v for v in fit if v.pushed and v.id != without and v.free(s.now)), key=lambda v: (v.load(s.now), v.seq)
+    )
     complete = len(fit) <= ALL_UP_TO
     kept = free if complete else free[:LEAST_LOADED]
     return Candidates(tuple(FreeServer(v.id, v.load(s.now)) for v in kept), complete)
@@ -43,7 +46,8 @@ def skips(s: State, server: ServerRow, row: TaskRow) -> bool:
     """Whether a grant on this server leaves the task to others: under a first right, or just failed here."""
     if row.right_until_ms > s.now:
         return True
-    if server.id not in row.tried or s.now - row.since_ms >= AVOID_MS:
+    shy = row.new.shy  # a late report could pass for the new attempt's
+    if server.id not in row.tried or (not shy and s.now - row.since_ms >= AVOID_MS):
         return False
     return any(v.id != server.id for v in fitting(s, row.new.demand))
 
@@ -68,8 +72,18 @@ def behind(s: State, server: ServerRow, own: TaskRow) -> TaskRow | None:
 
 def wake(s: State, server: ServerRow | None) -> None:
     """A server may have become free: tell the gateways when there is work for it."""
-    if server is not None and server.free(s.now) and select(s, server) is not None:
+    if server is not None and server.pushed and server.free(s.now) and select(s, server) is not None:
         s.hub.wake(s.now)
+
+
+def alive(s: State, server: ServerRow, next_check_ms: int) -> None:
+    """A sign of life: online, one uptime minute."""
+    s.counters.alive[server.id].add(s.now // MINUTE_MS)
+    server.alive_ms = s.now + next_check_ms
+    if not server.online:
+        server.online = True
+        s.fleet_changed("online", server)
+    wake(s, server)
 
 
 def drop_slot(s: State, server_id: str, task_id: str, fence: int) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.failure import Verdict
-from dispatcher.domain.server import NewServer, Server, ServerHealth
+from dispatcher.domain.server import NewServer, Server, ServerHealth, Transport
 from dispatcher.domain.task import Attempt, NewTask, Task, TaskError
 from dispatcher.domain.transitions import TERMINAL, TaskState
 
@@ -150,6 +150,11 @@ class ServerRow:
         idle = self.rest_until_ms <= now_ms and not self.ejected_until_ms
         return self.serving and idle and self.effective(now_ms) < most
 
+    @property
+    def pushed(self) -> bool:
+        """Work is brought to it; the others fetch, and are never chosen."""
+        return self.new.transport is Transport.PUSH
+
     def load(self, now_ms: int) -> float:
         return self.effective(now_ms) / self.new.weight
 
@@ -158,7 +163,8 @@ class ServerRow:
         return Server(
             id=new.id, seq=self.seq, origin=new.origin, name=new.name, endpoints=new.endpoints, offer=new.offer,
             registered_ms=self.registered_ms, last_seen_ms=self.last_seen_ms, sealed_key=new.sealed_key,
-            max_concurrent=new.max_concurrent, weight=new.weight, health=self.health, online=self.online,
+            max_concurrent=new.max_concurrent, weight=new.weight, transport=new.transport,
+            health=self.health, online=self.online,
             maintenance=self.maintenance, reason=self.reason, ejected_until_ms=self.ejected_until_ms,
             rest_until_ms=self.rest_until_ms, probation=self.probation, active=len(self.slots),
             reported_active=self.reported_active, latency_ms=self.latency_ms, metrics=self.metrics,

@@ -34,7 +34,7 @@ class MemoryServers:
         else:
             for row, attempt in attempts.accepted(s, server.id):
                 attempts.lose(s, row, attempt, "The server registered again")
-        alive_ms = s.now + s.options.offline_after_ms
+        alive_ms = s.now + (server.silence_ms or s.options.offline_after_ms)
         row_seq, since = (s.sequence, s.now) if old is None else (old.seq, old.registered_ms)
         new = ServerRow(server, row_seq, since, s.now, alive_ms)
         if old is not None:  # an operator's word and the leases outlive the record
@@ -80,11 +80,12 @@ class MemoryServers:
         server.foreign = max(0, active - len(server.slots)) if active is not None else 0
         server.foreign_until_ms = s.now + FOREIGN_MS
         for row, attempt in attempts.accepted(s, server_id):
-            server.slots[row.id, attempt.fence] = s.now + s.options.accepted_lease_ms
+            slot = (row.id, attempt.fence)
+            server.slots[slot] = max(server.slots.get(slot, 0), s.now + s.options.accepted_lease_ms)
         if server.health is not health:
             server.health = health
             s.epoch += 1
-        self._alive(server, s.options.offline_after_ms)
+        fleet.alive(s, server, server.new.silence_ms or s.options.offline_after_ms)
         return server.view()
 
     def _booted(self, server: ServerRow, boot_id: str) -> None:
@@ -105,15 +106,6 @@ class MemoryServers:
                 lease_ms = self._s.now + self._s.options.accepted_lease_ms
                 server.slots[task_id, fence] = max(expires, lease_ms)
 
-    def _alive(self, server: ServerRow, next_check_ms: int) -> None:
-        s = self._s
-        s.counters.alive[server.id].add(s.now // MINUTE_MS)
-        server.alive_ms = s.now + next_check_ms
-        if not server.online:
-            server.online = True
-            s.fleet_changed("online", server)
-        fleet.wake(s, server)
-
     async def probed(self, server_id: str, ok: bool) -> None:
         s = self._s
         server = s.servers.get(server_id)
@@ -123,7 +115,7 @@ class MemoryServers:
         if ok:
             if over:
                 fleet.readmit(s, server)
-            self._alive(server, s.options.probe_every_ms)
+            fleet.alive(s, server, s.options.probe_every_ms)
             return
         if over:
             server.ejected_until_ms = server.probe_at_ms = s.now + s.options.eject_base_ms

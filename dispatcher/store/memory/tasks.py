@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dispatcher.domain.errors import IllegalState, NotFound, RateState
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.failure import Outcome
-from dispatcher.domain.grant import Cancelled, Claim, Created, Finished, Held, Ticked, Waiting
+from dispatcher.domain.grant import Cancelled, Claim, Created, Finished, Grant, Held, Ticked, Waiting
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.task import AttemptStatus, NewTask, Task
 from dispatcher.domain.transitions import TaskEvent, TaskState
@@ -49,6 +49,11 @@ class MemoryTasks:
             expected_load=expected_load, last=last,
         )  # fmt: skip
 
+    async def claim_next(
+        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int
+    ) -> Grant | None:
+        return claims.claim_next(self._s, server_id, claim_id=claim_id, nonce=nonce, gateway=gateway, lease_ms=lease_ms)
+
     async def finish(
         self,
         task_id: str,
@@ -70,8 +75,8 @@ class MemoryTasks:
     async def accept(self, task_id: str, by: ByAttempt, *, lease_ms: int) -> bool:
         return reports.accept(self._s, task_id, by, lease_ms)
 
-    async def progress(self, task_id: str, by: Reporter, percent: float) -> Task:
-        return reports.progress(self._s, task_id, by, percent)
+    async def progress(self, task_id: str, by: Reporter, percent: float, *, lease_ms: int | None = None) -> Task:
+        return reports.progress(self._s, task_id, by, percent, lease_ms)
 
     async def renew(self, held: Sequence[Held], *, gateway: str, lease_ms: int) -> frozenset[Held]:
         return frozenset(one for one in held if not self._renewed(one, gateway, lease_ms))
