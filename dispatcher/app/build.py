@@ -34,6 +34,7 @@ from dispatcher.service.submit import Submit
 from dispatcher.service.tasks import Tasks
 from dispatcher.service.waits import Waits
 from dispatcher.service.watch import Watch
+from dispatcher.service.workers import Workers
 from dispatcher.settings import Secrets, Settings
 from dispatcher.store import Store
 from dispatcher.web.body import BodyLimits
@@ -145,6 +146,7 @@ def _services(
         stats=Stats(store.stats, store.servers, clock=clock),
         balancing=Balancing(store.servers),
         watch=Watch(store.tasks),
+        workers=Workers(store.tasks, store.servers, gateway=name, clock=clock),
         coordination=store.coordination,
     )
 
@@ -186,7 +188,7 @@ def _loops(
         Loop("presence", presence.run_once, 1.0),
         Loop("peek", peek.run_once, 0.0),
         Loop("inbox", Inbox(store.coordination, waits, gateway=name, wake=peek.wake).run_once, AGAIN_S),
-        Loop("events", Events(store.coordination, services.watch).run_once, AGAIN_S),
+        Loop("events", Events(store.coordination, services.watch, services.workers).run_once, AGAIN_S),
     ]
     if settings.triggers.background:
         loops.append(Loop("tick", Tick(duties).run_once, 1.0))

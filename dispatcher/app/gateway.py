@@ -64,6 +64,7 @@ class Gateway:
     async def drain(self, timeout_s: float) -> None:
         """Take no more work, let the running work end; leases are kept meanwhile."""
         self.begin_drain()
+        await self.services.workers.drain()
         await self.dispatch.drain(timeout_s)
 
     async def stop(self) -> None:

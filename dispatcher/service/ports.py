@@ -115,10 +115,11 @@ class TaskStore(Protocol):
         ...
 
     async def claim_next(
-        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int
+        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str = ""
     ) -> Grant | None:
         """The next task for a worker that fetches its work, started on it, or None when there is none for it now.
 
+        `note` (at most 1,000 characters, control characters become spaces) is kept with the attempt.
         The worker holds the lease: its heartbeats and reports renew it. The call is a sign of life. A repeated
         `claim_id` answers as before. Raises NotFound for an unregistered worker.
         """
@@ -142,6 +143,7 @@ class TaskStore(Protocol):
         gateway under that nonce. A repeat of the same end (fence, verdict, digest) answers the same, with the same
         grant. With `want_task` the answer holds the ended task (somebody waits for it: saves a read). A report with the
         current fence on a PENDING or RETRYING task (no newer grant) is accepted.
+        The result of a FAILED outcome is kept too when it has one.
         Raises NotFound; StaleAttempt (older attempt, void token, a holder that lost it); Forbidden (a server that
         never held it); ConflictingResult (same attempt, another end recorded); AlreadyEnded (CANCELLED, TIMEOUT...:
         with the current fence the slot that stayed behind is freed); IllegalState (ByAdmin without any attempt yet).
@@ -217,9 +219,10 @@ class TaskStore(Protocol):
 
 
 class ServerStore(Protocol):
-    async def put(self, server: NewServer, *, alias: str | None = None) -> Server:
+    async def put(self, server: NewServer, *, alias: str | None = None, keep: bool = False) -> Server:
         """Register a server: online at once, next sequence number; waiting tasks are offered to it by a wake-up.
-        A repeated id replaces the record, keeps the sequence and requeues its accepted attempts."""
+        A repeated id replaces the record, keeps the sequence and requeues its accepted attempts; with
+        `keep` it changes nothing."""
         ...
 
     async def remove(self, server_id: str) -> None:

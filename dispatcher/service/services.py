@@ -9,6 +9,7 @@ from dispatcher.service.stats import Stats
 from dispatcher.service.submit import Submit
 from dispatcher.service.tasks import Tasks
 from dispatcher.service.watch import Watch
+from dispatcher.service.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,4 +22,5 @@ class Services:
     stats: Stats
     balancing: Balancing
     watch: Watch
+    workers: Workers
     coordination: Coordination

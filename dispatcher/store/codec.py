@@ -21,8 +21,8 @@ def _optional(value: str | None) -> int | None:
 
 
 def attempt(entry: bytes) -> Attempt:
-    fence, server, started, ended, status, error = entry.decode("utf-8", "replace").split("\t", 5)
-    return Attempt(int(fence), server, int(started), _optional(ended), AttemptStatus(status), error)
+    fence, server, started, ended, status, error, note = entry.decode("utf-8", "replace").split("\t", 6)
+    return Attempt(int(fence), server, int(started), _optional(ended), AttemptStatus(status), error, note)
 
 
 def task(
@@ -50,6 +50,7 @@ def task(
         progress=float(f.get("progress", "0")),
         fence=int(f.get("fence", "0")),
         server_id=f.get("server") or None,
+        note=f.get("note", ""),
         started_ms=_optional(f.get("started")),
         ended_ms=_optional(f.get("ended")),
         run_at_ms=_optional(f.get("run_at")),
@@ -60,7 +61,7 @@ def task(
         losses=int(f.get("losses", "0")),
         run=int(f.get("run", "0")),
         attempt_lives=state is TaskState.PROCESSING,
-        result=result if state is TaskState.COMPLETED and result else None,
+        result=result if state in (TaskState.COMPLETED, TaskState.FAILED) and result else None,
         error=TaskError(f["code"], f.get("why", "")) if failed and f.get("code") else None,
         attempts=tuple(attempt(entry) for entry in reversed(attempts)),
     )

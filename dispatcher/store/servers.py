@@ -24,7 +24,7 @@ class RedisServers:
         self._run = runner
         self._fleet = fleet
 
-    async def put(self, server: NewServer, *, alias: str | None = None) -> Server:
+    async def put(self, server: NewServer, *, alias: str | None = None, keep: bool = False) -> Server:
         offer = server.offer
         while True:
             matching, lanes = await self._fleet.fitting_lanes(offer)
@@ -48,6 +48,7 @@ class RedisServers:
                 weight=server.weight,
                 transport=server.transport,
                 silence=server.silence_ms,
+                keep="1" if keep else "0",
             )
             if reply.tag == "registered":
                 return await self.get(server.id)

@@ -182,10 +182,16 @@ class RedisTasks(TaskReads):
         return Gone(TaskState(state) if state else None)
 
     async def claim_next(
-        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int
+        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str = ""
     ) -> Grant | None:
         reply = await self._run.call(
-            "claim_next", server=server_id, claim_id=claim_id, nonce=nonce, gateway=gateway, lease_ms=lease_ms
+            "claim_next",
+            server=server_id,
+            claim_id=claim_id,
+            nonce=nonce,
+            gateway=gateway,
+            lease_ms=lease_ms,
+            note=note,
         )
         if reply.tag == "unknown":
             raise errors.NotFound(f"Server not found: {server_id}")

@@ -104,6 +104,9 @@ class FakeTasks(Scripted):
 
         return await self._answer("claim", grant, task_id=task_id, server_id=server_id, **rest)
 
+    async def claim_next(self, server_id: str, **rest: Any) -> Grant | None:
+        return await self._answer("claim_next", None, server_id=server_id, **rest)
+
     async def finish(self, task_id: str, by: Any, outcome: Outcome, **rest: Any) -> Finished:
         default = Finished(_AFTER.get(outcome.verdict, TaskState.PENDING))
         finished = await self._answer("finish", default, task_id=task_id, by=by, outcome=outcome, **rest)
@@ -167,8 +170,8 @@ class FakeServers(Scripted):
     async def get(self, server_id: str) -> Server:
         return await self._answer("get", self.servers.get(server_id), server_id=server_id)
 
-    async def put(self, server: Any) -> Server:
-        return await self._answer("put", a_server(server.id), server=server)
+    async def put(self, server: Any, **rest: Any) -> Server:
+        return await self._answer("put", a_server(server.id), server=server, **rest)
 
     async def remove(self, server_id: str) -> None:
         await self._answer("remove", None, server_id=server_id)

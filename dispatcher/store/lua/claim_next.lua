@@ -1,6 +1,6 @@
 -- claim_next: give a worker that fetches the next task that it may run. It holds the lease itself. A sign of life.
 -- KEYS    root
--- ARGV    server claim_id nonce gateway lease_ms:n
+-- ARGV    server claim_id nonce gateway lease_ms:n note
 -- OPTIONS offline_after_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap stats_ms updates_kept events_kept
 -- RETURNS granted grant... | empty | unknown
 --- @include select
@@ -22,7 +22,7 @@ local place = refresh_server(server)
 local head = place.free and select_head(server, place.class)
 if not head then return reply('empty') end
 local t = hash(root .. 't:' .. head.id)
-local grant = start_attempt(head.id, t, server, nonce, gateway, claim_id, lease_ms)
+local grant = start_attempt(head.id, t, server, nonce, gateway, claim_id, lease_ms, note)
 redis.call('HSET', root .. 't:' .. head.id, 'held', 's')
 redis.call('HSET', root .. 'acc:' .. server, slot(head.id, t.fence), '0')
 redis.call('HSET', root .. 'claim:' .. claim_id, 'task', head.id, 'fence', t.fence)

@@ -1,11 +1,12 @@
 -- put_server: register a server, or replace the record of a known id.
 -- KEYS    root
--- ARGV    server_id server_class class_spec matching alias origin name predict health metrics_url cancel_url offer sealed_key max weight transport silence lanes...
+-- ARGV    server_id server_class class_spec matching alias origin name predict health metrics_url cancel_url offer sealed_key max weight transport silence keep lanes...
 -- OPTIONS classes_max offline_after_ms losses_max retention_ms stats_ms attempts_kept updates_kept events_kept
 -- RETURNS registered | stale | too_many
 --- @include accepted
 --- @include classes
 --- @include alive
+if keep == '1' and redis.call('EXISTS', root .. 's:' .. server_id) == 1 then return reply('registered') end
 if redis.call('HEXISTS', root .. 'classes', server_class) == 0 then
   if (redis.call('HGET', root .. 'reg', 'matching') or '0') ~= matching then return reply('stale') end
   if redis.call('HLEN', root .. 'classes') >= classes_max then return reply('too_many') end

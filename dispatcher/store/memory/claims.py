@@ -44,7 +44,9 @@ def claim(
     return Granted(grant) if head is row else Behind(grant)
 
 
-def claim_next(s: State, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int) -> Grant | None:
+def claim_next(
+    s: State, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str
+) -> Grant | None:
     server = s.server(server_id)
     for row in s.tasks.values():  # the reply was lost
         if row.claim is not None and row.claim[0] == claim_id:
@@ -55,7 +57,7 @@ def claim_next(s: State, server_id: str, *, claim_id: str, nonce: str, gateway: 
     if head is None:
         return None
     head.right_until_ms = 0
-    grant = attempts.start(s, head, server, nonce=nonce, gateway=gateway, lease_ms=lease_ms)
+    grant = attempts.start(s, head, server, nonce=nonce, gateway=gateway, lease_ms=lease_ms, note=note)
     if head.attempt is not None:
         head.attempt.accepted = True
     head.claim = (claim_id, head.id, grant.fence)

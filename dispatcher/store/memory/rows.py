@@ -56,6 +56,7 @@ class TaskRow:
     progress: float = 0.0
     fence: int = 0
     server_id: str | None = None
+    note: str = ""
     started_ms: int | None = None
     ended_ms: int | None = None
     retry_at_ms: int | None = None
@@ -94,7 +95,8 @@ class TaskRow:
         return Task(
             id=new.id, origin=new.origin, owner=new.owner, type=new.type, lane=self.lane, points=new.points,
             state=self.state, created_ms=self.created_ms, updated_ms=self.updated_ms, rev=self.rev, spec=new.spec,
-            progress=self.progress, fence=self.fence, server_id=self.server_id, started_ms=self.started_ms,
+            progress=self.progress, fence=self.fence, server_id=self.server_id, note=self.note,
+            started_ms=self.started_ms,
             ended_ms=self.ended_ms, run_at_ms=self.run_at_ms, retry_at_ms=self.retry_at_ms,
             deadline_ms=self.deadline_ms, timeout_ms=new.timeout_ms, failures=self.failures, losses=self.losses,
             run=self.run, attempt_lives=self.state is TaskState.PROCESSING, error=self.error,

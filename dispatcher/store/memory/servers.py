@@ -23,9 +23,11 @@ class MemoryServers:
         self._s = state
         self._known = Registry(-1, "", {}, {})
 
-    async def put(self, server: NewServer, *, alias: str | None = None) -> Server:
+    async def put(self, server: NewServer, *, alias: str | None = None, keep: bool = False) -> Server:
         s = self._s
         old = s.servers.get(server.id)
+        if old is not None and keep:
+            return old.view()
         offered = {v.new.offer.server_class for v in s.servers.values() if v is not old}
         if server.offer.server_class not in offered and len(offered) >= s.options.classes_max:
             raise Unavailable("Too many different kinds of servers")

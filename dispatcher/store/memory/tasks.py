@@ -50,9 +50,11 @@ class MemoryTasks:
         )  # fmt: skip
 
     async def claim_next(
-        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int
+        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str = ""
     ) -> Grant | None:
-        return claims.claim_next(self._s, server_id, claim_id=claim_id, nonce=nonce, gateway=gateway, lease_ms=lease_ms)
+        return claims.claim_next(
+            self._s, server_id, claim_id=claim_id, nonce=nonce, gateway=gateway, lease_ms=lease_ms, note=note
+        )
 
     async def finish(
         self,

@@ -32,6 +32,7 @@ from dispatcher.service.submit import Submit
 from dispatcher.service.tasks import Tasks
 from dispatcher.service.waits import Waits
 from dispatcher.service.watch import Watch
+from dispatcher.service.workers import Workers
 from dispatcher.store.memory import MemoryStore
 from dispatcher.store.options import StoreOptions
 from dispatcher.web.body import BodyLimits
@@ -138,6 +139,7 @@ class World:
             stats=Stats(store.stats, store.servers, clock=self.clock),
             balancing=Balancing(store.servers),
             watch=Watch(store.tasks),
+            workers=Workers(store.tasks, store.servers, gateway="gw_test", clock=self.clock),
             coordination=store.coordination,
         )
         self.gate = Gate(self.tokens, read_callback, store.coordination, self.rates, self.body)

@@ -5,7 +5,7 @@ import pytest
 from dispatcher.domain.errors import NotFound, StaleAttempt
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Grant
-from dispatcher.domain.server import ServerStatus, Transport
+from dispatcher.domain.server import Endpoints, NewServer, ServerStatus, Transport
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.ports import ByHolder
 from tests.store.world import GATEWAY, World, by, done
@@ -170,3 +170,45 @@ async def test_its_end_is_final_and_fenced(world: World) -> None:
     assert ended.state is TaskState.FAILED
     assert (await world.end(grant, Outcome(Verdict.FAILED, code="WORKER_FAILED"))).duplicate
     assert by(grant).fence == 1
+
+
+async def test_what_a_claim_says_of_its_worker_stays_with_the_attempt(world: World) -> None:
+    await worker(world)
+    await world.given_task("t1")
+    await world.store.tasks.claim_next(
+        "w1", claim_id="c", nonce="n", gateway=GATEWAY, lease_ms=LEASE_MS, note='{"at":"ä"}\n'
+    )
+    await world.later(60_000)
+    assert (await world.task("t1")).note == '{"at":"ä"} '
+    assert await fetch(world) is not None
+    found = await world.task("t1")
+    assert found.note == ""
+    assert [(a.status.value, a.note, a.error) for a in found.attempts] == [
+        ("lost", '{"at":"ä"} ', "The lease ran out"),
+        ("running", "", ""),
+    ]
+
+
+async def test_a_failure_keeps_the_result_that_came_with_it(world: World) -> None:
+    await worker(world)
+    await world.given_task("t1")
+    assert await fetch(world) is not None
+    failed = Outcome(Verdict.FAILED, b'{"n":1}', "d", code="WORKER_FAILED", text="no")
+    await world.store.tasks.finish("t1", ByHolder("w1"), failed, gateway=GATEWAY, retry_delay_ms=0)
+    found = await world.task("t1")
+    assert found.result == b'{"n":1}'
+    assert found.error is not None
+    await world.store.tasks.retry("t1", origin=found.origin, owner=None, waiting_deadline_ms=None)
+    assert (await world.task("t1")).result is None
+
+
+async def test_a_known_worker_is_kept_as_it_is(world: World) -> None:
+    await worker(world, max_concurrent=7)
+    await world.given_task("t1")
+    assert await fetch(world) is not None
+    known = await world.store.servers.get("w1")
+    again = NewServer("w1", "native", "other", Endpoints(), known.offer, max_concurrent=3, transport=Transport.PULL)
+    assert (await world.store.servers.put(again, keep=True)).max_concurrent == 7
+    assert await world.state("t1") is TaskState.PROCESSING
+    fresh = NewServer("w2", "native", "w2", Endpoints(), known.offer, max_concurrent=3, transport=Transport.PULL)
+    assert (await world.store.servers.put(fresh, keep=True)).max_concurrent == 3
