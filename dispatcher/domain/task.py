@@ -36,6 +36,7 @@ class NewTask:
     deadline_ms: int | None = None
     waiting_deadline_ms: int | None = None
     weight: int = 1  # of the tenant, in the fair order between tenants
+    facets: tuple[str, ...] = ()  # words of [A-Za-z0-9._-] that listings can be narrowed to
     shy: bool = False  # its workers' reports name no attempt: a worker that lost it gets it again only as the last
 
 
@@ -102,6 +103,7 @@ class Task:
     run: int = 0  # explicit retries so far
     attempt_lives: bool = False  # an attempt holds a lease (also while PAUSED)
     result: bytes | None = None  # raw JSON as it came; of a FAILED task only what its report brought
+    payload: bytes | None = None  # where it was asked for
     error: TaskError | None = None
     attempts: tuple[Attempt, ...] = field(default=())  # oldest first, the last 20
 

@@ -13,6 +13,7 @@ from dispatcher.domain.errors import RateState
 from dispatcher.domain.event import FleetEvent, InboxMessage, TaskUpdate
 from dispatcher.domain.failure import Accepted, Outcome
 from dispatcher.domain.grant import Cancelled, Claim, Created, Finished, Grant, Held, Ticked, Waiting
+from dispatcher.domain.lane import Demand
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.registry import Registry
 from dispatcher.domain.server import NewServer, Server, ServerHealth
@@ -72,6 +73,7 @@ class TaskQuery:
     states: tuple[TaskState, ...] = ()  # empty = all
     offset: int = 0
     limit: int = 100
+    facets: tuple[str, ...] = ()  # any of these; empty = all
 
 
 class TaskStore(Protocol):
@@ -167,11 +169,13 @@ class TaskStore(Protocol):
         attempt's time-out. Answers those that are lost (stale): whose calls must be given up."""
         ...
 
-    async def cancel(self, task_id: str, *, origin: str, owner: Owner | None, by: str) -> Cancelled:
+    async def cancel(
+        self, task_id: str, *, origin: str, owner: Owner | None, by: str, waiting_only: bool = False
+    ) -> Cancelled:
         """End a task as CANCELLED; its slot stays until the server is known to have stopped.
 
         `owner` None = an admin. Raises NotFound (also for other owners'), IllegalState when it ended otherwise.
-        Already cancelled: `already`, nothing changes.
+        Already cancelled: `already`, nothing changes. With `waiting_only` a running task is an IllegalState too.
         """
         ...
 
@@ -191,13 +195,17 @@ class TaskStore(Protocol):
         ...
 
     async def get(
-        self, task_id: str, *, rate: RateRule | None = None, result: bool = True
+        self, task_id: str, *, rate: RateRule | None = None, result: bool = True, payload: bool = False
     ) -> tuple[Task | None, RateState | None]:
         """One task with result and attempts, and the rate count in the same round trip. Raises RateLimited."""
         ...
 
     async def find(self, query: TaskQuery) -> tuple[list[Task], int]:
         """A page of tasks without results and attempts, newest first, and how many match in all."""
+        ...
+
+    async def running(self, server_ids: Sequence[str]) -> dict[str, list[Task]]:
+        """The tasks that each of these servers runs now, without results and attempts, the last started first."""
         ...
 
     async def updates(self, task_id: str, after_rev: int) -> tuple[list[TaskUpdate], bool]:
@@ -215,6 +223,41 @@ class TaskStore(Protocol):
 
     async def peek(self, *, limit: int = 64) -> list[Waiting]:
         """Heads that waited over 250 ms while a fitting server has a free slot, in queue order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTotals:
+    """What a batch must hold to be committed: tasks of one owner, origin and demand."""
+
+    origin: str
+    owner: Owner
+    demand: Demand
+    count: int
+    size: int  # bytes of all payloads
+
+
+class BatchStore(Protocol):
+    """Many tasks or none. What is staged is in no list, count or queue; a minute later it is gone."""
+
+    async def stage(self, batch_id: str, first: int, tasks: Sequence[NewTask]) -> None:
+        """Hand in at most 64 tasks of a batch, at places from `first` (0 = the batch's first). No runAt, no deadline.
+        Raises Unavailable for too many lanes."""
+        ...
+
+    async def commit(
+        self, batch_id: str, totals: BatchTotals, *, rate: RateRule | None = None
+    ) -> tuple[int, RateState | None]:
+        """Make the batch valid, whatever happens next; answers its time of creation (ms). It counts as one call.
+
+        Raises, leaving everything but the rate count as it was: RateLimited; NotFound (not all there, or older than
+        a minute); QuotaExceeded; Unavailable.
+        """
+        ...
+
+    async def fill(self, batch_id: str, *, limit: int = 64) -> int:
+        """Put up to `limit` tasks of a committed batch into the queue; answers how many are left. `tick` does the
+        same for batches whose gateway died."""
         ...
 
 
@@ -275,6 +318,12 @@ class StatsStore(Protocol):
 
     async def waiting(self, origin: str, owner: Owner | None, date: str | None) -> dict[TaskState, int]:
         """How many tasks are in each live state now; with a date, of those created on that day."""
+        ...
+
+    async def standing(
+        self, origin: str, owner: Owner | None, facets: Sequence[str] = ("",)
+    ) -> dict[str, dict[TaskState, int]]:
+        """How many tasks that are kept stand in each state now: by facet, "" for all of them."""
         ...
 
     async def totals(self, origin: str, owner: Owner | None) -> Counts:

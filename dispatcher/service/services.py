@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from dispatcher.service.balancing import Balancing
+from dispatcher.service.batches import Batches
 from dispatcher.service.ports import Coordination
 from dispatcher.service.servers import Servers
 from dispatcher.service.stats import Stats
@@ -17,6 +18,7 @@ class Services:
     """The use cases, put together by the composition root. Nothing else reaches a dialect."""
 
     submit: Submit
+    batches: Batches
     tasks: Tasks
     servers: Servers
     stats: Stats

@@ -66,7 +66,8 @@ class Workers:
 
     def publish(self, event: FleetEvent) -> None:
         """A change of the fleet: a task that is pending wakes a waiting claim."""
-        if event.type == "task" and event.fields.get("state") == TaskState.PENDING:
+        known = event.type == "task" or event.type.startswith("task.")
+        if known and event.fields.get("state") == TaskState.PENDING:
             for line in self._lines.values():
                 _wake_first(line)
 

@@ -32,6 +32,7 @@ def task(
     spec: bytes,
     attempts: Sequence[bytes] = (),
     result: bytes = b"",
+    payload: bytes = b"",
 ) -> Task:
     state = TaskState(f["state"])
     failed = state in (TaskState.FAILED, TaskState.TIMEOUT)
@@ -62,6 +63,7 @@ def task(
         run=int(f.get("run", "0")),
         attempt_lives=state is TaskState.PROCESSING,
         result=result if state in (TaskState.COMPLETED, TaskState.FAILED) and result else None,
+        payload=payload or None,
         error=TaskError(f["code"], f.get("why", "")) if failed and f.get("code") else None,
         attempts=tuple(attempt(entry) for entry in reversed(attempts)),
     )

@@ -7,6 +7,7 @@ from typing import Any
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.stats import COUNT_FIELDS, Counts, DayStats
 from dispatcher.domain.transitions import TERMINAL, TaskState
+from dispatcher.store.reads import listing
 from dispatcher.store.runner import Runner
 
 _DAY_MS = 86_400_000
@@ -48,6 +49,16 @@ class RedisStats:
         for state in _LIVE:
             pipeline.zcount(prefix + state, low, high)
         return dict(zip(_LIVE, await pipeline.execute(), strict=True))
+
+    async def standing(
+        self, origin: str, owner: Owner | None, facets: Sequence[str] = ("",)
+    ) -> dict[str, dict[TaskState, int]]:
+        pipeline = self._run.client.pipeline(transaction=True)
+        for facet in facets:
+            for state in TaskState:
+                pipeline.zcard(listing(self._run.root, origin, owner, facet) + state)
+        counts = iter(await pipeline.execute())
+        return {facet: {state: next(counts) for state in TaskState} for facet in facets}
 
     async def totals(self, origin: str, owner: Owner | None) -> Counts:
         return _counts(await self._hash(f"sum:{_scope(origin, owner)}"))

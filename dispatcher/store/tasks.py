@@ -106,6 +106,7 @@ class RedisTasks(TaskReads):
                 waiting_ms=task.waiting_deadline_ms or 0,
                 weight=task.weight,
                 shy="1" if task.shy else "0",
+                facets=" ".join(task.facets),
                 rule=rule.name,
                 rate_key=rule.key,
                 rate_limit=rule.limit,
@@ -267,8 +268,11 @@ class RedisTasks(TaskReads):
         reply = await self._run.call("renew", *flat, gateway=gateway, lease_ms=lease_ms)
         return frozenset(held[int(place)] for place in reply.values)
 
-    async def cancel(self, task_id: str, *, origin: str, owner: Owner | None, by: str) -> Cancelled:
-        reply = await self._run.call("cancel_task", task_id=task_id, origin=origin, **_who(owner))
+    async def cancel(
+        self, task_id: str, *, origin: str, owner: Owner | None, by: str, waiting_only: bool = False
+    ) -> Cancelled:
+        only = "1" if waiting_only else "0"
+        reply = await self._run.call("cancel_task", task_id=task_id, origin=origin, **_who(owner), waiting_only=only)
         self._owned(reply, task_id, "cancelled")
         if reply.tag == "already":
             return Cancelled(already=True)

@@ -22,13 +22,13 @@ local place = redis.call('HMGET', root .. 's:' .. server, 'class', 'weight')
 local load = place[1] and redis.call('ZSCORE', root .. 'free:' .. place[1], server)
 if not load or redis.call('SISMEMBER', root .. 'lc:' .. t.lane, place[1]) == 0 then
   local others = candidates(t.lane)
-  if (last == '1' or #others == 2) and number(t.right) > 0 then -- the caller has nowhere else to go
+  if (last == '1' or #others == 2) and number(t.right) > now then -- the caller has nowhere else to go
     redis.call('HSET', key, 'right', '0')
   end
   return reply('full', unpack(others))
 end
 if expected ~= '' and math.abs(number(load) - number(expected)) * math.max(number(place[2]), 1) > 1.000001 then
-  if last == '1' and number(t.right) > 0 then redis.call('HSET', key, 'right', '0') end
+  if last == '1' and number(t.right) > now then redis.call('HSET', key, 'right', '0') end
   return reply('moved', unpack(candidates(t.lane)))
 end
 

@@ -5,7 +5,7 @@
 -- RETURNS granted grant... | empty | unknown
 --- @include select
 --- @include start
---- @include alive
+--- @include heard
 local key = root .. 's:' .. server
 if redis.call('EXISTS', key) == 0 then return reply('unknown') end
 local earlier = redis.call('HMGET', root .. 'claim:' .. claim_id, 'task', 'fence')
@@ -15,9 +15,7 @@ if earlier[1] then -- the reply was lost
     return reply('granted', unpack(grant_of(earlier[1], t)))
   end
 end
-local silence = number(redis.call('HGET', key, 'silence'))
-redis.call('HSET', key, 'seen', text(now))
-sign_of_life(server, now + (silence > 0 and silence or offline_after_ms))
+heard_of(server)
 local place = refresh_server(server)
 local head = place.free and select_head(server, place.class)
 if not head then return reply('empty') end

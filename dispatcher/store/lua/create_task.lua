@@ -1,10 +1,10 @@
 -- create_task: persist and enqueue a task, or refuse without a trace (but for the rate count).
 -- KEYS    root
--- ARGV    task_id origin tenant sub type lane points boost_ms:n spec payload timeout_ms attempts_max run_at:n deadline:n waiting_ms:n weight shy rule rate_key rate_limit:n idem_key idem_digest idem_ttl_ms gateway waiter
+-- ARGV    task_id origin tenant sub type lane points boost_ms:n spec payload timeout_ms attempts_max run_at:n deadline:n waiting_ms:n weight shy facets rule rate_key rate_limit:n idem_key idem_digest idem_ttl_ms gateway waiter
 -- OPTIONS first_right_ms queue_max queue_bytes_max tenant_max tenant_bytes_max tenant_lanes_max stats_ms retention_ms waiters_max updates_kept events_kept
 -- RETURNS created id state created_ms rate_count rate_reset [complete turn (server load)...] | replayed id state created_ms rate_count rate_reset
 -- RETURNS limited count reset | lane_unknown | key_reused | quota | full | deadline_past
---- @include ending
+--- @include insert
 --- @include candidates
 --- @include rate
 --- @include waiters
@@ -46,16 +46,9 @@ local later = run_at > now
 local state = later and 'SCHEDULED' or 'PENDING'
 local t = {origin = origin, tenant = tenant, sub = sub, type = type, lane = lane, points = points, state = state,
   created = text(now), updated = text(now), score = text(now_us - boost_ms * 1000), timeout = timeout_ms,
-  attempts_max = attempts_max, boost = text(boost_ms), bytes = text(#payload), weight = weight}
-local flat = {}
-for field, value in pairs(t) do
-  flat[#flat + 1] = field
-  flat[#flat + 1] = value
-end
-redis.call('HSET', key, unpack(flat))
-redis.call('SET', root .. 'in:' .. task_id, payload)
-redis.call('SET', root .. 'spec:' .. task_id, spec)
-if shy == '1' then redis.call('HSET', key, 'shy', '1') end
+  attempts_max = attempts_max, boost = text(boost_ms), bytes = text(#payload), weight = weight, facets = facets ~= '' and facets or nil,
+  shy = shy == '1' and '1' or nil}
+insert_task(task_id, t, spec, payload)
 if waiter == '1' then add_waiter(task_id, gateway) end
 if idem_key ~= '' then
   redis.call('HSET', idem, 'id', task_id, 'digest', idem_digest)
@@ -70,13 +63,9 @@ if deadline > 0 then
   redis.call('HSET', key, 'deadline', text(deadline))
   redis.call('ZADD', root .. 'due', deadline, 'd:' .. task_id)
 elseif waiting_ms > 0 then
-  local at = math.max(run_at, now) + waiting_ms
-  redis.call('HSET', key, 'waiting_deadline', text(at))
-  redis.call('ZADD', root .. 'due', at, 'd:' .. task_id)
+  start_until(task_id, math.max(run_at, now) + waiting_ms)
 end
-index_put(task_id, t)
 count_live(t, 1)
-count(t, 'created', 1)
 local free = {}
 if not later then
   redis.call('HSET', key, 'queued', t.created)

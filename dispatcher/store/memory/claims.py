@@ -51,8 +51,7 @@ def claim_next(
     for row in s.tasks.values():  # the reply was lost
         if row.claim is not None and row.claim[0] == claim_id:
             return attempts.running_grant(s, row.id, row.claim[2], nonce)
-    server.last_seen_ms = s.now
-    fleet.alive(s, server, server.new.silence_ms or s.options.offline_after_ms)
+    fleet.heard_of(s, server)
     head = fleet.select(s, server) if server.free(s.now) else None
     if head is None:
         return None

@@ -76,6 +76,12 @@ def wake(s: State, server: ServerRow | None) -> None:
         s.hub.wake(s.now)
 
 
+def heard_of(s: State, server: ServerRow) -> None:
+    """A worker that fetches shows that it lives by asking for work and by speaking of what it has."""
+    server.last_seen_ms = s.now
+    alive(s, server, server.new.silence_ms or s.options.offline_after_ms)
+
+
 def alive(s: State, server: ServerRow, next_check_ms: int) -> None:
     """A sign of life: online, one uptime minute."""
     s.counters.alive[server.id].add(s.now // MINUTE_MS)

@@ -52,7 +52,7 @@ def finish(
             end = row.end  # before the task itself may be started again
             grant = attempts.start(s, head, server, nonce=want_next, gateway=gateway, lease_ms=lease_ms)
             row.end = replace(end, grant=(head.id, grant.fence)) if end is not None else None
-    task = row.view(full=True) if want_task and row.ended else None
+    task = row.view(full=True, result=True) if want_task and row.ended else None
     return Finished(row.state, grant=grant, task=task)
 
 
@@ -65,6 +65,9 @@ def progress(s: State, task_id: str, by: Reporter, percent: float, lease_ms: int
         raise StaleAttempt("The attempt no longer has the task")
     if attempt.accepted:
         _extend(s, row, attempt, lease_ms or s.options.accepted_lease_ms)
+    server = s.servers.get(attempt.server_id)
+    if isinstance(by, ByHolder) and server is not None and not server.pushed:
+        fleet.heard_of(s, server)
     if percent > row.progress:
         row.progress = min(float(percent), 100.0)
         s.changed(row)

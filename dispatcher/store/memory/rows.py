@@ -90,7 +90,7 @@ class TaskRow:
         """The nearest deadline that still counts."""
         return min((d for d in (self.deadline_ms, self.waiting_deadline_ms) if d is not None), default=None)
 
-    def view(self, *, full: bool = False, result: bool = False) -> Task:
+    def view(self, *, full: bool = False, result: bool = False, payload: bool = False) -> Task:
         new = self.new
         return Task(
             id=new.id, origin=new.origin, owner=new.owner, type=new.type, lane=self.lane, points=new.points,
@@ -100,7 +100,8 @@ class TaskRow:
             ended_ms=self.ended_ms, run_at_ms=self.run_at_ms, retry_at_ms=self.retry_at_ms,
             deadline_ms=self.deadline_ms, timeout_ms=new.timeout_ms, failures=self.failures, losses=self.losses,
             run=self.run, attempt_lives=self.state is TaskState.PROCESSING, error=self.error,
-            result=self.result if result else None, attempts=tuple(self.attempts) if full else (),
+            result=self.result if result else None,
+            payload=new.payload if payload else None, attempts=tuple(self.attempts) if full else (),
         )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from dispatcher.domain.grant import Grant
 from dispatcher.domain.principal import Owner, Principal, Role
 from dispatcher.domain.server import Server
 from dispatcher.service.balancing import Balancing
+from dispatcher.service.batches import Batches
 from dispatcher.service.dispatch import Dispatch, DispatchOptions
 from dispatcher.service.duties import Duties
 from dispatcher.service.latencies import Latencies
@@ -134,6 +135,7 @@ class World:
         )
         self.services = Services(
             submit=Submit(store.tasks, self.dispatch, waits, gateway="gw_test", clock=self.clock),
+            batches=Batches(store.batches, self.dispatch),
             tasks=self.tasks,
             servers=servers,
             stats=Stats(store.stats, store.servers, clock=self.clock),
@@ -161,6 +163,8 @@ class World:
             check_url=check_url,
             seal_key=self._seal,
             issue_server_token=self.tokens.server,
+            callback_token=lambda task_id, fence, nonce: f"cb.{task_id}.{fence}.{nonce}",
+            public_url="http://gateway",
             version="0.1.0",
             options=self.options,
             socket_limits=self.sockets,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dispatcher.domain.errors import NotFound, StaleAttempt
+from dispatcher.domain.errors import IllegalState, NotFound, StaleAttempt
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Grant
 from dispatcher.domain.server import Endpoints, NewServer, ServerStatus, Transport
@@ -212,3 +212,46 @@ async def test_a_known_worker_is_kept_as_it_is(world: World) -> None:
     assert await world.state("t1") is TaskState.PROCESSING
     fresh = NewServer("w2", "native", "w2", Endpoints(), known.offer, max_concurrent=3, transport=Transport.PULL)
     assert (await world.store.servers.put(fresh, keep=True)).max_concurrent == 3
+
+
+async def test_what_workers_run_is_known_the_last_started_first(world: World) -> None:
+    await worker(world, "w1")
+    await worker(world, "w2")
+    for name in ("t1", "t2", "t3"):
+        await world.given_task(name)
+    assert await fetch(world) is not None
+    await world.advance(1)
+    assert await fetch(world) is not None
+    found = await world.store.tasks.running(["w1", "w2", "w3"])
+    assert {name: [task.id for task in tasks] for name, tasks in found.items()} == {
+        "w1": ["t2", "t1"],
+        "w2": [],
+        "w3": [],
+    }
+    assert found["w1"][0].payload is None
+    assert (await world.store.tasks.get("t1", payload=True))[0].payload == b'{"n":1}'  # type: ignore[union-attr]
+
+
+async def test_its_reports_are_signs_of_life(world: World) -> None:
+    await worker(world)
+    await world.given_task("t1")
+    assert await fetch(world) is not None
+    await world.later(50_000)
+    await world.store.tasks.progress("t1", ByHolder("w1"), 0, lease_ms=LEASE_MS)
+    await world.later(59_999)
+    assert (await world.store.servers.get("w1")).status is ServerStatus.ONLINE
+    assert (await world.store.servers.get("w1")).last_seen_ms == world.now - 59_999
+    await world.later(1)
+    assert (await world.store.servers.get("w1")).status is ServerStatus.OFFLINE
+
+
+async def test_only_what_waits_can_be_cancelled_when_so_asked(world: World) -> None:
+    await worker(world)
+    await world.given_task("t1")
+    assert await fetch(world) is not None
+    with pytest.raises(IllegalState):
+        await world.store.tasks.cancel("t1", origin="native", owner=None, by="ann", waiting_only=True)
+    assert await world.state("t1") is TaskState.PROCESSING
+    await world.given_task("t2")
+    await world.store.tasks.cancel("t2", origin="native", owner=None, by="ann", waiting_only=True)
+    assert await world.state("t2") is TaskState.CANCELLED
