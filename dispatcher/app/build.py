@@ -99,6 +99,8 @@ def build(
         seal_key=sealer.seal,
         issue_server_token=server_token,
         version=our_version(),
+        callback_token=callbacks.make,
+        public_url=options.public_url(settings),
         options=options.native_options(settings),
     )
     gateway = Gateway(

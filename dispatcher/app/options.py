@@ -54,6 +54,7 @@ def native_options(settings: Settings) -> NativeOptions:
         timeout_ms=settings.dispatch.timeout,
         waiting_ms=settings.dispatch.waiting_deadline,
         sync_limit_ms=settings.dispatch.sync_wait,
+        claim_lease_ms=settings.dispatch.accepted_lease,
         attempts_max=settings.dispatch.attempts,
         tenant_weights=settings.queue.tenant_weights,
         docs=settings.server.docs,
