@@ -6,12 +6,15 @@ The server must run the lifespan; its own drain ends requests, ours ends tasks. 
 import os
 
 from dispatcher.app import build, open_configured
+from dispatcher.app.options import open_doors
 from dispatcher.auth.secret import check_secret
 from dispatcher.launch.logs import configure_logs
-from dispatcher.settings import load, read_secrets, require_production
+from dispatcher.settings import SettingsError, load, read_secrets, require_production
 
 _loaded = load(os.environ)
 _secrets = read_secrets(_loaded.environ)
 require_production(_secrets, check_secret)
+if _loaded.env == "production" and (_doors := open_doors(_loaded.settings)):
+    raise SettingsError(_doors)
 configure_logs(_loaded.settings.log.level, _loaded.settings.log.format)
 app = build(_loaded.settings, _secrets, open_configured(_loaded.settings, _secrets.redis_url)).asgi

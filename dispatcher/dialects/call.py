@@ -14,7 +14,7 @@ from dispatcher.domain.principal import Principal
 from dispatcher.service.ports import ByAttempt, RateRule
 from dispatcher.web.authentication import REFUSED
 from dispatcher.web.body import BodyLimits, read_body
-from dispatcher.web.jsonbody import JsonObject, parse_object, require_json
+from dispatcher.web.jsonbody import JsonObject, parse_array, parse_object, require_json
 
 T = TypeVar("T")
 
@@ -70,6 +70,11 @@ class Call:
         """The body as a strict JSON object. Raises Invalid, UnsupportedMedia, TooLarge, TooSlow."""
         require_json(self.scope)
         return parse_object(await read_body(self.scope, self.receive, self.limits))
+
+    async def json_array(self) -> list[Any]:
+        """The body as a strict JSON array. Raises as `json`."""
+        require_json(self.scope)
+        return parse_array(await read_body(self.scope, self.receive, self.limits))
 
     async def while_there(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of `work`, which is cancelled when the caller goes away first. After the body was read.
