@@ -222,6 +222,7 @@ def _loops(
 def _mount(gateway: Gateway, dialects: dict[tuple[str, str], Dialect], clock: Clock) -> None:
     """`dialects` by name and by what they ask of callers."""
     settings = gateway.settings
+    gateway.dialects = dialects
     main = [dialects["native", "required"], dialects["jobs", settings.jobs.auth]]
     gateway.asgi = web_gateway(
         {dialect.prefix: dialect.mount() for dialect in main}, clock=clock, lifespan=gateway.lifespan
