@@ -19,6 +19,7 @@ log = logging.getLogger("dispatcher.executor")
 
 IDLE_S = 2.0  # between two claims of a queue that answers at once that it has nothing
 LONGEST_PAUSE_S = 30.0
+LAST_CLAIM_S = 1.0
 REPORT_S = 120.0  # how long a report is tried
 LOST = "the job is not ours any more"
 STOPPED = "the executor was shut down"
@@ -76,10 +77,9 @@ class Executor:
             if len(self._running) >= self._options.concurrency:
                 await first(stopping, *self._running)
                 continue
-            # a claim is never broken off: the job of a lost answer would wait for the end of its lease
             since = self._clock()
             try:
-                fields = await self._queue.claim(wait=True)
+                fields = await self._claim(stopping)
                 failures = 0
                 if fields is not None:
                     self._take(fields)
@@ -94,6 +94,18 @@ class Executor:
                 log.warning("no claim: %s", error)
             if pause:
                 await self._pause(pause * self._rng.uniform(0.5, 1.0), stopping)
+
+    async def _claim(self, stopping: "asyncio.Future[Any]") -> Any:
+        """A job, or None; also when it is broken off, because no more work is wanted. An answer that is on its way has
+        a moment: its job would have to wait for the end of its lease."""
+        claiming = asyncio.ensure_future(self._queue.claim(wait=True))
+        try:
+            await first(claiming, stopping)
+            await first(claiming, timeout_s=LAST_CLAIM_S)
+            return claiming.result() if claiming.done() else None
+        finally:
+            claiming.cancel()
+            await first(claiming)
 
     async def _pause(self, seconds: float, stopping: "asyncio.Future[Any]") -> None:
         sleeping = asyncio.ensure_future(self._sleep(seconds))

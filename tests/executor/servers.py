@@ -11,6 +11,11 @@ from typing import Any
 Answer = tuple[int, dict[str, str], bytes]
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that went away is a part of the tests."""
+
+
 class Site:
     """Answers GET by path with what `pages` holds, and remembers the requests."""
 
@@ -38,7 +43,7 @@ class Site:
             def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = _Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
@@ -88,6 +93,7 @@ class FakeQueue(Site):
         self.heartbeats: list[str] = []
         self.executors: set[str] = set()
         self.changed = threading.Condition()
+        self.hold: threading.Event | None = None  # claims wait for it
 
     def job(self, name: str, binary: tuple[str, str], *arguments: str, **env: str) -> None:
         url, digest = binary
@@ -101,6 +107,10 @@ class FakeQueue(Site):
             assert self.changed.wait_for(condition, 20)
 
     def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        if self.hold is not None and path.endswith("/claim"):
+            with self.changed:
+                self.changed.notify_all()
+            self.hold.wait(20)
         with self.changed:
             try:
                 return self._judge(method, path, json.loads(body))

@@ -217,3 +217,18 @@ async def test_once_takes_one_job_or_none(queue: FakeQueue, files: Files) -> Non
         queue.job("job-2", files.add("b", "#!/bin/sh\n"))
         assert await executor.once(asyncio.Event(), asyncio.Event()) is True
     assert list(queue.reports) == ["job-1"]
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+async def test_told_to_stop_it_gives_a_claim_on_its_way_a_moment(queue: FakeQueue, files: Files, in_time: bool) -> None:
+    queue.hold = threading.Event()
+    async with running(queue) as run:
+        await until(queue, lambda: bool(queue.seen))
+        stopping = asyncio.create_task(run.stop())
+        await asyncio.sleep(0)
+        if in_time:
+            queue.job("job-1", files.add("b", "#!/bin/sh\n"))
+            queue.hold.set()
+        await asyncio.wait_for(stopping, 10)
+    queue.hold.set()
+    assert list(queue.reports) == (["job-1"] if in_time else [])

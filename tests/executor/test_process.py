@@ -147,7 +147,7 @@ async def test_a_missing_interpreter_and_a_bad_variable(here: Place) -> None:
     [
         (Limits(cpu_s=1), "while True: pass"),
         (Limits(file=1000), "f = open('f', 'wb', 0); f.write(b'x' * 1000); f.write(b'y')"),
-        (Limits(memory=256 << 20), "x = bytearray(1 << 30)"),
+        (Limits(memory=128 << 20), "x = bytearray(256 << 20)"),
     ],
 )
 async def test_limits_hold(here: Place, limits: Limits, code: str) -> None:
