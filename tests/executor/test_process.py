@@ -94,6 +94,18 @@ async def test_it_runs_without_rights_and_cannot_change_its_binary(here: Place) 
         assert "looked" not in lines
 
 
+async def test_the_executor_s_further_groups_are_not_its_own(here: Place) -> None:
+    if USER is None:  # who is not root has nothing to give up, and could not
+        return
+    before = os.getgroups()
+    os.setgroups([*before, 4])
+    try:
+        ended = await start(here, "#!/bin/sh\nid -G\n")
+    finally:
+        os.setgroups(before)
+    assert ended.stdout.split() == [str(USER[1])]
+
+
 async def test_its_environment_takes_no_effect_before_the_rights_are_gone(here: Place) -> None:
     ended = await start(here, "#!/bin/sh\necho fine\n", env={"LD_PRELOAD": "/nonexistent.so"})
     assert ended.stdout == "fine\n"
