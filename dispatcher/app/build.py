@@ -2,6 +2,7 @@
 
 import random
 import secrets as entropy
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
 from dispatcher.app import options
@@ -12,9 +13,10 @@ from dispatcher.auth.sealer import Sealer
 from dispatcher.auth.tokens import Tokens
 from dispatcher.dialects.dialect import Dialect
 from dispatcher.dialects.gate import Gate
+from dispatcher.dialects.jobs.jobs import jobs_dialect
 from dispatcher.dialects.native.native import native_dialect
 from dispatcher.domain.clock import Clock, SystemClock
-from dispatcher.domain.principal import Role
+from dispatcher.domain.principal import Owner, Principal, Role
 from dispatcher.forward import HttpForwarder, UrlPolicy, transport_named
 from dispatcher.loops.events import Events
 from dispatcher.loops.inbox import Inbox
@@ -24,6 +26,7 @@ from dispatcher.loops.renew import Renew
 from dispatcher.loops.runner import Loop, Runner
 from dispatcher.loops.tick import Tick
 from dispatcher.service.balancing import Balancing
+from dispatcher.service.batches import Batches
 from dispatcher.service.dispatch import Dispatch
 from dispatcher.service.duties import Duties
 from dispatcher.service.latencies import Latencies
@@ -34,12 +37,14 @@ from dispatcher.service.submit import Submit
 from dispatcher.service.tasks import Tasks
 from dispatcher.service.waits import Waits
 from dispatcher.service.watch import Watch
+from dispatcher.service.workers import Workers
 from dispatcher.settings import Secrets, Settings
 from dispatcher.store import Store
 from dispatcher.web.body import BodyLimits
 from dispatcher.web.gateway import gateway as web_gateway
 from dispatcher.web.health import Health
 
+ANONYMOUS = Principal(Owner("default", "anonymous"), frozenset(Role))
 AGAIN_S = 0.5  # until a stream that broke is begun again
 
 
@@ -78,6 +83,7 @@ def build(
     duties = Duties(store.tasks, services.servers, dispatch, gateway=name, clock=clock)
     presence = Presence(store.coordination, store.servers, gateway=name)
     draining = Draining()
+    health = Health(store.coordination, clock, gateway=name, version=our_version(), draining=draining)
 
     def server_token(server_id: str, tenant: str) -> str:
         return tokens.issue(server_id, [Role.SERVER], settings.auth.server_token_ttl // 1000, tenant, server_id)
@@ -93,10 +99,12 @@ def build(
         ),
         clock,
         duties=duties,
-        health=Health(store.coordination, clock, gateway=name, version=our_version(), draining=draining),
+        health=health,
         check_url=policy.check_url,
         seal_key=sealer.seal,
         issue_server_token=server_token,
+        callback_token=callbacks.make,
+        public_url=options.public_url(settings),
         version=our_version(),
         options=options.native_options(settings),
     )
@@ -112,8 +120,24 @@ def build(
         seal_key=sealer.seal,
     )
     gateway.runner = Runner(_loops(gateway, store, waits), rng=rng)
-    _mount(gateway, {native.name: native}, clock)
+    _mount(gateway, {(native.name, "required"): native, **_jobs(settings, services, tokens, callbacks, health)}, clock)
     return gateway
+
+
+def _jobs(
+    settings: Settings, services: Services, tokens: Tokens, callbacks: CallbackTokens, health: Health
+) -> dict[tuple[str, str], Dialect]:
+    """The job queue, with tokens and without: which of them is reached is for the settings to say."""
+    gate = Gate(
+        tokens,
+        callbacks.read,
+        services.coordination,
+        options.jobs_rates(settings),
+        BodyLimits(max_bytes=settings.server.max_body),
+    )
+    doors = {"required": gate, "none": replace(gate, anonymous=ANONYMOUS)}
+    made = options.jobs_options(settings)
+    return {("jobs", auth): jobs_dialect(services, door, health=health, options=made) for auth, door in doors.items()}
 
 
 def _forwarder(
@@ -140,11 +164,13 @@ def _services(
 ) -> Services:
     return Services(
         submit=Submit(store.tasks, dispatch, waits, gateway=name, clock=clock),
+        batches=Batches(store.batches, dispatch),
         tasks=Tasks(store.tasks, store.servers, forwarder, waits, dispatch, gateway=name, clock=clock),
         servers=Servers(store.servers, store.stats, forwarder),
         stats=Stats(store.stats, store.servers, clock=clock),
         balancing=Balancing(store.servers),
         watch=Watch(store.tasks),
+        workers=Workers(store.tasks, store.servers, gateway=name, clock=clock),
         coordination=store.coordination,
     )
 
@@ -175,7 +201,7 @@ def _loops(gateway: Gateway, store: Store, waits: Waits) -> list[Loop]:
     renew = Renew(store.tasks, gateway.dispatch, gateway=gateway.id, lease_ms=lease_ms)
     peek = Peek(gateway.duties)
     inbox = Inbox(store.coordination, waits, gateway=gateway.id, wake=peek.wake)
-    events = Events(store.coordination, gateway.services.watch)
+    events = Events(store.coordination, gateway.services.watch, gateway.services.workers)
     loops = [
         Loop("renew", renew.run_once, lease_ms / 3000),
         Loop("presence", gateway.presence.run_once, 1.0),
@@ -188,10 +214,15 @@ def _loops(gateway: Gateway, store: Store, waits: Waits) -> list[Loop]:
     return loops
 
 
-def _mount(gateway: Gateway, dialects: dict[str, Dialect], clock: Clock) -> None:
+def _mount(gateway: Gateway, dialects: dict[tuple[str, str], Dialect], clock: Clock) -> None:
+    """`dialects` by name and by what they ask of callers."""
+    settings = gateway.settings
+    gateway.dialects = dialects
+    main = [dialects["native", "required"], dialects["jobs", settings.jobs.auth]]
     gateway.asgi = web_gateway(
-        {dialect.prefix: dialect.mount() for dialect in dialects.values()}, clock=clock, lifespan=gateway.lifespan
+        {dialect.prefix: dialect.mount() for dialect in main}, clock=clock, lifespan=gateway.lifespan
     )
     gateway.apps = [
-        web_gateway({"": dialects[listener.dialect].mount()}, clock=clock) for listener in gateway.settings.listeners
+        web_gateway({"": dialects[listener.dialect, listener.auth].mount()}, clock=clock)
+        for listener in settings.listeners
     ]

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from dispatcher.app.durability import durability_problems
+from dispatcher.dialects.dialect import Dialect
 from dispatcher.loops.presence import Presence
 from dispatcher.loops.runner import Runner
 from dispatcher.service.dispatch import Dispatch
@@ -28,7 +29,8 @@ class Draining:
 
 @dataclass(eq=False, slots=True)
 class Gateway:
-    """One gateway process. `asgi` serves all dialects; `apps` has one application per configured listener."""
+    """One gateway process. `asgi` serves all dialects; `apps` has one application per configured listener,
+    `dialects` is by name and by what they ask of callers ("required" or "none" for tokens)."""
 
     id: str
     settings: Settings
@@ -42,6 +44,7 @@ class Gateway:
     runner: Runner = field(init=False)
     asgi: ASGIApp = field(init=False)
     apps: list[ASGIApp] = field(init=False)
+    dialects: dict[tuple[str, str], Dialect] = field(init=False)
 
     async def durability_problems(self) -> list[str]:
         """Why the store must not be used in production. Raises Unavailable when it cannot be reached."""
@@ -64,6 +67,7 @@ class Gateway:
     async def drain(self, timeout_s: float) -> None:
         """Take no more work, let the running work end; leases are kept meanwhile."""
         self.begin_drain()
+        await self.services.workers.drain()
         await self.dispatch.drain(timeout_s)
 
     async def stop(self) -> None:

@@ -2,6 +2,7 @@
 
 from ipaddress import ip_address
 
+from dispatcher.dialects.jobs.options import JobsOptions
 from dispatcher.dialects.native.options import TASK_PATH, NativeOptions
 from dispatcher.forward import UrlPolicy
 from dispatcher.launch import Options as LaunchOptions
@@ -57,10 +58,48 @@ def native_options(settings: Settings) -> NativeOptions:
         timeout_ms=settings.dispatch.timeout,
         waiting_ms=settings.dispatch.waiting_deadline,
         sync_limit_ms=settings.dispatch.sync_wait,
+        claim_lease_ms=settings.dispatch.accepted_lease,
         attempts_max=settings.dispatch.attempts,
         tenant_weights=settings.queue.tenant_weights,
         docs=settings.server.docs,
     )
+
+
+def jobs_options(settings: Settings) -> JobsOptions:
+    jobs = settings.jobs
+    return JobsOptions(
+        aging_ms=jobs.aging,
+        waiting_ms=jobs.waiting_deadline or None,
+        runtime_ms=jobs.max_runtime,
+        lease_ms=jobs.lease,
+        wait_max_ms=jobs.claim_wait,
+        report_max=jobs.max_report,
+        open_metrics=jobs.open_metrics,
+        tenant_weights=settings.queue.tenant_weights,
+    )
+
+
+def jobs_rates(settings: Settings) -> Rates:
+    jobs = settings.jobs
+    return Rates(jobs.requests, jobs.submits, 0, jobs.reports, settings.limits.enabled)
+
+
+def open_doors(settings: Settings) -> list[str]:
+    """Where anybody on the network may do everything; a production gateway refuses to start with any."""
+    doors = [("[jobs]", settings.jobs.auth, settings.server.host)]
+    doors += [(f"[[listeners]] port {one.port}", one.auth, one.host) for one in settings.listeners]
+    return [
+        f'{name} auth = "none" would let everybody in: the gateway listens on {host}, which is not loopback'
+        for name, auth, host in doors
+        if auth == "none" and not _is_loopback(host)
+    ]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def rates(settings: Settings) -> Rates:

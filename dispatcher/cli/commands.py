@@ -75,6 +75,45 @@ def token(
     typer.echo(make_token(sub=sub, role=role.value, ttl=ttl, server_id=server_id, tenant=tenant))
 
 
+@app.command()
+@told
+def executor(
+    url: Annotated[str, typer.Option(help="Base URL of the job queue, up to and with /api/v1")],
+    token: Annotated[
+        str | None, typer.Option(help="Token for the queue", envvar="DISPATCHER_TOKEN", show_envvar=True)
+    ] = None,
+    executor_id: Annotated[
+        str | None, typer.Option("--id", help="Name of this executor [default: host name and a random part]")
+    ] = None,
+    concurrency: Annotated[int, typer.Option(help="Jobs at once", min=1, max=256)] = 1,
+    max_download: Annotated[int, typer.Option(help="Largest binary, in bytes", min=1)] = 1 << 30,
+    max_memory: Annotated[
+        int | None, typer.Option(help="Address space of a process of a job, in bytes", min=64 << 20)
+    ] = None,
+    max_file: Annotated[int, typer.Option(help="Largest file that a job may write, in bytes", min=0)] = 1 << 30,
+    allow_http: Annotated[bool, typer.Option("--allow-http", help="Binaries may come over plain http")] = False,
+    timeout: Annotated[int, typer.Option(help="Seconds for one job, download included", min=1)] = 3600,
+    grace: Annotated[int, typer.Option(help="Seconds that running jobs get after SIGTERM", min=0)] = 30,
+    once: Annotated[bool, typer.Option("--once", help="Take one job, or none, and exit")] = False,
+) -> None:
+    """Fetch jobs of the job queue and run their binaries on this machine."""
+    from dispatcher.cli.executor import run_executor
+
+    run_executor(
+        url=url,
+        token=token,
+        executor_id=executor_id,
+        concurrency=concurrency,
+        max_download=max_download,
+        max_memory=max_memory,
+        max_file=max_file,
+        allow_http=allow_http,
+        timeout=timeout,
+        grace=grace,
+        once=once,
+    )
+
+
 @config_app.command("check")
 @told
 def config_check(config: ConfigOption = None, env: EnvOption = None) -> None:

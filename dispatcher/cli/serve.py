@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from dispatcher.app import build, open_configured
-from dispatcher.app.options import callback_problems
+from dispatcher.app.options import callback_problems, open_doors
 from dispatcher.auth.secret import check_secret
 from dispatcher.cli.failures import Failure, warn
 from dispatcher.cli.serving import on_port, run_gateway
@@ -46,6 +46,7 @@ async def _serve(settings: Settings, secrets: Secrets, *, production: bool) -> N
     except DispatchError as error:
         await gateway.stop()
         raise Failure(f"DISPATCHER_REDIS_URL: {error.message}") from None
+    problems += open_doors(settings)
     if problems and production:
         await gateway.stop()
         raise SettingsError(problems)

@@ -1,9 +1,12 @@
 """One call of an operation, as a handler sees it, and what it answers."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from starlette.datastructures import Headers, QueryParams
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from dispatcher.domain.errors import RateState, Unauthorized
@@ -11,7 +14,9 @@ from dispatcher.domain.principal import Principal
 from dispatcher.service.ports import ByAttempt, RateRule
 from dispatcher.web.authentication import REFUSED
 from dispatcher.web.body import BodyLimits, read_body
-from dispatcher.web.jsonbody import JsonObject, parse_object, require_json
+from dispatcher.web.jsonbody import JsonObject, parse_array, parse_object, require_json
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,33 @@ class Call:
         """The body as a strict JSON object. Raises Invalid, UnsupportedMedia, TooLarge, TooSlow."""
         require_json(self.scope)
         return parse_object(await read_body(self.scope, self.receive, self.limits))
+
+    async def json_array(self) -> list[Any]:
+        """The body as a strict JSON array. Raises as `json`."""
+        require_json(self.scope)
+        return parse_array(await read_body(self.scope, self.receive, self.limits))
+
+    async def while_there(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`, which is cancelled when the caller goes away first. After the body was read.
+
+        Raises ClientDisconnect.
+        """
+        working = asyncio.ensure_future(work)
+        leaving = asyncio.ensure_future(self._left())
+        both: set[asyncio.Future[Any]] = {working, leaving}
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise ClientDisconnect
+            return working.result()
+        finally:
+            for future in both:
+                future.cancel()
+            await asyncio.wait(both)
+
+    async def _left(self) -> None:
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
 
     def take_rule(self) -> RateRule | None:
         """The rule, to be counted by the service that is called next."""

@@ -25,7 +25,8 @@ Render = Callable[[DispatchError, str], bytes]  # (error, request id) -> body in
 class Dialect:
     """Routes and error form of one API.
 
-    `pages` (static) and `sockets` stand beside the registry, by path. Raises ValueError for an operation without an
+    `pages` (static) and `sockets` stand beside the registry, by path. Where every path begins with `base`, clients may
+    leave that out. Raises ValueError for an operation without an
     access policy, or two for one method and path.
     """
 
@@ -39,6 +40,7 @@ class Dialect:
         gate: Gate,
         pages: Mapping[str, Response] | None = None,
         sockets: Mapping[str, ASGIApp] | None = None,
+        base: str = "",
         log: Any = None,
     ) -> None:
         self.name = name
@@ -46,6 +48,7 @@ class Dialect:
         self.operations = tuple(operations)
         self._render = render
         self._gate = gate
+        self._base = base
         self._log = log or structlog.get_logger("dispatcher.dialects")
         routes: list[BaseRoute] = [WebSocketRoute(path, socket) for path, socket in (sockets or {}).items()]
         routes += [Route(path, _Page(self, page)) for path, page in (pages or {}).items()]
@@ -53,7 +56,7 @@ class Dialect:
 
     def mount(self) -> ASGIApp:
         """The application to mount at `prefix`."""
-        return self._router
+        return _Based(self._router, self._base) if self._base else self._router
 
     def _paths(self) -> list[Route]:
         by_path: dict[str, dict[str, Operation]] = {}
@@ -110,6 +113,22 @@ class Dialect:
         except DispatchError as uncounted:
             error = uncounted
         return self.refusal(error, scope, rate_headers(call.rate))
+
+
+class _Based:
+    """Puts the common beginning of all paths before one that lacks it."""
+
+    def __init__(self, app: ASGIApp, base: str) -> None:
+        self._app = app
+        self._base = base
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            root: str = scope.get("root_path", "")
+            rest: str = scope["path"].removeprefix(root)
+            if rest != self._base and not rest.startswith(self._base + "/"):
+                scope = {**scope, "path": f"{root}{self._base}{rest}"}
+        await self._app(scope, receive, send)
 
 
 class _Path:

@@ -1,7 +1,7 @@
 """Who calls, may they, and within which limit: the same steps before every operation of every dialect."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope
 from dispatcher.dialects.call import Call
 from dispatcher.dialects.operation import Operation
 from dispatcher.domain.errors import Unauthorized
+from dispatcher.domain.principal import Principal
 from dispatcher.service.ports import ByAttempt, Coordination, RateRule
 from dispatcher.web.authentication import REFUSED, Authenticator, bearer_token, refuse_query_token, sign_in
 from dispatcher.web.body import BodyLimits
@@ -19,27 +20,34 @@ ReadCallback = Callable[[str, str], ByAttempt]  # (task id, token); raises Unaut
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What a dialect admits calls with."""
+    """What a dialect admits calls with. With `anonymous` every caller is that principal, whatever token it brings."""
 
     authenticator: Authenticator
     read_callback: ReadCallback
     coordination: Coordination
     rates: Rates = field(default_factory=Rates)
     limits: BodyLimits = field(default_factory=BodyLimits)
+    anonymous: Principal | None = None
 
     def admit(self, dialect: str, operation: Operation, scope: Scope, receive: Receive) -> Call:
         """The call, if its token allows it. Raises Unauthorized, Forbidden."""
-        call = Call(scope, receive, self.limits)
+        limits = self.limits if operation.max_body is None else replace(self.limits, max_bytes=operation.max_body)
+        call = Call(scope, receive, limits)
         access = operation.access
         if access.public:
             return call
         if access.callback:
             call.attempt = self._attempt(scope, call.path_id)
         if call.attempt is None:
-            call.principal = sign_in(scope, self.authenticator.authenticate(bearer_token(scope)))
+            call.principal = sign_in(scope, self._principal(scope))
             access.check(call.principal, call.path_id)
         call.rule = self._rule(dialect, operation, call)
         return call
+
+    def _principal(self, scope: Scope) -> Principal:
+        if self.anonymous is not None:
+            return self.anonymous
+        return self.authenticator.authenticate(bearer_token(scope))
 
     async def count(self, call: Call) -> None:
         """Count the call now, unless it was. Raises RateLimited."""

@@ -118,7 +118,8 @@ def _success(operation: Operation, refs: _Refs) -> dict[str, Any]:
         answer["headers"] = {
             name: {"description": text, "schema": {"type": "integer"}} for name, text in _RATE_HEADERS.items()
         }
-    return {str(status): answer for status in (200, *operation.also)}
+    answers = {str(status): answer for status in (200, *operation.also)}
+    return {**answers, "204": {"description": operation.empty}} if operation.empty else answers
 
 
 def _failures(operation: Operation, refs: _Refs) -> dict[str, Any]:

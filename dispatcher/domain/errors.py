@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 
 class DispatchError(Exception):
-    """Base of all. `code` is stable; `message` is the text for people."""
+    """Base of all. `code` is stable, `message` the text for people, `context` what dialects with room for it add."""
 
     code = "INTERNAL_ERROR"
 
@@ -34,6 +34,7 @@ class DispatchError(Exception):
         super().__init__(message)
         self.message = message
         self.field = field
+        self.context: dict[str, str | int] = {}
         if code is not None:
             self.code = code
 

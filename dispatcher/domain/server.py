@@ -23,11 +23,19 @@ class ServerStatus(StrEnum):
     DEGRADED = "degraded"
 
 
+class Transport(StrEnum):
+    """How work reaches a server. The queue, its order, slots, leases and fences are the same for all three."""
+
+    PUSH = "push"  # a gateway calls endpoints.predict
+    PULL = "pull"  # the worker claims over HTTP
+    SOCKET = "socket"  # the worker asks over its WebSocket; the gateway that holds it claims
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Absolute http(s) URLs. Only `predict` is required."""
+    """Absolute http(s) URLs. A pushed server needs `predict`; a worker that fetches has none."""
 
-    predict: str
+    predict: str = ""
     health: str | None = None
     metrics: str | None = None
     cancel: str | None = None
@@ -45,6 +53,8 @@ class NewServer:
     sealed_key: bytes = field(default=b"", repr=False)
     max_concurrent: int = 10
     weight: int = 1
+    transport: Transport = Transport.PUSH
+    silence_ms: int = 0  # offline after so long without a sign of life; 0 = as configured
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,7 @@ class Server:
     sealed_key: bytes = field(default=b"", repr=False)
     max_concurrent: int = 10
     weight: int = 1
+    transport: Transport = Transport.PUSH
     health: ServerHealth = ServerHealth.HEALTHY
     online: bool = True
     maintenance: bool = False
@@ -85,8 +96,9 @@ class Server:
 
     @property
     def eligible(self) -> bool:
-        """May be given new work, as far as the cached record knows; the claim decides."""
-        return self.online and not self.maintenance and not self.ejected_until_ms
+        """May be pushed new work, as far as the cached record knows; the claim decides."""
+        pushed = self.transport is Transport.PUSH
+        return pushed and self.online and not self.maintenance and not self.ejected_until_ms
 
     @property
     def load(self) -> float:

@@ -37,6 +37,8 @@ class NewTask:
     deadline_ms: int | None = None
     waiting_ms: int | None = None
     weight: int = 1  # of the tenant, in the fair order between tenants
+    facets: tuple[str, ...] = ()  # words of [A-Za-z0-9._-] that listings can be narrowed to
+    shy: bool = False  # its workers' reports name no attempt: a worker that lost it gets it again only as the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Attempt:
     ended_ms: int | None = None
     status: AttemptStatus = AttemptStatus.RUNNING
     error: str = ""
+    note: str = ""  # what the claim said of its worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class Task:
     progress: float = 0.0
     fence: int = 0
     server_id: str | None = None  # of the current or last attempt
+    note: str = ""  # of that attempt
     started_ms: int | None = None
     ended_ms: int | None = None
     run_at_ms: int | None = None
@@ -99,7 +103,8 @@ class Task:
     losses: int = 0
     run: int = 0  # explicit retries so far
     attempt_lives: bool = False  # an attempt holds a lease (also while PAUSED)
-    result: bytes | None = None  # raw JSON as it came
+    result: bytes | None = None  # raw JSON as it came; of a FAILED task only what its report brought
+    payload: bytes | None = None  # where it was asked for
     error: TaskError | None = None
     attempts: tuple[Attempt, ...] = field(default=())  # oldest first, the last 20
 

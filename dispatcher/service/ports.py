@@ -13,6 +13,7 @@ from dispatcher.domain.errors import RateState
 from dispatcher.domain.event import FleetEvent, InboxMessage, TaskUpdate
 from dispatcher.domain.failure import Accepted, Outcome
 from dispatcher.domain.grant import Cancelled, Claim, Created, Finished, Grant, Held, Ticked, Waiting
+from dispatcher.domain.lane import Demand
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.registry import Registry
 from dispatcher.domain.server import NewServer, Server, ServerHealth
@@ -72,6 +73,7 @@ class TaskQuery:
     states: tuple[TaskState, ...] = ()  # empty = all
     offset: int = 0
     limit: int = 100
+    facets: tuple[str, ...] = ()  # any of these; empty = all
 
 
 class TaskStore(Protocol):
@@ -117,6 +119,17 @@ class TaskStore(Protocol):
         """
         ...
 
+    async def claim_next(
+        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str = ""
+    ) -> Grant | None:
+        """The next task for a worker that fetches its work, started on it, or None when there is none for it now.
+
+        `note` (at most 1,000 characters, control characters become spaces) is kept with the attempt.
+        The worker holds the lease: its heartbeats and reports renew it. The call is a sign of life. A repeated
+        `claim_id` answers as before. Raises NotFound for an unregistered worker.
+        """
+        ...
+
     async def finish(
         self,
         task_id: str,
@@ -135,6 +148,7 @@ class TaskStore(Protocol):
         gateway under that nonce. A repeat of the same end (fence, verdict, digest) answers the same, with the same
         grant. With `want_task` the answer holds the ended task (somebody waits for it: saves a read). A report with the
         current fence on a PENDING or RETRYING task (no newer grant) is accepted.
+        The result of a FAILED outcome is kept too when it has one.
         Raises NotFound; StaleAttempt (older attempt, void token, a holder that lost it); Forbidden (a server that
         never held it); ConflictingResult (same attempt, another end recorded); AlreadyEnded (CANCELLED, TIMEOUT...:
         with the current fence the slot that stayed behind is freed); IllegalState (ByAdmin without any attempt yet).
@@ -145,8 +159,9 @@ class TaskStore(Protocol):
         """The server answered 202: from now on its heartbeats carry the lease. False when the attempt is stale."""
         ...
 
-    async def progress(self, task_id: str, by: Reporter, percent: float) -> Task:
+    async def progress(self, task_id: str, by: Reporter, percent: float, *, lease_ms: int | None = None) -> Task:
         """Record progress 0..100 of the current attempt; a lower value than the stored one changes nothing.
+        Renews the lease of an attempt that its worker holds, by `lease_ms` (default: as for accepted ones).
 
         Raises as `finish`. Answers the task (without result).
         """
@@ -157,11 +172,11 @@ class TaskStore(Protocol):
         attempt's time-out. Answers those that are lost (stale): whose calls must be given up."""
         ...
 
-    async def cancel(self, task_id: str, *, origin: str, owner: Owner | None) -> Cancelled:
+    async def cancel(self, task_id: str, *, origin: str, owner: Owner | None, waiting_only: bool = False) -> Cancelled:
         """End a task as CANCELLED; its slot stays until the server is known to have stopped.
 
         `owner` None = an admin. Raises NotFound (also for other owners'), IllegalState when it ended otherwise.
-        Already cancelled: `already`, nothing changes.
+        Already cancelled: `already`, nothing changes. With `waiting_only` a running task is an IllegalState too.
         """
         ...
 
@@ -180,13 +195,17 @@ class TaskStore(Protocol):
         ...
 
     async def get(
-        self, task_id: str, *, rate: RateRule | None = None, result: bool = True
+        self, task_id: str, *, rate: RateRule | None = None, result: bool = True, payload: bool = False
     ) -> tuple[Task | None, RateState | None]:
         """One task with result and attempts, and the rate count in the same round trip. Raises RateLimited."""
         ...
 
     async def find(self, query: TaskQuery) -> tuple[list[Task], int]:
         """A page of tasks without results and attempts, newest first, and how many match in all."""
+        ...
+
+    async def running(self, server_ids: Sequence[str]) -> dict[str, list[Task]]:
+        """The tasks that each of these servers runs now, without results and attempts, the last started first."""
         ...
 
     async def updates(self, task_id: str, after_rev: int) -> tuple[list[TaskUpdate], bool]:
@@ -207,10 +226,46 @@ class TaskStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class BatchTotals:
+    """What a batch must hold to be committed: tasks of one owner, origin and demand."""
+
+    origin: str
+    owner: Owner
+    demand: Demand
+    count: int
+    size: int  # bytes of all payloads
+
+
+class BatchStore(Protocol):
+    """Many tasks or none. What is staged is in no list, count or queue; a minute later it is gone."""
+
+    async def stage(self, batch_id: str, first: int, tasks: Sequence[NewTask]) -> None:
+        """Hand in at most 64 tasks of a batch, at places from `first` (0 = the batch's first). No runAt, no deadline.
+        Raises Unavailable for too many lanes."""
+        ...
+
+    async def commit(
+        self, batch_id: str, totals: BatchTotals, *, rate: RateRule | None = None
+    ) -> tuple[int, RateState | None]:
+        """Make the batch valid, whatever happens next; answers its time of creation (ms). It counts as one call.
+
+        Raises, leaving everything but the rate count as it was: RateLimited; NotFound (not all there, or older than
+        a minute); QuotaExceeded; Unavailable.
+        """
+        ...
+
+    async def fill(self, batch_id: str, *, limit: int = 64) -> int:
+        """Put up to `limit` tasks of a committed batch into the queue; answers how many are left. `tick` does the
+        same for batches whose gateway died."""
+        ...
+
+
 class ServerStore(Protocol):
-    async def put(self, server: NewServer, *, alias: str | None = None) -> Server:
+    async def put(self, server: NewServer, *, alias: str | None = None, keep: bool = False) -> Server:
         """Register a server: online at once, next sequence number; waiting tasks are offered to it by a wake-up.
-        A repeated id replaces the record, keeps the sequence and requeues its accepted attempts."""
+        A repeated id replaces the record, keeps the sequence and requeues its accepted attempts; with
+        `keep` it changes nothing."""
         ...
 
     async def remove(self, server_id: str) -> None:
@@ -263,6 +318,12 @@ class StatsStore(Protocol):
 
     async def waiting(self, origin: str, owner: Owner | None, date: str | None) -> dict[TaskState, int]:
         """How many tasks are in each live state now; with a date, of those created on that day."""
+        ...
+
+    async def standing(
+        self, origin: str, owner: Owner | None, facets: Sequence[str] = ("",)
+    ) -> dict[str, dict[TaskState, int]]:
+        """How many tasks that are kept stand in each state now: by facet, "" for all of them."""
         ...
 
     async def totals(self, origin: str, owner: Owner | None) -> Counts:

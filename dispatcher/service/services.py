@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from dispatcher.service.balancing import Balancing
+from dispatcher.service.batches import Batches
 from dispatcher.service.ports import Coordination
 from dispatcher.service.servers import Servers
 from dispatcher.service.stats import Stats
 from dispatcher.service.submit import Submit
 from dispatcher.service.tasks import Tasks
 from dispatcher.service.watch import Watch
+from dispatcher.service.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +18,11 @@ class Services:
     """The use cases, put together by the composition root. Nothing else reaches a dialect."""
 
     submit: Submit
+    batches: Batches
     tasks: Tasks
     servers: Servers
     stats: Stats
     balancing: Balancing
     watch: Watch
+    workers: Workers
     coordination: Coordination

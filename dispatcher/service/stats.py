@@ -1,6 +1,7 @@
 """Figures of a day: of one client, of an origin, of a server."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -58,6 +59,19 @@ class Stats:
     async def hours(self, principal: Principal, origin: str, date: str) -> DayStats:
         """One day by the hour."""
         return await self._stats.day(origin, _scope(principal), date)
+
+    async def standing(self, origin: str, facets: Sequence[str] = ("",)) -> dict[str, dict[TaskState, int]]:
+        """How many kept tasks of the whole origin are in each state now, by facet ("": all)."""
+        return await self._stats.standing(origin, None, facets)
+
+    async def totals(self, origin: str) -> Counts:
+        """Of the whole origin, since ever."""
+        return await self._stats.totals(origin, None)
+
+    async def server_totals(self, server_ids: Sequence[str]) -> dict[str, Counts]:
+        """What each of these servers did, since ever."""
+        counts = await asyncio.gather(*(self._stats.server_totals(server_id) for server_id in server_ids))
+        return dict(zip(server_ids, counts, strict=True))
 
     async def server_day(self, server_id: str, date: str) -> tuple[DayStats, float]:
         """One server's day, and the share (0..1) of its minutes with a sign of life; also of a server that was

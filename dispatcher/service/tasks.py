@@ -1,10 +1,12 @@
 """What can be done with a task once it is there."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from dispatcher.domain.clock import Clock, SystemClock
 from dispatcher.domain.errors import DispatchError, Forbidden, NotFound, RateState
 from dispatcher.domain.failure import Outcome, Verdict
+from dispatcher.domain.grant import Cancelled
 from dispatcher.domain.ids import is_id
 from dispatcher.domain.principal import Owner, Principal
 from dispatcher.domain.task import Task
@@ -47,12 +49,22 @@ class Tasks:
         self._background = Background()
 
     async def get(
-        self, principal: Principal, task_id: str, *, origin: str, rate: RateRule | None = None, wait_ms: int = 0
+        self,
+        principal: Principal,
+        task_id: str,
+        *,
+        origin: str,
+        rate: RateRule | None = None,
+        wait_ms: int = 0,
+        payload: bool = False,
     ) -> tuple[Task, RateState | None]:
-        """One task; with `wait_ms` > 0 as it is at its end, or after that time. Raises NotFound, RateLimited."""
+        """One task (with its payload when asked); with `wait_ms` > 0 as it is at its end, or after that time.
+
+        Raises NotFound, RateLimited.
+        """
         if not is_id(task_id):
             raise _not_found(task_id)
-        found, state = await self._tasks.get(task_id, rate=rate)
+        found, state = await self._tasks.get(task_id, rate=rate, payload=payload)
         task = self._visible(principal, found, task_id, origin)
         if wait_ms > 0 and not task.ended:
             task = self._visible(principal, await self._endings.wait(task_id, wait_ms), task_id, origin)
@@ -67,6 +79,7 @@ class Tasks:
         offset: int = 0,
         limit: int = 100,
         everybody: bool = False,
+        facets: tuple[str, ...] = (),
     ) -> tuple[list[Task], int]:
         """A page of the principal's tasks, or (admins) of everybody's, newest first, and how many match.
 
@@ -75,10 +88,17 @@ class Tasks:
         if everybody and not principal.is_admin:
             raise Forbidden("Only an admin may list the tasks of everybody")
         owner = None if everybody else principal.owner
-        return await self._tasks.find(TaskQuery(origin, owner, states, offset, limit))
+        return await self._tasks.find(TaskQuery(origin, owner, states, offset, limit, facets))
 
     async def report(
-        self, task_id: str, *, origin: str, by: Reporter, outcome: Outcome | None, progress: float | None
+        self,
+        task_id: str,
+        *,
+        origin: str,
+        by: Reporter,
+        outcome: Outcome | None,
+        progress: float | None,
+        lease_ms: int | None = None,
     ) -> Task:
         """A worker's word on its attempt: progress, an end, or both; the slot that an end frees is used at once.
 
@@ -86,21 +106,34 @@ class Tasks:
         """
         task = await self._known(task_id, origin)
         if outcome is None:
-            return task if progress is None else await self._tasks.progress(task_id, by, progress)
+            return task if progress is None else await self._tasks.progress(task_id, by, progress, lease_ms=lease_ms)
         if progress is not None and outcome.verdict is not Verdict.COMPLETED:
             with suppress(DispatchError):  # of a repeated end, for one: `finish` judges that
                 await self._tasks.progress(task_id, by, progress)
         await self._dispatch.report(task, by, outcome)
         return await self._known(task_id, origin, result=True)
 
-    async def cancel(self, principal: Principal, task_id: str, *, origin: str) -> None:
-        """End a task as CANCELLED and ask its server to stop, best-effort. Raises NotFound, IllegalState."""
+    async def held_by(self, server_id: str, task_id: str, *, origin: str) -> Task:
+        """A task with its payload, for the worker that has or last had it. Raises NotFound for any other."""
+        found, _ = await self._tasks.get(task_id, payload=True) if is_id(task_id) else (None, None)
+        if found is None or found.origin != origin or found.server_id != server_id:
+            raise _not_found(task_id)
+        return found
+
+    async def running(self, server_ids: Sequence[str]) -> dict[str, list[Task]]:
+        """What each of these servers runs now, the last started first."""
+        return await self._tasks.running(server_ids)
+
+    async def cancel(self, principal: Principal, task_id: str, *, origin: str, waiting_only: bool = False) -> Cancelled:
+        """End a task as CANCELLED and ask its server to stop, best-effort; with `waiting_only` not one that runs.
+        Raises NotFound, IllegalState."""
         if not is_id(task_id):
             raise _not_found(task_id)
-        cancelled = await self._tasks.cancel(task_id, origin=origin, owner=_owner(principal))
+        cancelled = await self._tasks.cancel(task_id, origin=origin, owner=_owner(principal), waiting_only=waiting_only)
         self._waits.ended(task_id)
         if cancelled.server_id is not None and not cancelled.already:
             self._background.spawn(self._stop(task_id, cancelled.server_id, cancelled.fence))
+        return cancelled
 
     async def delete(self, principal: Principal, task_id: str, *, origin: str) -> None:
         """Remove an ended task. Raises NotFound, IllegalState when it has not ended."""

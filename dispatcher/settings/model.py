@@ -19,6 +19,7 @@ class Settings(Section):
     queue: sections.Queue = sections.Queue()
     retention: sections.Retention = sections.Retention()
     store: sections.Store = sections.Store()
+    jobs: sections.Jobs = sections.Jobs()
     urls: sections.Urls = sections.Urls()
     log: sections.Log = sections.Log()
     triggers: sections.Triggers = sections.Triggers()

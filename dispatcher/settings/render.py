@@ -85,16 +85,22 @@ def _sections() -> Iterator[tuple[str, type[BaseModel], bool]]:
                 yield name, candidate, candidate is not field.annotation
 
 
+# The listeners that the file shows, commented out: each API on the port that its document names.
+_LISTENERS: tuple[dict[str, Any], ...] = ({}, {"dialect": "jobs", "port": 8080})
+
+
 def render_file() -> str:
     """The configuration file with every key, its default and its comment."""
     blocks = [FILE_HEAD]
     for name, model, repeats in _sections():
         mark = "# " if model is sections.Listener else ""
         head = f"[[{name}]]" if repeats else f"[{name}]"
-        lines = [f"{mark}{head}  # {_one_line(model)}"]
-        for key, field in model.model_fields.items():
-            lines.append(f"{mark}{key} = {_toml(field.default)}".ljust(32) + f"  # {_comment(field)}")
-        blocks.append("\n".join(lines) + "\n")
+        for shown in _LISTENERS if model is sections.Listener else ({},):
+            lines = [f"{mark}{head}  # {_one_line(model)}"]
+            for key, field in model.model_fields.items():
+                value = shown.get(key, field.default)
+                lines.append(f"{mark}{key} = {_toml(value)}".ljust(32) + f"  # {_comment(field)}")
+            blocks.append("\n".join(lines) + "\n")
     return "\n".join([*blocks, FILE_TAIL])
 
 

@@ -214,9 +214,42 @@ class RedisNamespace(Section):
     id: str = setting("main", "prefix and hash tag of its keys", pattern=r"^[A-Za-z0-9_-]{1,32}$")
 
 
+class Jobs(Section):
+    """The job queue under /jobs."""
+
+    auth: Literal["required", "none"] = setting(
+        "required", "none: no token, everybody may do everything here; refused with --env production but on loopback"
+    )
+    open_metrics: bool = setting(False, "true: its metrics need no token")
+    aging: Annotated[Duration, lasting("0s", "1d")] = setting(
+        "0s", "waiting time that one class of priority is worth; 0s: strict order"
+    )
+    waiting_deadline: Annotated[Duration, lasting("0s", "366d")] = setting(
+        "24h", "a job that has not started by then ends as failed; 0s: it waits on"
+    )
+    max_runtime: Annotated[Duration, lasting("0s", "366d")] = setting("0s", "longest execution of a job; 0s: any")
+    lease: Annotated[Duration, lasting("2s", "1h")] = setting(
+        "60s", "an executor that is silent for so long loses its job"
+    )
+    claim_wait: Annotated[Duration, lasting("0s", "1h")] = setting("30s", "longest wait of one claim (?wait=s)")
+    max_report: Annotated[Size, sized("1KiB", "1GiB")] = setting(
+        "16MiB", "largest body of complete, fail and bulk submit"
+    )
+    requests: int = setting(0, "calls per minute and principal that the next two do not count; 0: no limit", ge=0)
+    submits: int = setting(0, "submits and bulk submits", ge=0)
+    reports: int = setting(0, "claims, heartbeats and reports of one executor", ge=0)
+
+
 class Listener(Section):
     """One more port, with one API at /. A port in use is an error that names it."""
 
-    dialect: Literal["native"] = setting("native", "the API served there")
+    dialect: Literal["native", "jobs"] = setting("native", "the API served there")
+    auth: Literal["required", "none"] = setting("required", "none: as [jobs] auth, for this port; not with native")
     host: str = setting("127.0.0.1", "address to listen on")
     port: int = setting(8788, "port to listen on", ge=0, le=65_535)
+
+    @model_validator(mode="after")
+    def _native_needs_tokens(self) -> "Listener":
+        if self.dialect == "native" and self.auth == "none":
+            raise ValueError('the native API has no auth = "none"')
+        return self

@@ -1,6 +1,6 @@
 """The store: every task, server and count, in Redis. The only importer of the Redis client.
 
-`open_store` connects the four ports over one client; `store.memory` implements the same ports in dicts.
+`open_store` connects the ports over one client; `store.memory` implements the same ports in dicts.
 """
 
 from collections.abc import Callable
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from dispatcher.service.ports import Coordination, ServerStore, StatsStore, TaskStore
+from dispatcher.service.ports import BatchStore, Coordination, ServerStore, StatsStore, TaskStore
+from dispatcher.store.batches import RedisBatches
 from dispatcher.store.connection import connect, connect_blocking
 from dispatcher.store.coordination import RedisCoordination
 from dispatcher.store.fleet import DEFAULT_ALGORITHM, Fleet
@@ -23,12 +24,13 @@ __all__ = ["Store", "StoreOptions", "connect", "open_store", "store_on"]
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The four ports over one namespace, and how to close them."""
+    """The ports over one namespace, and how to close them."""
 
     tasks: TaskStore
     servers: ServerStore
     stats: StatsStore
     coordination: Coordination
+    batches: BatchStore
     client: Redis
 
     async def close(self) -> None:
@@ -53,6 +55,7 @@ def store_on(
         servers=RedisServers(runner, fleet),
         stats=RedisStats(runner),
         coordination=RedisCoordination(runner, blocking),
+        batches=RedisBatches(runner, fleet),
         client=client,
     )
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from dispatcher.domain.grant import Candidates, FreeServer, Grant
-from dispatcher.domain.lane import Offer
+from dispatcher.domain.lane import Demand, Offer
 from dispatcher.domain.principal import Owner
-from dispatcher.domain.server import Endpoints, Server, ServerHealth
+from dispatcher.domain.server import Endpoints, Server, ServerHealth, Transport
 from dispatcher.domain.task import Attempt, AttemptStatus, Task, TaskError
 from dispatcher.domain.transitions import TaskState
 
@@ -16,13 +16,22 @@ def fields(flat: Sequence[bytes]) -> dict[str, str]:
     return {flat[i].decode(): flat[i + 1].decode("utf-8", "replace") for i in range(0, len(flat), 2)}
 
 
+def demand_text(demand: Demand) -> str:
+    """A demand as it is kept with its tasks: nothing for the plain one, which most have."""
+    return "" if demand == Demand() else demand.to_json()
+
+
+def demand(text: str) -> Demand:
+    return Demand.from_json(text) if text else Demand()
+
+
 def _optional(value: str | None) -> int | None:
     return int(float(value)) if value else None
 
 
 def attempt(entry: bytes) -> Attempt:
-    fence, server, started, ended, status, error = entry.decode("utf-8", "replace").split("\t", 5)
-    return Attempt(int(fence), server, int(started), _optional(ended), AttemptStatus(status), error)
+    fence, server, started, ended, status, error, note = entry.decode("utf-8", "replace").split("\t", 6)
+    return Attempt(int(fence), server, int(started), _optional(ended), AttemptStatus(status), error, note)
 
 
 def task(
@@ -32,6 +41,7 @@ def task(
     spec: bytes,
     attempts: Sequence[bytes] = (),
     result: bytes = b"",
+    payload: bytes = b"",
 ) -> Task:
     state = TaskState(f["state"])
     failed = state in (TaskState.FAILED, TaskState.TIMEOUT)
@@ -50,6 +60,7 @@ def task(
         progress=float(f.get("progress", "0")),
         fence=int(f.get("fence", "0")),
         server_id=f.get("server") or None,
+        note=f.get("note", ""),
         started_ms=_optional(f.get("started")),
         ended_ms=_optional(f.get("ended")),
         run_at_ms=_optional(f.get("run_at")),
@@ -60,7 +71,8 @@ def task(
         losses=int(f.get("losses", "0")),
         run=int(f.get("run", "0")),
         attempt_lives=state is TaskState.PROCESSING,
-        result=result if state is TaskState.COMPLETED and result else None,
+        result=result if state in (TaskState.COMPLETED, TaskState.FAILED) and result else None,
+        payload=payload or None,
         error=TaskError(f["code"], f.get("why", "")) if failed and f.get("code") else None,
         attempts=tuple(attempt(entry) for entry in reversed(attempts)),
     )
@@ -83,6 +95,7 @@ def server(server_id: str, active: int, flat: Sequence[bytes]) -> Server:
         sealed_key=raw.get(b"sealed_key", b""),
         max_concurrent=int(f["max"]),
         weight=int(f["weight"]),
+        transport=Transport(f.get("transport", "push")),
         health=ServerHealth(f["health"]),
         online=f["online"] == "1",
         maintenance=f.get("maintenance") == "1",

@@ -1,10 +1,12 @@
 """Reading tasks from Redis."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from dispatcher.domain.errors import RateState
 from dispatcher.domain.event import TaskUpdate
+from dispatcher.domain.principal import Owner
 from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.ports import RateRule, TaskQuery
@@ -14,6 +16,12 @@ from dispatcher.store.reach import reachable
 from dispatcher.store.runner import Runner
 
 
+def listing(root: str, origin: str, owner: Owner | None, facet: str = "") -> str:
+    """The key of a listing, up to the state."""
+    scope = f"{origin}:{owner.tenant}:{owner.sub}:" if owner else f"{origin}:"
+    return f"{root}fx:{facet}:{scope}" if facet else f"{root}ix:{scope}"
+
+
 class TaskReads:
     """One task, a page of tasks, a task's updates."""
 
@@ -21,9 +29,11 @@ class TaskReads:
         self._run = runner
 
     async def get(
-        self, task_id: str, *, rate: RateRule | None = None, result: bool = True
+        self, task_id: str, *, rate: RateRule | None = None, result: bool = True, payload: bool = False
     ) -> tuple[Task | None, RateState | None]:
-        reading = self._run.call("get_task", task_id=task_id, with_result="1" if result else "0")
+        reading = self._run.call(
+            "get_task", task_id=task_id, with_result="1" if result else "0", with_payload="1" if payload else "0"
+        )
         if rate is None or rate.limit <= 0:
             reply, state = await reading, None
         else:  # both in one pipeline
@@ -34,15 +44,15 @@ class TaskReads:
             state = rate_state(rate, counted.number(0), counted.number(1))
         if reply.tag == "not_found":
             return None, state
-        flat, spec, attempts, out = reply.values
-        return codec.task(task_id, codec.fields(flat), spec=spec, attempts=attempts, result=out), state
+        flat, spec, attempts, out, given = reply.values
+        found = codec.task(task_id, codec.fields(flat), spec=spec, attempts=attempts, result=out, payload=given)
+        return found, state
 
     async def find(self, query: TaskQuery) -> tuple[list[Task], int]:
         root = self._run.root
-        scope = f"{root}ix:{query.origin}:"
-        if query.owner:
-            scope += f"{query.owner.tenant}:{query.owner.sub}:"
-        indexes = [scope + state for state in (query.states or tuple(TaskState))]
+        states = query.states or tuple(TaskState)
+        scopes = [listing(root, query.origin, query.owner, facet) for facet in query.facets or ("",)]
+        indexes = [scope + state for scope in scopes for state in states]
         pipeline = self._run.client.pipeline(transaction=True)
         for index in indexes:
             pipeline.zcard(index)
@@ -54,6 +64,19 @@ class TaskReads:
         merged = sorted(((-score, task) for part in answers[len(indexes) :] for task, score in part))
         page = [task.decode() for _, task in merged[query.offset : query.offset + query.limit]]
         return await self._brief(page), total
+
+    async def running(self, server_ids: Sequence[str]) -> dict[str, list[Task]]:
+        pipeline = self._run.client.pipeline(transaction=False)
+        for server_id in server_ids:
+            pipeline.zrange(f"{self._run.root}slots:{server_id}", 0, -1)
+        with reachable():
+            held = await pipeline.execute() if server_ids else []
+        wanted = sorted({slot.decode().split(":")[0] for slots in held for slot in slots})
+        found: dict[str, list[Task]] = {server_id: [] for server_id in server_ids}
+        for task in sorted(await self._brief(wanted), key=lambda t: (-(t.started_ms or 0), t.id)):
+            if task.state is TaskState.PROCESSING and task.server_id in found:
+                found[task.server_id].append(task)
+        return found
 
     async def _brief(self, ids: list[str]) -> list[Task]:
         pipeline = self._run.client.pipeline(transaction=False)

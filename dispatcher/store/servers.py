@@ -24,7 +24,7 @@ class RedisServers:
         self._run = runner
         self._fleet = fleet
 
-    async def put(self, server: NewServer, *, alias: str | None = None) -> Server:
+    async def put(self, server: NewServer, *, alias: str | None = None, keep: bool = False) -> Server:
         offer = server.offer
         while True:
             matching, lanes = await self._fleet.fitting_lanes(offer)
@@ -46,6 +46,9 @@ class RedisServers:
                 sealed_key=server.sealed_key,
                 max=server.max_concurrent,
                 weight=server.weight,
+                transport=server.transport,
+                silence=server.silence_ms,
+                keep="1" if keep else "0",
             )
             if reply.tag == "registered":
                 return await self.get(server.id)

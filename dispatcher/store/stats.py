@@ -8,6 +8,7 @@ from dispatcher.domain.principal import Owner
 from dispatcher.domain.stats import COUNT_FIELDS, Counts, DayStats
 from dispatcher.domain.transitions import TERMINAL, TaskState
 from dispatcher.store.reach import reachable
+from dispatcher.store.reads import listing
 from dispatcher.store.runner import Runner
 
 _DAY_MS = 86_400_000
@@ -50,6 +51,17 @@ class RedisStats:
             pipeline.zcount(prefix + state, low, high)
         with reachable():
             return dict(zip(_LIVE, await pipeline.execute(), strict=True))
+
+    async def standing(
+        self, origin: str, owner: Owner | None, facets: Sequence[str] = ("",)
+    ) -> dict[str, dict[TaskState, int]]:
+        pipeline = self._run.client.pipeline(transaction=True)
+        for facet in facets:
+            for state in TaskState:
+                pipeline.zcard(listing(self._run.root, origin, owner, facet) + state)
+        with reachable():
+            counts = iter(await pipeline.execute())
+        return {facet: {state: next(counts) for state in TaskState} for facet in facets}
 
     async def totals(self, origin: str, owner: Owner | None) -> Counts:
         return _counts(await self._hash(f"sum:{_scope(origin, owner)}"))

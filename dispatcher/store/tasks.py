@@ -21,7 +21,6 @@ from dispatcher.domain.grant import (
     Waiting,
 )
 from dispatcher.domain.ids import new_claim_id
-from dispatcher.domain.lane import Demand
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.task import NewTask, Task
 from dispatcher.domain.transitions import TaskState
@@ -97,7 +96,7 @@ class RedisTasks(TaskReads):
                 **_who(task.owner),
                 type=task.type,
                 lane=lane,
-                demand="" if task.demand == Demand() else task.demand.to_json(),
+                demand=codec.demand_text(task.demand),
                 points=task.points,
                 boost_ms=task.boost_ms,
                 spec=task.spec,
@@ -108,6 +107,8 @@ class RedisTasks(TaskReads):
                 deadline=task.deadline_ms or 0,
                 waiting_ms=task.waiting_ms or 0,
                 weight=task.weight,
+                shy="1" if task.shy else "0",
+                facets=" ".join(task.facets),
                 rule=rule.name,
                 rate_key=rule.key,
                 rate_limit=rule.limit,
@@ -185,6 +186,26 @@ class RedisTasks(TaskReads):
         state = reply.text(0)
         return Gone(TaskState(state) if state else None)
 
+    async def claim_next(
+        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str = ""
+    ) -> Grant | None:
+        reply = await self._run.call(
+            "claim_next",
+            server=server_id,
+            claim_id=claim_id,
+            nonce=nonce,
+            gateway=gateway,
+            lease_ms=lease_ms,
+            note=note,
+        )
+        if reply.tag == "unknown":
+            raise errors.NotFound(f"Server not found: {server_id}")
+        if reply.tag == "empty":
+            return None
+        grant = codec.grant(reply.values, reply.now_ms)
+        await self._know(grant)
+        return grant
+
     async def finish(
         self,
         task_id: str,
@@ -240,8 +261,8 @@ class RedisTasks(TaskReads):
         )
         return reply.tag == "accepted"
 
-    async def progress(self, task_id: str, by: Reporter, percent: float) -> Task:
-        lease_ms = self._run.options.accepted_lease_ms
+    async def progress(self, task_id: str, by: Reporter, percent: float, *, lease_ms: int | None = None) -> Task:
+        lease_ms = lease_ms or self._run.options.accepted_lease_ms
         reply = await self._run.call("progress", task_id=task_id, **_reporter(by), percent=percent, lease_ms=lease_ms)
         _refuse(reply, task_id)
         task, _ = await self.get(task_id, result=False)
@@ -256,8 +277,9 @@ class RedisTasks(TaskReads):
         reply = await self._run.call("renew", *flat, gateway=gateway, lease_ms=lease_ms)
         return frozenset(held[int(place)] for place in reply.values)
 
-    async def cancel(self, task_id: str, *, origin: str, owner: Owner | None) -> Cancelled:
-        reply = await self._run.call("cancel_task", task_id=task_id, origin=origin, **_who(owner))
+    async def cancel(self, task_id: str, *, origin: str, owner: Owner | None, waiting_only: bool = False) -> Cancelled:
+        only = "1" if waiting_only else "0"
+        reply = await self._run.call("cancel_task", task_id=task_id, origin=origin, **_who(owner), waiting_only=only)
         self._owned(reply, task_id, "cancelled")
         if reply.tag == "already":
             return Cancelled(already=True)
@@ -275,7 +297,7 @@ class RedisTasks(TaskReads):
             if reply.tag != "lane_unknown":
                 self._owned(reply, task_id, "retried")
                 return self._created(reply, _NO_RULE)
-            demand = Demand.from_json(reply.text(0)) if reply.values[0] else Demand()
+            demand = codec.demand(reply.text(0))
             self._fleet.learn(demand)
             if not await self._fleet.define(demand):
                 raise errors.Unavailable("Too many different demands are waiting", retry_after_s=5)

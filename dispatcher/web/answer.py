@@ -18,4 +18,5 @@ def encode_json(value: Any) -> bytes:
 
 
 def json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(body, status, {**_ALWAYS, **(headers or {})}, media_type="application/json")
+    media_type = None if status == 204 else "application/json"  # without a body there is nothing to name
+    return Response(body, status, {**_ALWAYS, **(headers or {})}, media_type=media_type)

@@ -1,7 +1,8 @@
 """A strict JSON reader (RFC 8259, and the I-JSON profile of RFC 7493 where that is stricter).
 
-UTF-8 without a byte order mark, one object at the top, no duplicate names, no NaN or Infinity, no number beyond a
-double, no lone surrogate, at most 32 levels deep. Whatever is wrong raises `Invalid`; nothing here can fail otherwise.
+UTF-8 without a byte order mark, one object (or array) at the top, no duplicate names, no NaN or Infinity, no number
+beyond a double, no lone surrogate, at most 32 levels deep. Whatever is wrong raises `Invalid`; nothing here can fail
+otherwise.
 The text of every top-level member is kept as it came, so a payload is passed on byte for byte.
 """
 
@@ -45,6 +46,34 @@ def require_json(scope: Scope) -> None:
 
 def parse_object(raw: bytes) -> JsonObject:
     """Decode one JSON object. Raises Invalid."""
+    text = _text(raw)
+    try:
+        members, spans = _read_members(text)
+    except (ValueError, IndexError):
+        raise Invalid("The body is not valid JSON") from None
+    if _SURROGATE.search(text):
+        _check_surrogates(members)
+    return JsonObject(members, {name: text[a:b].encode() for name, (a, b) in spans.items()}, raw)
+
+
+def parse_array(raw: bytes) -> list[Any]:
+    """Decode one JSON array. Raises Invalid."""
+    text = _text(raw)
+    start = _skip(text, 0)
+    try:
+        value, at = _DECODER.raw_decode(text, start)
+    except ValueError:
+        raise Invalid("The body is not valid JSON") from None
+    if _skip(text, at) != len(text):
+        raise Invalid("The body is not valid JSON")
+    if not isinstance(value, list):
+        raise Invalid("The body must be a JSON array")
+    if _SURROGATE.search(text):
+        _check_surrogates(value)
+    return value
+
+
+def _text(raw: bytes) -> str:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -54,13 +83,7 @@ def parse_object(raw: bytes) -> JsonObject:
     if not text.strip(_SPACE):
         raise Invalid("The body is empty")
     _check_depth(text)
-    try:
-        members, spans = _read_members(text)
-    except (ValueError, IndexError):
-        raise Invalid("The body is not valid JSON") from None
-    if _SURROGATE.search(text):
-        _check_surrogates(members)
-    return JsonObject(members, {name: text[a:b].encode() for name, (a, b) in spans.items()}, raw)
+    return text
 
 
 def _check_depth(text: str) -> None:
@@ -75,7 +98,7 @@ def _check_depth(text: str) -> None:
             depth -= 1
 
 
-def _check_surrogates(members: dict[str, Any]) -> None:
+def _check_surrogates(members: Any) -> None:
     try:
         json.dumps(members, ensure_ascii=False).encode()
     except UnicodeEncodeError:

@@ -31,6 +31,7 @@ from dispatcher_sdk.errors import (
 from dispatcher_sdk.models import (
     AlgorithmAck,
     Attempt,
+    ClaimedTask,
     Hour,
     HourlyReport,
     HourlyTasks,
@@ -56,6 +57,7 @@ __all__ = [
     "Attempt",
     "Backend",
     "BadRequest",
+    "ClaimedTask",
     "Conflict",
     "ConnectionFailed",
     "Context",

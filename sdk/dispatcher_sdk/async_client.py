@@ -37,6 +37,7 @@ class AsyncServers(AsyncBound):
     list = async_pages(servers.list_all)
     get = awaitable(servers.get)
     heartbeat = awaitable(servers.heartbeat)
+    claim = awaitable(servers.claim)
     unregister = awaitable(servers.unregister)
     maintenance = awaitable(servers.maintenance)
     metrics = awaitable(servers.metrics)

@@ -37,6 +37,7 @@ class Servers(Bound):
     list = pages(servers.list_all)
     get = blocking(servers.get)
     heartbeat = blocking(servers.heartbeat)
+    claim = blocking(servers.claim)
     unregister = blocking(servers.unregister)
     maintenance = blocking(servers.maintenance)
     metrics = blocking(servers.metrics)

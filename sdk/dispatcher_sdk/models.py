@@ -89,6 +89,7 @@ class Server(Model):
     priority: int | float = 1
     max_concurrent: int | None = None
     active_tasks: int | None = None
+    transport: str = "push"
     endpoints: dict[str, str] = Field(default_factory=dict)
     maintenance: bool = False
     maintenance_reason: str | None = None
@@ -101,6 +102,26 @@ class ServerAck(Model):
     message: str | None = None
     status: str | None = None
     server_token: str | None = Field(default=None, repr=False)
+
+
+class ClaimedTask(Model):
+    """A task that a server has claimed, to be done until `deadline` (epoch ms).
+
+    It is the server's for `lease` seconds after its claim, a heartbeat or a report. `callback_token` is a secret: it
+    speaks for this attempt.
+    """
+
+    task_id: str
+    type: str
+    priority: int | float | None = None
+    payload: Any = Field(default=None, repr=False)
+    capabilities: list[str] = Field(default_factory=list)
+    attempt: int
+    callback_url: str
+    callback_token: str = Field(repr=False)
+    deadline: int | None = None
+    lease: float | None = None
+    traceparent: str | None = None
 
 
 class ServerFigures(Model):

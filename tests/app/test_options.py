@@ -1,8 +1,12 @@
 """Defaults of the configuration are the defaults of the parts."""
 
+from typing import Any
+
 import pytest
 
 from dispatcher.app import options
+from dispatcher.app.options import open_doors
+from dispatcher.dialects.jobs.options import JobsOptions
 from dispatcher.dialects.native.options import NativeOptions
 from dispatcher.launch import Options as LaunchOptions
 from dispatcher.service.dispatch import DispatchOptions
@@ -18,6 +22,7 @@ def test_the_configured_defaults_are_those_of_the_parts() -> None:
     assert options.dispatch_options(settings) == DispatchOptions()
     assert options.native_options(settings) == NativeOptions()
     assert options.rates(settings) == Rates()
+    assert options.jobs_options(settings) == JobsOptions()
     assert options.launch_options(settings) == LaunchOptions()
     assert settings.server.max_body == BodyLimits().max_bytes
 
@@ -55,3 +60,20 @@ def test_an_address_for_all_says_nothing_about_how_servers_reach_it(server: dict
 def test_a_late_tick_is_not_a_gap_however_short_the_lease(lease: str, gap_ms: int) -> None:
     settings = Settings.model_validate({"dispatch": {"lease": lease}})
     assert options.store_options(settings).reap_gap_ms == gap_ms
+
+
+def test_doors_that_stand_open_to_the_network_are_found() -> None:
+    def doors(**sections: Any) -> int:
+        return len(open_doors(Settings.model_validate(sections)))
+
+    assert doors() == 0
+    assert doors(jobs={"auth": "none"}) == 0
+    assert doors(jobs={"auth": "none"}, server={"host": "::"}) == 1
+    listener = {"dialect": "jobs", "auth": "none"}
+    assert doors(listeners=[{**listener, "host": "::1"}, {**listener, "host": "localhost", "port": 1}]) == 0
+    assert doors(listeners=[{**listener, "host": "10.0.0.1"}, {**listener, "host": "::", "port": 1}]) == 2
+
+
+def test_the_native_api_cannot_be_opened() -> None:
+    with pytest.raises(ValueError, match="native"):
+        Settings.model_validate({"listeners": [{"dialect": "native", "auth": "none"}]})

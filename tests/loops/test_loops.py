@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dispatcher.domain.clock import ManualClock
 from dispatcher.domain.event import FleetEvent, InboxMessage
 from dispatcher.domain.grant import Ticked, Waiting
 from dispatcher.loops.events import Events
@@ -18,6 +19,7 @@ from dispatcher.service.duties import Duties
 from dispatcher.service.servers import Servers
 from dispatcher.service.waits import Waits
 from dispatcher.service.watch import Watch
+from dispatcher.service.workers import Workers
 from tests.service.fakes import LANE, FakeStats, Gateway, Scripted, a_server, free, until
 
 
@@ -137,12 +139,13 @@ async def test_the_inbox_ends_waits_and_wakes() -> None:
 async def test_events_reach_watchers_and_a_lost_stream_marks_them() -> None:
     gateway = Gateway()
     watch = Watch(gateway.tasks)
+    workers = Workers(gateway.tasks, gateway.servers, gateway="gw_1", clock=ManualClock())
     subscription = watch.subscribe()
     subscription.add("t1")
     coordination: Any = FakeCoordination(events=[FleetEvent("1", "task", {"id": "t1"})])
     waiting = asyncio.create_task(subscription.next())
     await asyncio.sleep(0)
     with pytest.raises(ConnectionResetError):
-        await Events(coordination, watch).run_once()
+        await Events(coordination, watch, workers).run_once()
     await waiting
     assert subscription.lagged

@@ -40,6 +40,20 @@ async def python(program: str, gateway: FakeGateway) -> asyncio.subprocess.Proce
     return await asyncio.create_subprocess_exec(sys.executable, "-c", program, env=settings, stdout=pipe, stderr=pipe)
 
 
+async def test_the_worker_behind_nat_of_the_how_to_does_its_work() -> None:
+    (program,) = programs((ROOT / "docs/how-to/workers-behind-nat.md").read_text())
+    async with fake_gateway() as gateway:
+        gateway.tasks.append(
+            {"taskId": "t", "type": "word-count", "payload": {"text": "a b c"}, "attempt": 1, "callbackUrl": "u",
+             "callbackToken": "c"}
+        )  # fmt: skip
+        backend = await python(program, gateway)
+        assert await gateway.until("PUT", "/api/task/t") == {"status": "COMPLETED", "result": {"words": 3}}
+        backend.send_signal(signal.SIGTERM)
+        await backend.communicate()
+    assert backend.returncode == 0
+
+
 @asynccontextmanager
 async def word_counter(gateway: FakeGateway) -> AsyncIterator[None]:
     backend = await python(BACKEND, gateway)

@@ -104,6 +104,9 @@ class FakeTasks(Scripted):
 
         return await self._answer("claim", grant, task_id=task_id, server_id=server_id, **rest)
 
+    async def claim_next(self, server_id: str, **rest: Any) -> Grant | None:
+        return await self._answer("claim_next", None, server_id=server_id, **rest)
+
     async def finish(self, task_id: str, by: Any, outcome: Outcome, **rest: Any) -> Finished:
         default = Finished(_AFTER.get(outcome.verdict, TaskState.PENDING))
         finished = await self._answer("finish", default, task_id=task_id, by=by, outcome=outcome, **rest)
@@ -116,7 +119,7 @@ class FakeTasks(Scripted):
     async def accept(self, task_id: str, by: Any, **rest: Any) -> bool:
         return await self._answer("accept", True, task_id=task_id, by=by, **rest)
 
-    async def progress(self, task_id: str, by: Any, percent: float) -> Task:
+    async def progress(self, task_id: str, by: Any, percent: float, **rest: Any) -> Task:
         return await self._answer("progress", a_task(task_id, progress=percent), task_id=task_id, percent=percent)
 
     async def renew(self, held: Any, **rest: Any) -> frozenset[Any]:
@@ -139,6 +142,9 @@ class FakeTasks(Scripted):
 
     async def find(self, query: Any) -> Any:
         return await self._answer("find", ([], 0), query=query)
+
+    async def running(self, server_ids: Any) -> dict[str, list[Task]]:
+        return await self._answer("running", {}, server_ids=server_ids)
 
     async def updates(self, task_id: str, after_rev: int) -> Any:
         return await self._answer("updates", ([], False), task_id=task_id, after_rev=after_rev)
@@ -169,8 +175,8 @@ class FakeServers(Scripted):
     async def get(self, server_id: str) -> Server:
         return await self._answer("get", self.servers.get(server_id), server_id=server_id)
 
-    async def put(self, server: Any) -> Server:
-        return await self._answer("put", a_server(server.id), server=server)
+    async def put(self, server: Any, **rest: Any) -> Server:
+        return await self._answer("put", a_server(server.id), server=server, **rest)
 
     async def remove(self, server_id: str) -> None:
         await self._answer("remove", None, server_id=server_id)
@@ -195,6 +201,9 @@ class FakeStats(Scripted):
 
     async def waiting(self, origin: str, owner: Any, date: str | None) -> Any:
         return await self._answer("waiting", {}, origin=origin, owner=owner, date=date)
+
+    async def standing(self, origin: str, owner: Any, facets: Any = ("",)) -> Any:
+        return await self._answer("standing", {}, origin=origin, owner=owner, facets=facets)
 
     async def server_day(self, server_id: str, date: str) -> Any:
         return await self._answer("server_day", (DayStats(date), 0.5), server_id=server_id, date=date)

@@ -315,6 +315,7 @@ class StoreModel(RuleBasedStateMachine):
         for row in self.memory.state.tasks.values():
             task: Task = row.view(full=True, result=True)
             assert task.ended == (task.ended_ms is not None)
-            assert (task.result is not None) == (task.state is TaskState.COMPLETED)
+            assert task.result is not None or task.state is not TaskState.COMPLETED
+            assert task.result is None or task.state in (TaskState.COMPLETED, TaskState.FAILED)
             assert (task.error is not None) == (task.state in (TaskState.FAILED, TaskState.TIMEOUT))
             assert (task.retry_at_ms is not None) == (task.state is TaskState.RETRYING)

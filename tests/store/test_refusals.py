@@ -12,9 +12,10 @@ from dispatcher.domain.clock import ManualClock
 from dispatcher.domain.errors import DispatchError
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Full, Gone, Grant, Held, Moved
+from dispatcher.domain.lane import Demand
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.server import ServerHealth
-from dispatcher.service.ports import ByAdmin, ByAttempt, ByHolder, IdempotencyKey, RateRule, Reporter
+from dispatcher.service.ports import BatchTotals, ByAdmin, ByAttempt, ByHolder, IdempotencyKey, RateRule, Reporter
 from dispatcher.store import Store
 from dispatcher.store.options import StoreOptions
 from tests.store import redis_factory
@@ -47,6 +48,7 @@ class Scene:
         await self.store.tasks.create(new_task("keyed"), gateway=GATEWAY, key=IdempotencyKey("k", "d"))
         await world.given_task("waiting", capabilities=["gpu"])
         await self.store.servers.set_maintenance("s2", True, "test")
+        await self.store.batches.stage("staged", 0, [new_task("b1")])
         await world.advance(300)
 
     async def dump(self) -> dict[bytes, str]:
@@ -95,7 +97,7 @@ def progress(task_id: str, by: Callable[[Scene], Reporter]) -> Refused:
 
 
 def owned(verb: str, task_id: str, owner: Owner | None = OWNER) -> Refused:
-    extra: dict[str, Any] = {"cancel": {"by": "x"}, "retry": {"waiting_ms": None}}.get(verb, {})
+    extra: dict[str, Any] = {"retry": {"waiting_ms": None}}.get(verb, {})
     return lambda s: getattr(s.store.tasks, verb)(task_id, origin=ORIGIN, owner=owner, **extra)
 
 
@@ -139,6 +141,15 @@ RAISING: dict[str, Refused] = {
         "nobody", health=ServerHealth.HEALTHY, active=1, metrics="{}", boot_id="b", running=["running"]
     ),
     "maintenance: unknown": lambda s: s.store.servers.set_maintenance("nobody", True, ""),
+    "commit: nothing staged": lambda s: s.store.batches.commit("b", BatchTotals(ORIGIN, OWNER, Demand(), 1, 7)),
+    "commit: not all there": lambda s: s.store.batches.commit("staged", BatchTotals(ORIGIN, OWNER, Demand(), 2, 7)),
+    "commit: too many bytes": lambda s: s.store.batches.commit("staged", BatchTotals(ORIGIN, OWNER, Demand(), 1, 401)),
+    "cancel: running, when only what waits may be": lambda s: s.store.tasks.cancel(
+        "running", origin=ORIGIN, owner=OWNER, waiting_only=True
+    ),
+    "claim next: unknown worker": lambda s: s.store.tasks.claim_next(
+        "nobody", claim_id="c", nonce="n", gateway=GATEWAY, lease_ms=1
+    ),
     "register: too many classes": lambda s: s.store.servers.put(new_server("s9", capabilities=["other"])),
 }
 
@@ -201,6 +212,7 @@ async def test_a_refused_definition_leaves_no_trace(scene: Scene) -> None:
     stale = await runner.call(
         "put_server", server_id="s9", server_class="c9", class_spec="{}", matching="0", alias="", origin=ORIGIN,
         name="n", predict="", health="", metrics_url="", cancel_url="", offer="{}", sealed_key=b"", max=1, weight=1,
+        transport="push", silence=0, keep="0",
     )  # fmt: skip
     assert stale.tag == "stale"
     assert await scene.dump() == before
@@ -210,9 +222,10 @@ async def test_an_unknown_lane_is_refused_without_a_count(scene: Scene) -> None:
     runner = scene.store.tasks._run  # type: ignore[attr-defined]
     before = await redis_factory.dump(scene.store.client, scene.namespace)
     reply = await runner.call(
-        "create_task", task_id="t", origin=ORIGIN, tenant="a", sub="b", type="t", lane="unknown", points=0, boost_ms=0,
-        spec="", payload="", timeout_ms=1, attempts_max=1, run_at=0, deadline=0, waiting_ms=0, weight=1, rule="create",
-        rate_key="a/b", rate_limit=5, idem_key="", idem_digest="", idem_ttl_ms=0, gateway="g", waiter="0",
+        "create_task", task_id="t", origin=ORIGIN, tenant="a", sub="b", type="t", lane="unknown", demand="", points=0,
+        boost_ms=0, spec="", payload="", timeout_ms=1, attempts_max=1, run_at=0, deadline=0, waiting_ms=0, weight=1,
+        shy="0", facets="", rule="create", rate_key="a/b", rate_limit=5, idem_key="", idem_digest="", idem_ttl_ms=0,
+        gateway="g", waiter="0",
     )  # fmt: skip
     assert reply.tag == "lane_unknown"
     assert await redis_factory.dump(scene.store.client, scene.namespace) == before

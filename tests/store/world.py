@@ -14,7 +14,7 @@ from dispatcher.domain.principal import Owner
 from dispatcher.domain.server import Endpoints, NewServer, Server, ServerHealth
 from dispatcher.domain.task import NewTask, Task
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.ports import ByAttempt, Coordination, ServerStore, StatsStore, TaskStore
+from dispatcher.service.ports import BatchStore, ByAttempt, Coordination, ServerStore, StatsStore, TaskStore
 
 GATEWAY = "gw_1"
 ORIGIN = "native"
@@ -30,6 +30,8 @@ class Stores(Protocol):
     def servers(self) -> ServerStore: ...
     @property
     def stats(self) -> StatsStore: ...
+    @property
+    def batches(self) -> BatchStore: ...
     @property
     def coordination(self) -> Coordination: ...
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.domain.errors import Invalid, UnsupportedMedia
-from dispatcher.web.jsonbody import MAX_DEPTH, parse_object, require_json
+from dispatcher.web.jsonbody import MAX_DEPTH, parse_array, parse_object, require_json
 from tests.web.asgi import http_scope
 
 BAD = {
@@ -136,3 +136,14 @@ def test_other_media_types_are_refused(given: list[str]) -> None:
 )
 def test_json_in_utf8_is_accepted(given: str) -> None:
     require_json(http_scope(headers=[("content-type", given)]))
+
+
+@pytest.mark.parametrize("raw", [b"[]", b' [1, {"a": "\\u00e4"}] \n'])
+def test_an_array(raw: bytes) -> None:
+    assert parse_array(raw) == json.loads(raw)
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}", b"[1", b"[1]x", b"[1],[2]", b'[{"a":1,"a":2}]', b"[NaN]", b"[" * 40, b"1"])
+def test_no_array(raw: bytes) -> None:
+    with pytest.raises(Invalid):
+        parse_array(raw)

@@ -9,6 +9,7 @@ TaskStateWord = Literal[
     "SCHEDULED", "PENDING", "PROCESSING", "RETRYING", "PAUSED", "COMPLETED", "FAILED", "TIMEOUT", "CANCELLED"
 ]
 StatusWord = Literal["online", "offline", "maintenance", "degraded"]
+TransportWord = Literal["push", "pull", "socket"]
 
 
 class AttemptAnswer(TypedDict):
@@ -80,7 +81,7 @@ class TaskListAnswer(TypedDict):
 
 
 class EndpointsAnswer(TypedDict):
-    predict: str
+    predict: NotRequired[str]
     health: NotRequired[str]
     metrics: NotRequired[str]
     cancel: NotRequired[str]
@@ -99,6 +100,7 @@ class ServerAnswer(TypedDict):
     capabilities: list[str]
     maxConcurrent: int
     activeTasks: int
+    transport: TransportWord
     endpoints: EndpointsAnswer
     maintenance: bool
     maintenanceReason: NotRequired[str]
@@ -125,6 +127,22 @@ class ServerStatusAnswer(TypedDict):
     serverId: str
     status: StatusWord
     serverToken: NotRequired[str]
+
+
+class ClaimAnswer(TypedDict):
+    """A task to be done: what a predict call brings, and for how many seconds it is the server's (`lease`)."""
+
+    taskId: str
+    type: str
+    priority: float
+    payload: Any
+    capabilities: list[str]
+    attempt: int
+    callbackUrl: str
+    callbackToken: str
+    deadline: int
+    lease: float
+    traceparent: NotRequired[str]
 
 
 class MetricsFields(TypedDict):

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from dispatcher.dialects.dialect import Dialect
 from dispatcher.dialects.gate import Gate
+from dispatcher.dialects.native.claim_routes import CallbackToken, ClaimRoutes
 from dispatcher.dialects.native.errors import ErrorAnswer, render
 from dispatcher.dialects.native.options import ORIGIN, NativeOptions
 from dispatcher.dialects.native.server_operations import TAG as SERVERS
@@ -50,6 +51,8 @@ def native_dialect(
     check_url: CheckUrl,
     seal_key: SealKey,
     issue_server_token: IssueServerToken,
+    callback_token: CallbackToken,
+    public_url: str,
     version: str,
     options: NativeOptions | None = None,
     socket_limits: SocketLimits | None = None,
@@ -60,9 +63,10 @@ def native_dialect(
     servers = ServerRoutes(
         services, clock, check_url=check_url, seal_key=seal_key, issue_server_token=issue_server_token
     )
+    claims = ClaimRoutes(services, options, callback_token=callback_token, public_url=public_url)
     operations = [
         *task_operations(TaskRoutes(services, options)),
-        *server_operations(servers),
+        *server_operations(servers, claims),
         *stats_operations(StatsRoutes(services, clock)),
         *system_operations(SystemRoutes(health, duties)),
     ]

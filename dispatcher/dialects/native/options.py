@@ -16,6 +16,7 @@ class NativeOptions:
     timeout_ms        of one attempt, when the task names none
     waiting_ms        how long a task may wait for its first start, from create or runAt; None = for ever
     sync_limit_ms     the longest wait of one request
+    claim_lease_ms    of a task that a server has claimed; its heartbeats and reports renew it
     attempts_max      attempts before a failing task ends
     tenant_weights    share of each tenant in the fair order; 1 for those not named
     docs              serve /docs and /openapi.json
@@ -25,6 +26,7 @@ class NativeOptions:
     timeout_ms: int = 300_000
     waiting_ms: int | None = DAY_MS
     sync_limit_ms: int = 25_000
+    claim_lease_ms: int = 30_000
     attempts_max: int = 3
     tenant_weights: Mapping[str, int] = field(default_factory=dict)
     docs: bool = True

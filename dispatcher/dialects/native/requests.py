@@ -65,14 +65,23 @@ class Endpoints(RequestModel):
 
 class RegisterServer(RequestModel):
     name: Name
-    endpoints: Annotated[Endpoints, BeforeValidator(_drop_null)]
+    endpoints: Annotated[Endpoints, BeforeValidator(_drop_null)] | None = Field(
+        default=None, description="Required with transport push, and only with it"
+    )
     api_key: Annotated[str, Field(max_length=4096), AfterValidator(_header_value)] | None = Field(
-        default=None, description="Shown to the server as a bearer token; never returned"
+        default=None, description="Shown to the server as a bearer token, with transport push; never returned"
     )
     max_concurrent: int = Field(default=10, ge=1, le=MAX_CONCURRENT)
     capabilities: Words = Field(default=[])
     groups: Words = Field(default=[])
     priority: int = Field(default=1, ge=1, le=1000, description="Weight in balancing")
+    transport: Literal["push", "pull"] = Field(
+        default="push", description="push: the gateway calls endpoints.predict; pull: the server claims its tasks"
+    )
+
+
+class ClaimTask(RequestModel):
+    wait: float | None = Field(default=None, ge=0, le=30, description="Seconds to wait for a task when there is none")
 
 
 class Heartbeat(RequestModel):

@@ -1,6 +1,7 @@
 """The registry of the server operations."""
 
 from dispatcher.dialects.native.answers import (
+    ClaimAnswer,
     MetricsAnswer,
     RegisteredAnswer,
     ServerAnswer,
@@ -8,7 +9,8 @@ from dispatcher.dialects.native.answers import (
     ServerMessage,
     ServerStatusAnswer,
 )
-from dispatcher.dialects.native.requests import Heartbeat, RegisterServer, SetMaintenance
+from dispatcher.dialects.native.claim_routes import ClaimRoutes
+from dispatcher.dialects.native.requests import ClaimTask, Heartbeat, RegisterServer, SetMaintenance
 from dispatcher.dialects.native.server_routes import ServerRoutes
 from dispatcher.dialects.operation import ADMINS, ADMINS_AND_ITSELF, Example, Operation, Parameter
 from dispatcher.domain import errors as e
@@ -30,6 +32,7 @@ _FILTERS = (
     Parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 1000}, "Page size"),
     Parameter("offset", "query", {"type": "integer", "minimum": 0, "default": 0}, "Where the page starts"),
 )
+_WAIT = Parameter("Prefer", "header", {"type": "string"}, "`wait=n`: as `wait` in the body")
 
 _PATH = {"id": "server_xyz789"}
 _ENDPOINTS = {
@@ -50,6 +53,7 @@ _SERVER = {
     "capabilities": ["video", "image"],
     "maxConcurrent": 10,
     "activeTasks": 6,
+    "transport": "push",
     "endpoints": _ENDPOINTS,
     "maintenance": False,
 }
@@ -62,6 +66,18 @@ _REGISTER = {
     "groups": ["production"],
     "priority": 1,
 }
+_CLAIMED = {
+    "taskId": "task_abc123",
+    "type": "video-processing",
+    "priority": 1,
+    "payload": {"video_url": "https://example.com/video.mp4"},
+    "capabilities": ["video"],
+    "attempt": 1,
+    "callbackUrl": "https://dispatcher.example.com/api/task/task_abc123",
+    "callbackToken": "<a token for this attempt only>",
+    "deadline": 1704557100000,
+    "lease": 30,
+}
 _METRICS = {
     "uptime": 3600000,
     "tasksProcessed": 150,
@@ -73,7 +89,7 @@ _METRICS = {
 }
 
 
-def server_operations(routes: ServerRoutes) -> list[Operation]:
+def server_operations(routes: ServerRoutes, claims: ClaimRoutes) -> list[Operation]:
     return [
         Operation(
             "registerServer", "POST", "/api/servers", TAG, "Register Server", ADMINS, Rate.REGISTER, routes.register,
@@ -110,6 +126,13 @@ def server_operations(routes: ServerRoutes) -> list[Operation]:
                 {"status": "healthy", "activeTasks": 3, "metrics": {"cpu": 45, "memory": 60, "gpu": 80}},
                 _PATH,
             ),
+        ),
+        Operation(
+            "claimTask", "POST", "/api/servers/{id}/claim", TAG, "Claim Task (transport pull)", ADMINS_AND_ITSELF,
+            Rate.REPORT, claims.claim, answer=ClaimAnswer, request=ClaimTask, parameters=(_WAIT,),
+            empty="No task for this server now",
+            errors=(*_BODY_ERRORS, *_GONE, e.IllegalState, e.Unavailable),
+            example=Example(_CLAIMED, {"wait": 20}, _PATH),
         ),
         Operation(
             "setMaintenance", "POST", "/api/servers/{id}/maintenance", TAG, "Set Maintenance Mode", ADMINS_AND_ITSELF,

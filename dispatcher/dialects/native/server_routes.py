@@ -45,6 +45,7 @@ class ServerRoutes:
     async def register(self, call: Call) -> Answer:
         key = idempotency_key(call.headers)
         body = validate(RegisterServer, (await call.json()).members)
+        wire.check_transport(body)
         for field, url in wire.urls(body):
             self._check_url(url, field)
         server_id = _server_id(call.caller, key)

@@ -1,11 +1,11 @@
-"""From a JSON object to a request model, with the error texts of the native API document."""
+"""Request models of the native API."""
 
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from dispatcher.domain.errors import Invalid
+from dispatcher.dialects.validation import validate
+
+__all__ = ["RequestModel", "validate"]
 
 
 class RequestModel(BaseModel):
@@ -19,43 +19,3 @@ class RequestModel(BaseModel):
         allow_inf_nan=False,
         hide_input_in_errors=True,
     )
-
-
-M = TypeVar("M", bound=RequestModel)
-
-_TEXTS = {
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "finite_number": "must be a number",
-    "string_type": "must be a string",
-    "bool_type": "must be true or false",
-    "list_type": "must be a list",
-    "dict_type": "must be an object",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-}
-
-
-def validate(model: type[M], members: dict[str, Any]) -> M:
-    """A request model from the members of a JSON object; null counts as absent. Raises Invalid."""
-    try:
-        return model.model_validate(_without_null(members))
-    except ValidationError as error:
-        raise _first(error) from None
-
-
-def _without_null(members: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}
-
-
-def _first(error: ValidationError) -> Invalid:
-    """The first missing field, else the first wrong one."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    missing = [e for e in found if e["type"] == "missing"]
-    first = (missing or found)[0]
-    field = ".".join(str(part) for part in first["loc"])
-    if missing:
-        return Invalid(f"Missing required field: {field}", field=field)
-    text = _TEXTS.get(first["type"]) or first["msg"].replace("Input should", "must").replace("Value error, ", "")
-    return Invalid(f"Invalid field {field}: {text[:200]}", field=field)

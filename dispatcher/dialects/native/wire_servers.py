@@ -6,8 +6,9 @@ from typing import Any
 from dispatcher.dialects.native.answers import EndpointsAnswer, MetricsAnswer, MetricsFields, ServerAnswer
 from dispatcher.dialects.native.options import ORIGIN
 from dispatcher.dialects.native.requests import RegisterServer
+from dispatcher.domain.errors import Invalid
 from dispatcher.domain.lane import Offer
-from dispatcher.domain.server import Endpoints, NewServer, Server
+from dispatcher.domain.server import Endpoints, NewServer, Server, Transport
 from dispatcher.domain.stats import Counts
 
 
@@ -17,17 +18,28 @@ def new_server(body: RegisterServer, server_id: str, sealed_key: bytes) -> NewSe
         id=server_id,
         origin=ORIGIN,
         name=body.name,
-        endpoints=Endpoints(ends.predict, ends.health, ends.metrics, ends.cancel),
+        endpoints=Endpoints(ends.predict, ends.health, ends.metrics, ends.cancel) if ends else Endpoints(),
         offer=Offer(capabilities=frozenset(body.capabilities), groups=frozenset(body.groups)),
         sealed_key=sealed_key,
         max_concurrent=body.max_concurrent,
         weight=body.priority,
+        transport=Transport(body.transport),
     )
+
+
+def check_transport(body: RegisterServer) -> None:
+    """Raises Invalid for endpoints that are missing, or that nobody would ever call."""
+    if body.transport == "push" and body.endpoints is None:
+        raise Invalid("Missing required field: endpoints", field="endpoints")
+    if body.transport != "push":
+        for field, value in (("endpoints", body.endpoints), ("apiKey", body.api_key)):
+            if value is not None:
+                raise Invalid(f"Invalid field {field}: a server that claims its tasks is never called", field=field)
 
 
 def urls(body: RegisterServer) -> list[tuple[str, str]]:
     """The URLs of a registration with the names of their fields."""
-    given = body.endpoints.model_dump(exclude_none=True)
+    given = body.endpoints.model_dump(exclude_none=True) if body.endpoints is not None else {}
     return [(f"endpoints.{name}", url) for name, url in given.items()]
 
 
@@ -46,6 +58,7 @@ def server_answer(server: Server, now_ms: int) -> ServerAnswer:
         capabilities=sorted(server.offer.capabilities),
         maxConcurrent=server.max_concurrent,
         activeTasks=server.active,
+        transport=server.transport.value,
         endpoints=_endpoints(server.endpoints),
         maintenance=server.maintenance,
     )
@@ -55,7 +68,9 @@ def server_answer(server: Server, now_ms: int) -> ServerAnswer:
 
 
 def _endpoints(endpoints: Endpoints) -> EndpointsAnswer:
-    answer = EndpointsAnswer(predict=endpoints.predict)
+    answer = EndpointsAnswer()
+    if endpoints.predict:
+        answer["predict"] = endpoints.predict
     if endpoints.health is not None:
         answer["health"] = endpoints.health
     if endpoints.metrics is not None:

@@ -1,6 +1,6 @@
 -- cancel_task: end a task as CANCELLED. A running attempt keeps its slot until the server is known to have stopped.
 -- KEYS    root
--- ARGV    task_id origin tenant sub
+-- ARGV    task_id origin tenant sub waiting_only
 -- OPTIONS retention_ms stats_ms updates_kept events_kept attempts_kept
 -- EVENTS  cancel
 -- RETURNS cancelled server fence | already | not_found | illegal state
@@ -12,7 +12,7 @@
 local t = owned(task_id, origin, tenant, sub)
 if not t then return reply('not_found') end
 if t.state == 'CANCELLED' then return reply('already') end
-if not may('cancel', t.state) then return reply('illegal', t.state) end
+if not may('cancel', t.state) or (waiting_only == '1' and t.state == 'PROCESSING') then return reply('illegal', t.state) end
 local server, fence = '', '0'
 if t.server and redis.call('ZSCORE', root .. 'slots:' .. t.server, slot(task_id, t.fence)) then
   server, fence = t.server, t.fence

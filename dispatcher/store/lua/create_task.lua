@@ -1,10 +1,10 @@
 -- create_task: persist and enqueue a task, or refuse without a trace (but for the rate count).
 -- KEYS    root
--- ARGV    task_id origin tenant sub type lane demand points boost_ms:n spec payload timeout_ms attempts_max run_at:n deadline:n waiting_ms:n weight rule rate_key rate_limit:n idem_key idem_digest idem_ttl_ms gateway waiter
+-- ARGV    task_id origin tenant sub type lane demand points boost_ms:n spec payload timeout_ms attempts_max run_at:n deadline:n waiting_ms:n weight shy facets rule rate_key rate_limit:n idem_key idem_digest idem_ttl_ms gateway waiter
 -- OPTIONS first_right_ms queue_max queue_bytes_max tenant_max tenant_bytes_max tenant_lanes_max stats_ms retention_ms waiters_max updates_kept events_kept
 -- RETURNS created id state created_ms rate_count rate_reset [complete turn (server load)...] | replayed id state created_ms rate_count rate_reset
 -- RETURNS limited count reset | lane_unknown | key_reused | quota | full | deadline_past
---- @include ending
+--- @include insert
 --- @include candidates
 --- @include rate
 --- @include waiters
@@ -36,7 +36,7 @@ if idem_key ~= '' then
   end
 end
 
-local over = over_quota(tenant, lane, #payload)
+local over = over_quota(tenant, lane, 1, #payload)
 if over then return reply(over) end
 if deadline > 0 and deadline <= now then return reply('deadline_past') end
 
@@ -44,17 +44,10 @@ local later = run_at > now
 local state = later and 'SCHEDULED' or 'PENDING'
 local t = {origin = origin, tenant = tenant, sub = sub, type = type, lane = lane, points = points, state = state,
   created = text(now), updated = text(now), score = text(math.max(now_us, run_at * 1000) - boost_ms * 1000), timeout = timeout_ms,
-  attempts_max = attempts_max, boost = text(boost_ms), bytes = text(#payload), weight = weight}
-local flat = {}
-for field, value in pairs(t) do
-  flat[#flat + 1] = field
-  flat[#flat + 1] = value
-end
-redis.call('HSET', key, unpack(flat))
-redis.call('SET', root .. 'in:' .. task_id, payload)
-redis.call('SET', root .. 'spec:' .. task_id, spec)
+  attempts_max = attempts_max, boost = text(boost_ms), bytes = text(#payload), weight = weight, facets = facets ~= '' and facets or nil,
+  shy = shy == '1' and '1' or nil, demand = demand ~= '' and demand or nil} -- its demand: for a retry after its lane was dropped
+insert_task(task_id, t, spec, payload)
 if waiter == '1' then add_waiter(task_id, gateway) end
-if demand ~= '' then redis.call('HSET', key, 'demand', demand) end -- for a retry after its lane was dropped
 if idem_key ~= '' then
   redis.call('HSET', idem, 'id', task_id, 'digest', idem_digest)
   redis.call('PEXPIRE', idem, idem_ttl_ms)
@@ -68,13 +61,9 @@ if deadline > 0 then
   redis.call('HSET', key, 'deadline', text(deadline))
   redis.call('ZADD', root .. 'due', deadline, 'd:' .. task_id)
 elseif waiting_ms > 0 then
-  local at = math.max(run_at, now) + waiting_ms
-  redis.call('HSET', key, 'waiting_deadline', text(at))
-  redis.call('ZADD', root .. 'due', at, 'd:' .. task_id)
+  start_until(task_id, math.max(run_at, now) + waiting_ms)
 end
-index_put(task_id, t)
 count_live(t, 1)
-count(t, 'created', 1)
 local free = {}
 if not later then
   redis.call('HSET', key, 'queued', t.created)

@@ -83,7 +83,7 @@ end
 
 local handed_on = nil
 if is_end then
-  if verdict == 'completed' then redis.call('SET', root .. 'out:' .. task_id, result) end
+  if verdict == 'completed' or result ~= '' then redis.call('SET', root .. 'out:' .. task_id, result) end
   timed()
   end_task(task_id, t, verdict == 'completed' and 'COMPLETED' or 'FAILED', code, why)
   server_success(t.server, service_ms)

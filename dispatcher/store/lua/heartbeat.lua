@@ -6,7 +6,7 @@
 --- @include accepted
 --- @include alive
 local key = root .. 's:' .. server_id
-local s = redis.call('HMGET', key, 'boot_id', 'health', 'listed', 'class')
+local s = redis.call('HMGET', key, 'boot_id', 'health', 'listed', 'class', 'silence')
 if not s[4] then return reply('not_found') end
 local was_free = redis.call('ZSCORE', root .. 'free:' .. s[4], server_id)
 if boot_id ~= '' and s[1] and s[1] ~= '' and s[1] ~= boot_id then lose_accepted(server_id, 'The server restarted') end
@@ -44,7 +44,7 @@ else
   redis.call('HDEL', key, 'reported', 'foreign', 'foreign_until')
 end
 renew_accepted(server_id, now + accepted_lease_ms)
-sign_of_life(server_id, now + offline_after_ms)
+sign_of_life(server_id, now + (number(s[5]) > 0 and number(s[5]) or offline_after_ms))
 if not was_free and redis.call('ZSCORE', root .. 'free:' .. s[4], server_id) then wake() end
 if s[2] ~= health then register_change(server_id) end
 return reply('seen')

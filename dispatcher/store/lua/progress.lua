@@ -1,10 +1,11 @@
 -- progress: record how far the current attempt is; never back. A sign of life of an accepted attempt.
 -- KEYS    root
 -- ARGV    task_id by fence:n nonce holder percent:n lease_ms:n
--- OPTIONS attempts_kept updates_kept events_kept
+-- OPTIONS offline_after_ms stats_ms attempts_kept updates_kept events_kept
 -- RETURNS noted | not_found | stale | never_held | no_attempt | ended state
 --- @include state
 --- @include slots
+--- @include heard
 --- @include reporter
 local key = root .. 't:' .. task_id
 local t = hash(key)
@@ -17,6 +18,7 @@ if t.held == 's' then
   redis.call('ZADD', root .. 'slots:' .. t.server, now + lease_ms, slot(task_id, t.fence))
   redis.call('ZADD', root .. 'due', now + lease_ms, 'l:' .. task_id)
 end
+if by == 'holder' and redis.call('HGET', root .. 's:' .. holder, 'transport') ~= 'push' then heard_of(holder) end
 if percent > number(t.progress) then
   t.progress = string.format('%.14g', percent)
   redis.call('HSET', key, 'progress', t.progress)

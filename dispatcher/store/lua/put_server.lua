@@ -1,11 +1,12 @@
 -- put_server: register a server, or replace the record of a known id.
 -- KEYS    root
--- ARGV    server_id server_class class_spec matching alias origin name predict health metrics_url cancel_url offer sealed_key max weight lanes...
+-- ARGV    server_id server_class class_spec matching alias origin name predict health metrics_url cancel_url offer sealed_key max weight transport silence keep lanes...
 -- OPTIONS classes_max offline_after_ms losses_max retention_ms stats_ms attempts_kept updates_kept events_kept
 -- RETURNS registered | stale | too_many
 --- @include accepted
 --- @include classes
 --- @include alive
+if keep == '1' and redis.call('EXISTS', root .. 's:' .. server_id) == 1 then return reply('registered') end
 if redis.call('HEXISTS', root .. 'classes', server_class) == 0 then
   if (redis.call('HGET', root .. 'reg', 'matching') or '0') ~= matching then return reply('stale') end
   if redis.call('HLEN', root .. 'classes') >= classes_max then return reply('too_many') end
@@ -32,7 +33,7 @@ redis.call('DEL', key)
 if old[6] then redis.call('DEL', root .. 'alias:' .. old[6]) end
 redis.call('HSET', key, 'seq', seq, 'class', server_class, 'origin', origin, 'name', name, 'predict', predict, 'health_url',
   health, 'metrics_url', metrics_url, 'cancel_url', cancel_url, 'offer', offer, 'sealed_key', sealed_key, 'max', max,
-  'weight', weight, 'registered', old[3] or text(now), 'seen', text(now), 'online', '1', 'health', 'healthy')
+  'weight', weight, 'transport', transport, 'silence', silence, 'registered', old[3] or text(now), 'seen', text(now), 'online', '1', 'health', 'healthy')
 if old[4] then redis.call('HSET', key, 'maintenance', old[4], 'reason', old[5]) end
 if alias ~= '' then
   redis.call('SET', root .. 'alias:' .. alias, server_id)
@@ -40,7 +41,7 @@ if alias ~= '' then
 end
 redis.call('ZADD', root .. 'servers', seq, server_id)
 if old[1] then drop_class_if_empty(old[1]) end
-sign_of_life(server_id, now + offline_after_ms)
+sign_of_life(server_id, now + (number(silence) > 0 and number(silence) or offline_after_ms))
 register_change(server_id)
 announce_fleet('server', 'id', server_id, 'state', 'registered')
 wake()

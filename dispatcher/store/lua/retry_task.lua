@@ -15,7 +15,7 @@ local key = root .. 't:' .. task_id
 if t.reopened_by == op_id then return reply('created', task_id, t.state, t.created, '0', '0') end
 if not may('reopen', t.state) then return reply('illegal', t.state) end
 if redis.call('HEXISTS', root .. 'lanes', t.lane) == 0 then return reply('lane_unknown', t.demand or '') end
-local over = over_quota(t.tenant, t.lane, number(t.bytes))
+local over = over_quota(t.tenant, t.lane, 1, number(t.bytes))
 if over then return reply(over) end
 redis.call('HINCRBY', key, 'run', 1)
 redis.call('HDEL', key, 'code', 'why', 'right_of', 'begun', 'started', 'ended', 'done', 'next', 'tried', 'waiting_deadline', 'run_at')

@@ -9,6 +9,7 @@
 --- @include alive
 --- @include budget
 --- @include remove
+--- @include batch
 local last = number(redis.call('GET', root .. 'last_tick'))
 if last > 0 and now - last > reap_gap_ms then
   redis.call('SET', root .. 'no_reap_until', text(now + lease_ms))
@@ -16,12 +17,6 @@ end
 redis.call('SET', root .. 'last_tick', text(now))
 local no_reap_until = number(redis.call('GET', root .. 'no_reap_until'))
 local due, probes = root .. 'due', {}
-
-local function wake_for(lane)
-  for _, class in ipairs(redis.call('SMEMBERS', root .. 'lc:' .. lane)) do
-    if redis.call('EXISTS', root .. 'free:' .. class) == 1 then return wake() end
-  end
-end
 
 -- After an outage a lease gets a full length again, but only once: where ticks are rare by design, the second one
 -- finds a lease that nobody has renewed since.
@@ -43,6 +38,7 @@ local function lease_over(id)
   free_slot(t.server, slot(id, t.fence))
   if t.state == 'PROCESSING' then
     attempt_ended(id, 'lost', 'The lease ran out')
+    if t.shy then add_tried(id, t, t.server) end
     lost(id, t, 'BACKEND_LOST', 'The lease ran out')
   end
 end
@@ -135,7 +131,7 @@ local function rest_over(server)
 end
 
 local HANDLERS = {l = lease_over, x = attempt_time_over, d = deadline_over, r = retry_due,
-  s = run_due, o = slot_over, hb = silent, f = rest_over}
+  s = run_due, o = slot_over, b = function(batch) fill(batch, 64) end, hb = silent, f = rest_over}
 local ripe = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, limit)
 for _, member in ipairs(ripe) do
   local kind, rest = string.match(member, '^(%a+):(.+)$')

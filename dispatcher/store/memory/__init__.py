@@ -1,7 +1,8 @@
 """The ports on dicts: the executable specification of the store, and a store for tests. Nothing survives it."""
 
 from dispatcher.domain.clock import ManualClock
-from dispatcher.service.ports import Coordination, ServerStore, StatsStore, TaskStore
+from dispatcher.service.ports import BatchStore, Coordination, ServerStore, StatsStore, TaskStore
+from dispatcher.store.memory.batches import MemoryBatches
 from dispatcher.store.memory.servers import MemoryServers
 from dispatcher.store.memory.state import State
 from dispatcher.store.memory.stats import MemoryCoordination, MemoryStats
@@ -10,7 +11,7 @@ from dispatcher.store.options import StoreOptions
 
 
 class MemoryStore:
-    """All four ports over one shared state; time moves only with `clock`."""
+    """All ports over one shared state; time moves only with `clock`."""
 
     def __init__(self, clock: ManualClock, options: StoreOptions | None = None) -> None:
         self.state = State(clock, options or StoreOptions())
@@ -18,3 +19,4 @@ class MemoryStore:
         self.servers: ServerStore = MemoryServers(self.state)
         self.stats: StatsStore = MemoryStats(self.state)
         self.coordination: Coordination = MemoryCoordination(self.state)
+        self.batches: BatchStore = MemoryBatches(self.state)

@@ -32,10 +32,13 @@ _ENDS = {
 }
 
 
-def start(s: State, row: TaskRow, server: ServerRow, *, nonce: str, gateway: str, lease_ms: int) -> Grant:
+def start(
+    s: State, row: TaskRow, server: ServerRow, *, nonce: str, gateway: str, lease_ms: int, note: str = ""
+) -> Grant:
     """Start an attempt of a PENDING task on a free server."""
     row.fence += 1
     row.server_id = server.id
+    row.note = note = "".join(" " if ord(c) < 32 or ord(c) == 127 else c for c in note)
     row.started_ms = s.now
     row.waiting_deadline_ms = None
     if not row.run_started:
@@ -44,7 +47,7 @@ def start(s: State, row: TaskRow, server: ServerRow, *, nonce: str, gateway: str
     over_ms = s.now + row.new.timeout_ms if row.new.timeout_ms else FOREVER_MS
     deadline_ms = min(over_ms, row.deadline_ms or FOREVER_MS)
     row.attempt = AttemptRow(row.fence, server.id, nonce, gateway, s.now, deadline_ms, lease_ms)
-    row.attempts.append(Attempt(row.fence, server.id, s.now))
+    row.attempts.append(Attempt(row.fence, server.id, s.now, note=note))
     del row.attempts[: -s.options.attempts_kept]
     server.slots[row.id, row.fence] = s.now + lease_ms
     s.queue.charge(row)
@@ -126,6 +129,7 @@ def _settle(s: State, row: TaskRow, outcome: Outcome, retry_ms: int) -> None:
             row.progress = 100.0
             end_task(s, row, TaskEvent.COMPLETE, None)
         case Verdict.FAILED:
+            row.result = outcome.result or None
             end_task(s, row, TaskEvent.FAIL, error)
         case Verdict.FAILURE | Verdict.TIMED_OUT:
             _failed(s, row, outcome.verdict, error, retry_ms)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from dispatcher.domain.grant import Behind, Claim, Full, Gone, Granted, Moved, Waiting
+from dispatcher.domain.grant import Behind, Claim, Full, Gone, Grant, Granted, Moved, Waiting
 from dispatcher.domain.transitions import TaskState
 from dispatcher.store.memory import attempts, fleet
 from dispatcher.store.memory.rows import ServerRow, TaskRow
@@ -48,6 +48,25 @@ def claim(
     return Granted(grant) if head is row else Behind(grant)
 
 
+def claim_next(
+    s: State, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str
+) -> Grant | None:
+    server = s.server(server_id)
+    for row in s.tasks.values():  # the reply was lost
+        if row.claim is not None and row.claim[0] == claim_id:
+            return attempts.running_grant(s, row.id, row.claim[2], nonce)
+    fleet.heard_of(s, server)
+    head = fleet.select(s, server) if server.free(s.now) else None
+    if head is None:
+        return None
+    head.right_until_ms = 0
+    grant = attempts.start(s, head, server, nonce=nonce, gateway=gateway, lease_ms=lease_ms, note=note)
+    if head.attempt is not None:
+        head.attempt.accepted = True
+    head.claim = (claim_id, head.id, grant.fence)
+    return grant
+
+
 def _promised(s: State, row: TaskRow, gateway: str) -> bool:
     """Another gateway has the first right to it."""
     return row.right_until_ms > s.now and row.right_of not in ("", gateway)
@@ -64,7 +83,7 @@ def _repeated(s: State, row: TaskRow, done: tuple[str, str, int], nonce: str) ->
 
 def _refused(s: State, row: TaskRow, server: ServerRow | None, expected_load: float | None) -> Full | Moved | None:
     demand = row.new.demand
-    if server is None or not server.free(s.now) or server not in fleet.fitting(s, demand):
+    if server is None or not (server.pushed and server.free(s.now)) or server not in fleet.fitting(s, demand):
         return Full(fleet.candidates(s, demand))
     if expected_load is not None:
         load, told = server.load(s.now), fleet.candidates(s, demand)
@@ -76,7 +95,9 @@ def _refused(s: State, row: TaskRow, server: ServerRow | None, expected_load: fl
 
 def _least_loaded(s: State, row: TaskRow, server_ids: Sequence[str]) -> ServerRow | None:
     fit = fleet.fitting(s, row.new.demand)
-    free = [server for server in map(s.servers.get, server_ids) if server in fit and server.free(s.now)]
+    free = [
+        server for server in map(s.servers.get, server_ids) if server in fit and server.pushed and server.free(s.now)
+    ]
     return min(free, key=lambda server: server.load(s.now), default=None)
 
 
@@ -100,5 +121,5 @@ def peek(s: State, limit: int) -> list[Waiting]:
 
 
 def _free_slots(s: State, row: TaskRow) -> int:
-    free = [v for v in fleet.fitting(s, row.new.demand) if v.free(s.now)]
+    free = [v for v in fleet.fitting(s, row.new.demand) if v.pushed and v.free(s.now)]
     return sum(1 if v.probation else v.new.max_concurrent - v.effective(s.now) for v in free)

@@ -30,7 +30,7 @@ def create(
     _check_namespace(s, task)
     _check_times(s, task)
 
-    row = _insert(s, task)
+    row = insert(s, task)
     if key is not None:
         s.keys[_key_of(task, key)] = KnownKey(key.digest, task.id, s.now + key.ttl_ms)
     if waiter:
@@ -136,12 +136,13 @@ def _score(now_ms: int, task: NewTask) -> int:
     return (now_ms - task.boost_ms) * 1000
 
 
-def _insert(s: State, task: NewTask) -> TaskRow:
+def insert(s: State, task: NewTask, *, later_us: int = 0) -> TaskRow:
+    """A new task, in the queue unless it has a time to run at; `later_us` orders those of one instant."""
     run_at_ms = task.run_at_ms if task.run_at_ms is not None and task.run_at_ms > s.now else None
     start_ms = run_at_ms or s.now
     waiting_until_ms = _after(start_ms, task.waiting_ms)
     row = TaskRow(
-        new=task, lane=task.demand.lane, created_ms=s.now, score=_score(start_ms, task),
+        new=task, lane=task.demand.lane, created_ms=s.now, score=_score(start_ms, task) + later_us,
         state=TaskState.PENDING if run_at_ms is None else TaskState.SCHEDULED, updated_ms=s.now, since_ms=s.now,
         deadline_ms=task.deadline_ms, waiting_deadline_ms=waiting_until_ms, run_at_ms=run_at_ms,
         updates=deque(maxlen=s.options.updates_kept),

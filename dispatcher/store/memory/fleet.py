@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dispatcher.domain.failure import BLAMES_SERVER, Outcome, Verdict
 from dispatcher.domain.grant import Candidates, FreeServer
 from dispatcher.domain.lane import Demand, fits
+from dispatcher.store.memory.counters import MINUTE_MS
 from dispatcher.store.memory.rows import ServerRow, TaskRow
 from dispatcher.store.memory.state import State
 
@@ -27,7 +28,9 @@ def fitting(s: State, demand: Demand) -> list[ServerRow]:
 def candidates(s: State, demand: Demand, *, without: str | None = None) -> Candidates:
     """Free servers of a lane, least loaded first."""
     fit = fitting(s, demand)
-    free = sorted((v for v in fit if v.id != without and v.free(s.now)), key=lambda v: (v.load(s.now), v.seq))
+    free = sorted(
+        (v for v in fit if v.pushed and v.id != without and v.free(s.now)), key=lambda v: (v.load(s.now), v.seq)
+    )
     kept = free if len(fit) <= ALL_UP_TO else free[:LEAST_LOADED]
     return Candidates(tuple(FreeServer(v.id, v.load(s.now)) for v in kept), complete=len(kept) == len(free))
 
@@ -42,7 +45,8 @@ def skips(s: State, server: ServerRow, row: TaskRow) -> bool:
     """Whether a grant on this server leaves the task to others: under a first right, or just failed here."""
     if row.right_until_ms > s.now:
         return True
-    if server.id not in row.tried or s.now - row.since_ms >= AVOID_MS:
+    shy = row.new.shy  # a late report could pass for the new attempt's
+    if server.id not in row.tried or (not shy and s.now - row.since_ms >= AVOID_MS):
         return False
     return any(v.id != server.id for v in fitting(s, row.new.demand))
 
@@ -67,8 +71,24 @@ def behind(s: State, server: ServerRow, own: TaskRow) -> TaskRow | None:
 
 def wake(s: State, server: ServerRow | None) -> None:
     """A server may have become free: tell the gateways when there is work for it."""
-    if server is not None and server.free(s.now) and select(s, server) is not None:
+    if server is not None and server.pushed and server.free(s.now) and select(s, server) is not None:
         s.hub.wake(s.now)
+
+
+def heard_of(s: State, server: ServerRow) -> None:
+    """A worker that fetches shows that it lives by asking for work and by speaking of what it has."""
+    server.last_seen_ms = s.now
+    alive(s, server, server.new.silence_ms or s.options.offline_after_ms)
+
+
+def alive(s: State, server: ServerRow, next_check_ms: int) -> None:
+    """A sign of life: online, one uptime minute."""
+    s.counters.alive[server.id].add(s.now // MINUTE_MS)
+    server.alive_ms = s.now + next_check_ms
+    if not server.online:
+        server.online = True
+        s.fleet_changed("online", server)
+    wake(s, server)
 
 
 def drop_slot(s: State, server_id: str, task_id: str, fence: int) -> bool:

@@ -44,7 +44,7 @@ def finish(
         return Finished(row.state, candidates=found, turn=row.turn if found else 0)
     grant = None
     server = s.servers.get(attempt.server_id)
-    if freed and server is not None and server.free(s.now):
+    if freed and server is not None and server.pushed and server.free(s.now):
         head = fleet.select(s, server)
         if head is not None and want_next is None:
             s.hub.wake(s.now)
@@ -56,7 +56,7 @@ def finish(
     return Finished(row.state, grant=grant, task=task)
 
 
-def progress(s: State, task_id: str, by: Reporter, percent: float) -> Task:
+def progress(s: State, task_id: str, by: Reporter, percent: float, lease_ms: int | None) -> Task:
     row = s.task(task_id)
     attempt = _resolve(s, row, by)
     if row.ended:
@@ -64,7 +64,10 @@ def progress(s: State, task_id: str, by: Reporter, percent: float) -> Task:
     if row.state is not TaskState.PROCESSING:
         raise StaleAttempt("The attempt no longer has the task")
     if attempt.accepted:
-        _extend(s, row, attempt, s.options.accepted_lease_ms)
+        _extend(s, row, attempt, lease_ms or s.options.accepted_lease_ms)
+    server = s.servers.get(attempt.server_id)
+    if isinstance(by, ByHolder) and server is not None and not server.pushed:
+        fleet.heard_of(s, server)
     if percent > row.progress:
         row.progress = min(float(percent), 100.0)
         s.changed(row)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.failure import Verdict
-from dispatcher.domain.server import NewServer, Server, ServerHealth
+from dispatcher.domain.server import NewServer, Server, ServerHealth, Transport
 from dispatcher.domain.task import Attempt, NewTask, Task, TaskError
 from dispatcher.domain.transitions import TERMINAL, TaskState
 
@@ -56,6 +56,7 @@ class TaskRow:
     progress: float = 0.0
     fence: int = 0
     server_id: str | None = None
+    note: str = ""
     started_ms: int | None = None
     ended_ms: int | None = None
     retry_at_ms: int | None = None
@@ -89,16 +90,18 @@ class TaskRow:
         """The nearest deadline that still counts."""
         return min((d for d in (self.deadline_ms, self.waiting_deadline_ms) if d is not None), default=None)
 
-    def view(self, *, full: bool = False, result: bool = False) -> Task:
+    def view(self, *, full: bool = False, result: bool = False, payload: bool = False) -> Task:
         new = self.new
         return Task(
             id=new.id, origin=new.origin, owner=new.owner, type=new.type, lane=self.lane, points=new.points,
             state=self.state, created_ms=self.created_ms, updated_ms=self.updated_ms, rev=self.rev, spec=new.spec,
-            progress=self.progress, fence=self.fence, server_id=self.server_id, started_ms=self.started_ms,
+            progress=self.progress, fence=self.fence, server_id=self.server_id, note=self.note,
+            started_ms=self.started_ms,
             ended_ms=self.ended_ms, run_at_ms=self.run_at_ms, retry_at_ms=self.retry_at_ms,
             deadline_ms=self.deadline_ms, timeout_ms=new.timeout_ms, failures=self.failures, losses=self.losses,
             run=self.run, attempt_lives=self.state is TaskState.PROCESSING, error=self.error,
-            result=self.result if result else None, attempts=tuple(self.attempts) if full else (),
+            result=self.result if result else None,
+            payload=new.payload if payload else None, attempts=tuple(self.attempts) if full else (),
         )  # fmt: skip
 
 
@@ -152,6 +155,11 @@ class ServerRow:
         idle = self.rest_until_ms <= now_ms and not self.ejected_until_ms
         return self.serving and idle and self.effective(now_ms) < most
 
+    @property
+    def pushed(self) -> bool:
+        """Work is brought to it; the others fetch, and are never chosen."""
+        return self.new.transport is Transport.PUSH
+
     def load(self, now_ms: int) -> float:
         return self.effective(now_ms) / self.new.weight
 
@@ -160,7 +168,8 @@ class ServerRow:
         return Server(
             id=new.id, seq=self.seq, origin=new.origin, name=new.name, endpoints=new.endpoints, offer=new.offer,
             registered_ms=self.registered_ms, last_seen_ms=self.last_seen_ms, sealed_key=new.sealed_key,
-            max_concurrent=new.max_concurrent, weight=new.weight, health=self.health, online=self.online,
+            max_concurrent=new.max_concurrent, weight=new.weight, transport=new.transport,
+            health=self.health, online=self.online,
             maintenance=self.maintenance, reason=self.reason, ejected_until_ms=self.ejected_until_ms,
             rest_until_ms=self.rest_until_ms, probation=self.probation, active=len(self.slots),
             reported_active=self.reported_active, latency_ms=self.latency_ms, metrics=self.metrics,

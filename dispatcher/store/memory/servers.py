@@ -24,9 +24,11 @@ class MemoryServers:
         self._s = state
         self._known = Registry(-1, "", {}, {})
 
-    async def put(self, server: NewServer, *, alias: str | None = None) -> Server:
+    async def put(self, server: NewServer, *, alias: str | None = None, keep: bool = False) -> Server:
         s = self._s
         old = s.servers.get(server.id)
+        if old is not None and keep:
+            return old.view()
         offered = {v.new.offer.server_class for v in s.servers.values() if v is not old}
         if server.offer.server_class not in offered and len(offered) >= s.options.classes_max:
             raise Unavailable("Too many different kinds of servers")
@@ -35,7 +37,7 @@ class MemoryServers:
         else:
             for row, attempt in attempts.accepted(s, server.id):
                 attempts.lose(s, row, attempt, "The server registered again")
-        alive_ms = s.now + s.options.offline_after_ms
+        alive_ms = s.now + (server.silence_ms or s.options.offline_after_ms)
         row_seq, since = (s.sequence, s.now) if old is None else (old.seq, old.registered_ms)
         new = ServerRow(server, row_seq, since, s.now, alive_ms)
         if old is not None:  # an operator's word and the leases outlive the record
@@ -81,11 +83,12 @@ class MemoryServers:
         server.foreign = max(0, active - len(server.slots)) if active is not None else 0
         server.foreign_until_ms = s.now + FOREIGN_MS
         for row, attempt in attempts.accepted(s, server_id):
-            server.slots[row.id, attempt.fence] = s.now + s.options.accepted_lease_ms
+            slot = (row.id, attempt.fence)
+            server.slots[slot] = max(server.slots.get(slot, 0), s.now + s.options.accepted_lease_ms)
         if server.health is not health:
             server.health = health
             s.epoch += 1
-        self._alive(server, s.options.offline_after_ms)
+        fleet.alive(s, server, server.new.silence_ms or s.options.offline_after_ms)
         return server.view()
 
     def _booted(self, server: ServerRow, boot_id: str) -> None:
@@ -112,15 +115,6 @@ class MemoryServers:
                 lease_ms = self._s.now + self._s.options.accepted_lease_ms
                 server.slots[task_id, fence] = max(expires, lease_ms)
 
-    def _alive(self, server: ServerRow, next_check_ms: int) -> None:
-        s = self._s
-        s.counters.alive[server.id].add(s.now // MINUTE_MS)
-        server.alive_ms = s.now + next_check_ms
-        if not server.online:
-            server.online = True
-            s.fleet_changed("online", server)
-        fleet.wake(s, server)
-
     async def probed(self, server_id: str, ok: bool) -> None:
         s = self._s
         server = s.servers.get(server_id)
@@ -130,7 +124,7 @@ class MemoryServers:
         if ok:
             if over:
                 fleet.readmit(s, server)
-            self._alive(server, s.options.probe_every_ms)
+            fleet.alive(s, server, s.options.probe_every_ms)
             return
         if over:
             server.ejected_until_ms = server.probe_at_ms = s.now + s.options.eject_base_ms

@@ -52,6 +52,16 @@ class MemoryStats:
         )
         return {state: found[state] for state in TaskState if state not in TERMINAL}
 
+    async def standing(
+        self, origin: str, owner: Owner | None, facets: Sequence[str] = ("",)
+    ) -> dict[str, dict[TaskState, int]]:
+        rows = [r for r in self._s.tasks.values() if r.new.origin == origin and owner in (None, r.new.owner)]
+        found: dict[str, dict[TaskState, int]] = {}
+        for facet in facets:
+            states = Counter(row.state for row in rows if not facet or facet in row.new.facets)
+            found[facet] = {state: states[state] for state in TaskState}
+        return found
+
     async def totals(self, origin: str, owner: Owner | None) -> Counts:
         return self._total(_scope(origin, owner))
 

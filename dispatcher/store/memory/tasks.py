@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dispatcher.domain.errors import IllegalState, NotFound, RateState
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.failure import Outcome
-from dispatcher.domain.grant import Cancelled, Claim, Created, Finished, Held, Ticked, Waiting
+from dispatcher.domain.grant import Cancelled, Claim, Created, Finished, Grant, Held, Ticked, Waiting
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.task import AttemptStatus, NewTask, Task
 from dispatcher.domain.transitions import TaskEvent, TaskState
@@ -50,6 +50,13 @@ class MemoryTasks:
             expected_load=expected_load, instead=instead, last=last,
         )  # fmt: skip
 
+    async def claim_next(
+        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str = ""
+    ) -> Grant | None:
+        return claims.claim_next(
+            self._s, server_id, claim_id=claim_id, nonce=nonce, gateway=gateway, lease_ms=lease_ms, note=note
+        )
+
     async def finish(
         self,
         task_id: str,
@@ -71,8 +78,8 @@ class MemoryTasks:
     async def accept(self, task_id: str, by: ByAttempt, *, lease_ms: int) -> bool:
         return reports.accept(self._s, task_id, by, lease_ms)
 
-    async def progress(self, task_id: str, by: Reporter, percent: float) -> Task:
-        return reports.progress(self._s, task_id, by, percent)
+    async def progress(self, task_id: str, by: Reporter, percent: float, *, lease_ms: int | None = None) -> Task:
+        return reports.progress(self._s, task_id, by, percent, lease_ms)
 
     async def renew(self, held: Sequence[Held], *, gateway: str, lease_ms: int) -> frozenset[Held]:
         return frozenset(one for one in held if not self._renewed(one, gateway, lease_ms))
@@ -95,12 +102,14 @@ class MemoryTasks:
             return True
         return not row.ended  # a late report could still save it
 
-    async def cancel(self, task_id: str, *, origin: str, owner: Owner | None) -> Cancelled:
+    async def cancel(self, task_id: str, *, origin: str, owner: Owner | None, waiting_only: bool = False) -> Cancelled:
         s, row = self._s, self._owned(task_id, origin, owner)
         if row.ended and row.state is not TaskState.CANCELLED:
             raise IllegalState(f"Task is {row.state}")
         if row.ended:
             return Cancelled(already=True)
+        if waiting_only and row.state is TaskState.PROCESSING:
+            raise IllegalState(f"Task is {row.state}")
         attempt = row.attempt
         running = row.state is TaskState.PROCESSING
         if running:
@@ -131,11 +140,11 @@ class MemoryTasks:
         self._s.hub.event("task.deleted", {"id": row.id, "state": "DELETED", "origin": origin})
 
     async def get(
-        self, task_id: str, *, rate: RateRule | None = None, result: bool = True
+        self, task_id: str, *, rate: RateRule | None = None, result: bool = True, payload: bool = False
     ) -> tuple[Task | None, RateState | None]:
         state = self._s.counters.rate(rate, self._s.now) if rate is not None else None
         row = self._s.tasks.get(task_id)
-        return (row.view(full=True, result=result) if row is not None else None), state
+        return (row.view(full=True, result=result, payload=payload) if row is not None else None), state
 
     async def find(self, query: TaskQuery) -> tuple[list[Task], int]:
         rows = [
@@ -144,9 +153,18 @@ class MemoryTasks:
             if row.new.origin == query.origin
             and query.owner in (None, row.new.owner)
             and (not query.states or row.state in query.states)
+            and (not query.facets or not set(query.facets).isdisjoint(row.new.facets))
         ]
         rows.sort(key=lambda row: (row.created_ms, row.id), reverse=True)
         return [row.view() for row in rows[query.offset : query.offset + query.limit]], len(rows)
+
+    async def running(self, server_ids: Sequence[str]) -> dict[str, list[Task]]:
+        found: dict[str, list[Task]] = {}
+        for server_id in server_ids:
+            rows = [row for row, _ in attempts.running_on(self._s, server_id)]
+            rows.sort(key=lambda row: (-(row.started_ms or 0), row.id))
+            found[server_id] = [row.view() for row in rows]
+        return found
 
     async def updates(self, task_id: str, after_rev: int) -> tuple[list[TaskUpdate], bool]:
         row = self._s.tasks.get(task_id)

@@ -82,6 +82,8 @@ def _lease_over(s: State, server: ServerRow, slot: Slot) -> None:
     attempt = row.attempt if row is not None else None
     if row is not None and attempt is not None and row.state is TaskState.PROCESSING and attempt.fence == slot[1]:
         attempts.lose(s, row, attempt, "The lease ran out")
+        if row.new.shy and server.id not in row.tried:
+            row.tried.append(server.id)
     fleet.wake(s, server)
 
 

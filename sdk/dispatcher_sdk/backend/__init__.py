@@ -1,8 +1,8 @@
 """The adapter that turns a Python function into a server of the fleet.
 
-`http_server` speaks HTTP/1.1, `push` the predict protocol over it, `calls` runs the functions and knows which are
-running, `membership` keeps the server registered, `adapter` ties them together. How work reaches a server is the
-business of `push` alone: other transports take its place beside the same `calls` and `membership`.
+`calls` runs the functions and knows which are running, `membership` keeps the server registered, `adapter` ties them
+together. How work reaches a server is the business of its `transport`: `push` is called, with the predict protocol over
+the HTTP/1.1 of `http_server`; `pull` claims. Both stand beside the same `calls` and `membership`.
 """
 
 from dispatcher_sdk.backend.adapter import Backend

@@ -5,7 +5,7 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal, TypeVar, overload
 
@@ -13,11 +13,12 @@ from dispatcher_sdk.async_client import AsyncDispatcher
 from dispatcher_sdk.backend.calls import Calls
 from dispatcher_sdk.backend.figures import machine_figures
 from dispatcher_sdk.backend.functions import Functions
-from dispatcher_sdk.backend.http_server import HttpServer
 from dispatcher_sdk.backend.job import Job
 from dispatcher_sdk.backend.membership import Membership, Profile
-from dispatcher_sdk.backend.push import Push
+from dispatcher_sdk.backend.pull import Pull
+from dispatcher_sdk.backend.push import Push, Served
 from dispatcher_sdk.backend.reports import Reporter
+from dispatcher_sdk.backend.transport import Transport
 from dispatcher_sdk.drivers import AsyncDriver
 from dispatcher_sdk.transports import AsyncHttpTransport
 
@@ -31,8 +32,12 @@ class Backend:
     """A server of the fleet that runs Python functions.
 
     `name`, `capabilities`, `groups`, `priority` (the weight, at least 1) and `max_concurrent` (1..256) are what it
-    registers with. It listens on `host` and `port` (0: any free one) and is reached by the gateway under `url`, which
-    has to be given when `host` is not an address of its own, or a proxy stands in front.
+    registers with.
+
+    With `transport="push"` it listens on `host` and `port` (0: any free one) and is reached by the gateway under `url`,
+    which has to be given when `host` is not an address of its own, or a proxy stands in front. With `transport="pull"`
+    nobody has to reach it: it fetches its tasks over connections that it opens itself, from behind NAT or a firewall,
+    and none of `host`, `port`, `url`, `api_key` and `mode` has a meaning.
 
     `dispatcher_url` and `token` default to DISPATCHER_URL and DISPATCHER_TOKEN. With an admin's token the backend
     registers itself and unregisters at the end. With `server_id` (DISPATCHER_SERVER_ID) the server exists already:
@@ -50,6 +55,7 @@ class Backend:
         groups: Sequence[str] = (),
         priority: int = 1,
         max_concurrent: int = 4,
+        transport: Literal["push", "pull"] = "push",
         url: str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -60,13 +66,15 @@ class Backend:
         mode: Literal["answer", "accept"] = "answer",
         drain_timeout: float = 30.0,
     ) -> None:
-        if url is None and host in UNSPECIFIED_HOSTS:
+        if transport not in ("push", "pull"):
+            raise ValueError("transport has to be push or pull")
+        if transport == "push" and url is None and host in UNSPECIFIED_HOSTS:
             raise ValueError("give url=, the address under which the gateway reaches this server")
         if not 1 <= max_concurrent <= 256:
             raise ValueError("max_concurrent has to be from 1 to 256")
         self._server_id = server_id or os.environ.get("DISPATCHER_SERVER_ID")
         api_key = api_key or os.environ.get("DISPATCHER_API_KEY")
-        if self._server_id and not api_key:
+        if transport == "push" and self._server_id and not api_key:
             raise ValueError("a server that is registered already needs the api_key it was registered with")
         self._api_key = api_key or secrets.token_urlsafe(32)
         self._name = name
@@ -74,6 +82,7 @@ class Backend:
         self._groups = tuple(groups)
         self._priority = priority
         self._max_concurrent = max_concurrent
+        self._transport: Literal["push", "pull"] = transport
         self._url = url
         self._host = host
         self._port = port
@@ -118,8 +127,10 @@ class Backend:
         asyncio.run(self._run_with_signals())
 
     async def serve(self, started: Callable[[str], object] | None = None) -> None:
-        """The same inside a running event loop, until `stop` is called. `started` is told the own URL once the
-        server is registered. Raises StatusError when the gateway refuses the registration, OSError for a taken port.
+        """The same inside a running event loop, until `stop` is called.
+
+        `started` is told the own URL, or that of the gateway where work is fetched, once the server is registered.
+        Raises StatusError when the gateway refuses the registration, OSError for a taken port.
         """
         if not len(self._functions):
             raise RuntimeError("no function is decorated with @backend.predict")
@@ -129,25 +140,27 @@ class Backend:
         driver = AsyncDriver(reports, asyncio.sleep)
 
         def reporter(job: Job, on_stale: Callable[[], None]) -> Reporter:
-            return Reporter(job, driver, on_stale=on_stale)
+            return Reporter(job, driver, on_stale=on_stale, ask=pulls)
 
-        accept = self._mode == "accept"
-        calls = Calls(self._functions, reporter, max_concurrent=self._max_concurrent, report_ends=accept)
+        pulls = self._transport == "pull"
+        reports_ends = pulls or self._mode == "accept"
+        calls = Calls(self._functions, reporter, max_concurrent=self._max_concurrent, report_ends=reports_ends)
         figures = machine_figures()
-        server = HttpServer(Push(calls, self._api_key, figures, accept_only=accept).handle)
+        transport: Transport = Pull(calls, reporter) if pulls else self._served(calls, figures)
         try:
-            port = await server.start(self._host, self._port)
-            url = (self._url or f"http://{_bracketed(self._host)}:{port}").rstrip("/")
+            endpoints = await transport.open()
+            profile = self._profile(endpoints)
             membership = Membership(
-                client, self._profile(url), server_id=self._server_id, running=lambda: calls.task_ids, figures=figures
+                client, profile, server_id=self._server_id, running=lambda: calls.task_ids, figures=figures
             )
             if await _unless(self._stop, membership.join()):
-                log.info("%s serves %s as %s", self._name, url, membership.server_id)
+                url = client.url if endpoints is None else endpoints["predict"].removesuffix("/predict")
+                log.info("%s is %s, with its work from %s", self._name, membership.server_id, url)
                 if started is not None:
                     started(url)
-                await self._until_stopped(self._stop, membership, calls)
+                await self._until_stopped(self._stop, membership, transport, calls)
         finally:
-            await server.close(grace=0.0 if calls.active else 1.0)  # for the last answers on their way out
+            await transport.close(grace=0.0 if calls.active else 1.0)  # for the last answers on their way out
             await reports.close()
             await client.close()
 
@@ -157,17 +170,24 @@ class Backend:
             with suppress(RuntimeError):  # the loop is closed: stopped already
                 self._loop.call_soon_threadsafe(self._stop.set)
 
-    async def _until_stopped(self, stop: asyncio.Event, membership: Membership, calls: Calls) -> None:
-        heartbeats = asyncio.create_task(membership.beat_forever())
+    async def _until_stopped(
+        self, stop: asyncio.Event, membership: Membership, transport: Transport, calls: Calls
+    ) -> None:
+        background = {
+            asyncio.create_task(membership.beat_forever()),
+            asyncio.create_task(transport.work(membership)),
+        }
         try:
             await stop.wait()
             await membership.drain()
+            await transport.drain()
             await _unless(self._hurry, calls.drain(self._drain_timeout))
             if calls.active:
                 log.warning("%s leaves %d calls unfinished", self._name, calls.active)
         finally:
-            heartbeats.cancel()
-            await asyncio.wait({heartbeats})
+            for task in background:
+                task.cancel()
+            await asyncio.wait(background)
         await membership.leave()
         log.info("%s has left", self._name)
 
@@ -189,11 +209,16 @@ class Backend:
         with suppress(asyncio.CancelledError):
             await serving
 
-    def _profile(self, url: str) -> Profile:
+    def _served(self, calls: Calls, figures: Callable[[], dict[str, float]]) -> Served:
+        push = Push(calls, self._api_key, figures, accept_only=self._mode == "accept")
+        return Served(push, self._host, self._port, self._url)
+
+    def _profile(self, endpoints: Mapping[str, str] | None) -> Profile:
         return Profile(
             name=self._name,
-            endpoints={verb: f"{url}/{verb}" for verb in ("predict", "health", "metrics", "cancel")},
-            api_key=self._api_key,
+            endpoints=endpoints,
+            api_key=None if endpoints is None else self._api_key,
+            transport=self._transport,
             max_concurrent=self._max_concurrent,
             capabilities=self._capabilities,
             groups=self._groups,
@@ -213,7 +238,3 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> boo
     finally:
         working.cancel()
         stopping.cancel()
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -93,6 +93,7 @@ class Calls:
         self._recent = Recent() if recent is None else recent
         self._running: dict[str, Call] = {}
         self._draining = False
+        self._changed = asyncio.Event()
 
     @property
     def active(self) -> int:
@@ -121,6 +122,12 @@ class Calls:
         started.done.add_done_callback(lambda done: self._ended(job.key, done))
         return started
 
+    async def room(self) -> None:
+        """Wait until a call more may run."""
+        while len(self._running) >= self._max_concurrent:
+            self._changed.clear()
+            await self._changed.wait()
+
     async def cancel(self, task_id: str, attempt: int | None, grace: float) -> bool:
         """Cancel a task's call, unless it serves a later attempt already.
 
@@ -146,5 +153,6 @@ class Calls:
 
     def _ended(self, key: str, done: asyncio.Task[Outcome]) -> None:
         del self._running[key]
+        self._changed.set()
         if not done.cancelled() and done.exception() is None and done.result().status == 200:
             self._recent.put(key, done.result())

@@ -5,6 +5,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from dispatcher_sdk.async_client import AsyncDispatcher
 from dispatcher_sdk.errors import (
@@ -16,6 +17,7 @@ from dispatcher_sdk.errors import (
     ServerError,
     Unauthorized,
 )
+from dispatcher_sdk.models import ClaimedTask
 
 log = logging.getLogger("dispatcher_sdk.backend")
 
@@ -30,12 +32,13 @@ class Profile:
     """What a server registers as."""
 
     name: str
-    endpoints: Mapping[str, str]
-    api_key: str = field(repr=False)
+    endpoints: Mapping[str, str] | None
+    api_key: str | None = field(repr=False)
     max_concurrent: int = 1
     capabilities: Sequence[str] = ()
     groups: Sequence[str] = ()
     priority: int = 1
+    transport: Literal["push", "pull"] = "push"
 
 
 class Membership:
@@ -105,6 +108,12 @@ class Membership:
             await self.beat()
             await self._sleep(HEARTBEAT_INTERVAL)
 
+    async def claim(self, wait: float) -> ClaimedTask | None:
+        """The next task, None when there is none for `wait` seconds. Raises DispatcherError."""
+        if self.server_id is None:
+            return None
+        return await self._own.servers.claim(self.server_id, wait=wait)
+
     async def drain(self) -> None:
         """Ask for no more work. A gateway that cannot be told finds the server busy instead."""
         if self.server_id is not None:
@@ -128,6 +137,7 @@ class Membership:
             capabilities=profile.capabilities,
             groups=profile.groups,
             priority=profile.priority,
+            transport=profile.transport,
             idempotency_key=self._boot_id,  # one server per start, also when an answer got lost or it registers again
         )
         self.server_id = answer.server_id

@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 
 from dispatcher_sdk import _json
 from dispatcher_sdk.backend.calls import Calls
-from dispatcher_sdk.backend.http_server import HttpRequest, HttpResponse
+from dispatcher_sdk.backend.http_server import HttpRequest, HttpResponse, HttpServer
 from dispatcher_sdk.backend.job import BadJob, Outcome, decode
+from dispatcher_sdk.backend.membership import Membership
 
+VERBS = ("predict", "health", "metrics", "cancel")
 CANCEL_GRACE = 1.0  # seconds that a cancelled call may take to end; the gateway waits two for the answer
 
 
@@ -82,6 +84,34 @@ class Push:
 
     async def _metrics(self, request: HttpRequest) -> HttpResponse:
         return HttpResponse(200, _json.dumps({"activeTasks": self._calls.active, **self._figures()}))
+
+
+class Served:
+    """The transport of a server that is called: `push` behind a listening socket. `url` is where the gateway finds it,
+    by default the address that it listens on."""
+
+    def __init__(self, push: Push, host: str, port: int, url: str | None) -> None:
+        self._server = HttpServer(push.handle)
+        self._host = host
+        self._port = port
+        self._url = url
+
+    async def open(self) -> dict[str, str]:
+        """Listen. Raises OSError for a taken port."""
+        port = await self._server.start(self._host, self._port)
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        url = (self._url or f"http://{host}:{port}").rstrip("/")
+        return {verb: f"{url}/{verb}" for verb in VERBS}
+
+    async def work(self, membership: Membership) -> None:
+        """Nothing to do: work comes in as requests."""
+
+    async def drain(self) -> None:
+        """Nothing to do: the gateway calls no more, and a late call is answered that there is no room."""
+
+    async def close(self, grace: float) -> None:
+        """Stop listening."""
+        await self._server.close(grace)
 
 
 def _answer(outcome: Outcome) -> HttpResponse:

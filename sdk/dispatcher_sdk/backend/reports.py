@@ -3,23 +3,28 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from dispatcher_sdk import _json
 from dispatcher_sdk.backend.job import Job, Outcome
 from dispatcher_sdk.drivers import AsyncDriver
-from dispatcher_sdk.errors import Conflict, DispatcherError
+from dispatcher_sdk.errors import Conflict, DispatcherError, NotFound
 from dispatcher_sdk.flows.send import send
 from dispatcher_sdk.flows.steps import Options, Request
 
 log = logging.getLogger("dispatcher_sdk.backend")
 
 PROGRESS_INTERVAL = 1.0  # seconds
+ASK_INTERVAL = 5.0
 END_RETRIES = 12  # about a minute of a gateway that is away
 
 
 class Reporter:
-    """Sends the reports of one job to its callback; without a callback it keeps silent. Lives in the event loop."""
+    """Sends the reports of one job to its callback; without a callback it keeps silent. Lives in the event loop.
+
+    With `ask` it also reports every five seconds without any progress: where the gateway cannot call this server, its
+    answer is how a call learns that its attempt is over.
+    """
 
     def __init__(
         self,
@@ -27,6 +32,7 @@ class Reporter:
         driver: AsyncDriver,
         *,
         on_stale: Callable[[], None],
+        ask: bool = False,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -40,6 +46,7 @@ class Reporter:
         self._sent_at = -PROGRESS_INTERVAL
         self._sender: asyncio.Task[None] | None = None
         self._stopped = False
+        self._asking = asyncio.get_running_loop().create_task(self._ask()) if ask else None
 
     def adopt(self, job: Job) -> None:
         """Report for a later attempt from now on."""
@@ -75,25 +82,38 @@ class Reporter:
     def stop(self) -> None:
         """Send no more progress, also none that a thread still reports."""
         self._stopped = True
-        if self._sender is not None:
-            self._sender.cancel()
+        for sending in (self._sender, self._asking):
+            if sending is not None:
+                sending.cancel()
 
     async def _send_progress(self) -> None:
         while self._wanted > self._sent:
             rest = self._sent_at + PROGRESS_INTERVAL - self._clock()
             if rest > 0:
                 await self._sleep(rest)
-            value, attempt = self._wanted, self._job.attempt
+            value = self._wanted
             self._sent, self._sent_at = value, self._clock()
-            body = _json.dumps({"status": "PROCESSING", "progress": int(value) if value.is_integer() else value})
-            try:
-                await self._put(self._job, body, 0)
-            except Conflict:
-                if attempt == self._job.attempt:  # the gateway has moved on: nobody wants this attempt's result
-                    self._on_stale()
-                    return
-            except DispatcherError as error:
-                log.debug("the progress of task %s was not taken: %s", self._job.task_id, error)
+            if not await self._tell({"progress": int(value) if value.is_integer() else value}):
+                return
+
+    async def _ask(self) -> None:
+        while True:
+            await self._sleep(ASK_INTERVAL)
+            if not await self._tell({}):
+                return
+
+    async def _tell(self, progress: Mapping[str, float]) -> bool:
+        """Say that the call is at work; False when nobody wants its result any more."""
+        attempt = self._job.attempt
+        try:
+            await self._put(self._job, _json.dumps({"status": "PROCESSING", **progress}), 0)
+        except (Conflict, NotFound):
+            if attempt == self._job.attempt:  # the gateway has moved on, or forgotten the task
+                self._on_stale()
+                return False
+        except DispatcherError as error:
+            log.debug("the progress of task %s was not taken: %s", self._job.task_id, error)
+        return True
 
     async def _put(self, job: Job, body: bytes, retries: int) -> None:
         if job.callback is None:

@@ -30,7 +30,7 @@ def call(
     patience: float = 0.0,
     repeatable: bool | None = None,
 ) -> Flow[Any]:
-    """Send one request and return the decoded body; `patience` seconds are added to the time limit.
+    """Send one request and return the decoded body, None for 204; `patience` seconds are added to the time limit.
 
     GET, PUT and DELETE are repeatable, and so is whatever carries an Idempotency-Key, unless told otherwise.
     """
@@ -51,6 +51,8 @@ def call(
         repeatable=repeatable,
     )
     response = yield from send(options, request)
+    if response.status == 204:
+        return None
     try:
         return _json.loads(response.body)
     except ValueError:

@@ -1,33 +1,36 @@
 """Flows of the servers. Registering needs an admin's token; a server's own token does for the rest of its own."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from dispatcher_sdk.flows.send import call, parse, parse_page, segment, without_none
 from dispatcher_sdk.flows.steps import Flow, Listing, Options
-from dispatcher_sdk.models import Page, Server, ServerAck, ServerMetrics
+from dispatcher_sdk.models import ClaimedTask, Page, Server, ServerAck, ServerMetrics
 
 
 def register(
     options: Options,
     name: str,
-    endpoints: Mapping[str, str],
+    endpoints: Mapping[str, str] | None = None,
     *,
-    api_key: str,
+    api_key: str | None = None,
     max_concurrent: int = 1,
     capabilities: Sequence[str] = (),
     groups: Sequence[str] = (),
     priority: int = 1,
+    transport: Literal["push", "pull"] = "push",
     idempotency_key: str | None = None,
 ) -> Flow[ServerAck]:
     """Register a server; the answer carries its id and a token of its own.
 
     `endpoints` holds the URLs `predict`, and optionally `health`, `metrics` and `cancel`; the gateway shows `api_key`
     as a bearer token when it calls them. `max_concurrent` is 1..256, `priority` the weight in balancing, at least 1.
+    With `transport` pull the server is never called: it has neither endpoints nor key, and claims its tasks.
     """
     body = {
         "name": name,
-        "endpoints": dict(endpoints),
-        "apiKey": api_key,
+        **without_none(endpoints=None if endpoints is None else dict(endpoints), apiKey=api_key),
+        **({} if transport == "push" else {"transport": transport}),
         "maxConcurrent": max_concurrent,
         "capabilities": list(capabilities),
         "groups": list(groups),
@@ -76,6 +79,15 @@ def heartbeat(
     path = f"{_path(server_id)}/heartbeat"
     answer = yield from call(options, "POST", path, body=body, repeatable=True)
     return parse(ServerAck, answer, serverId=server_id)
+
+
+def claim(options: Options, server_id: str, *, wait: float = 0.0) -> Flow[ClaimedTask | None]:
+    """The next task of a server that was registered with transport pull; None when there was none for `wait` seconds.
+
+    At most 30 seconds. The end is reported with `tasks.update`, or to the task's `callback_url`.
+    """
+    answer = yield from call(options, "POST", f"{_path(server_id)}/claim", body={"wait": wait}, patience=wait)
+    return None if answer is None else parse(ClaimedTask, answer)
 
 
 def unregister(options: Options, server_id: str) -> Flow[ServerAck]:

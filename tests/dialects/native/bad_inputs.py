@@ -41,6 +41,7 @@ REGISTER_FIELDS: dict[str, tuple[set[str], list[object]]] = {
     "capabilities": ({"list"}, [["x"] * 33, [""], [True]]),
     "groups": ({"list"}, [["x"] * 33, [""], [None]]),
     "priority": (set(), [0, -1, 1001]),
+    "transport": (set(), ["", "PULL", "pull", "socket"]),  # a server that pulls has no endpoints
 }
 HEARTBEAT_FIELDS: dict[str, tuple[set[str], list[object]]] = {
     "status": (set(), ["online", "", "HEALTHY"]),

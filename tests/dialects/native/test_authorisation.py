@@ -39,6 +39,7 @@ EXPECTED = {
     "unregisterServer": _ITSELF,
     "serverHeartbeat": _ITSELF,
     "setMaintenance": _ITSELF,
+    "claimTask": _ITSELF,
     "getServerMetrics": _ITSELF,
     "getTaskStats": _ANY,
     "getHourlyReport": _ANY,
@@ -64,6 +65,9 @@ async def _ask(world: World, operation: Operation, caller: str) -> int:
         if operation.id == "retryTask":
             world.clock.advance(1001)
             await world.duties.run()
+    if operation.id == "claimTask":
+        server_id = await world.register(transport="pull", endpoints=None, groups=["far"])
+        await world.create(group="far")
     if operation.id == "updateTask":
         server_id = world.backend_of(task_id)
         other_id = other_id if other_id != server_id else (await world.register())
@@ -105,17 +109,19 @@ async def test_the_refusals_read_as_documented(world: World) -> None:
 
 
 async def test_a_server_token_is_good_for_its_own_server_only(world: World) -> None:
-    mine, other = await world.register(), await world.register()
+    pull = {"transport": "pull", "endpoints": None}
+    mine, other = await world.register(**pull), await world.register(**pull)
     token = world.tokens.server(mine)
     for method, path, body in (
         ("POST", "/heartbeat", {}),
         ("POST", "/maintenance", {"maintenance": True}),
         ("GET", "/metrics", None),
+        ("POST", "/claim", {}),
         ("DELETE", "", None),
     ):
         answer = await world.call(method, f"/api/servers/{other}{path}", token, body)
         assert (answer.status_code, answer.json()["details"]) == (403, "Admin role required")
-        assert (await world.call(method, f"/api/servers/{mine}{path}", token, body)).status_code == 200
+        assert (await world.call(method, f"/api/servers/{mine}{path}", token, body)).status_code in (200, 204)
 
 
 async def test_a_callback_token_is_good_for_its_task_only(world: World) -> None:

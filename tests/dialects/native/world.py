@@ -21,6 +21,7 @@ from dispatcher.domain.grant import Grant
 from dispatcher.domain.principal import Owner, Principal, Role
 from dispatcher.domain.server import Server
 from dispatcher.service.balancing import Balancing
+from dispatcher.service.batches import Batches
 from dispatcher.service.dispatch import Dispatch, DispatchOptions
 from dispatcher.service.duties import Duties
 from dispatcher.service.latencies import Latencies
@@ -32,6 +33,7 @@ from dispatcher.service.submit import Submit
 from dispatcher.service.tasks import Tasks
 from dispatcher.service.waits import Waits
 from dispatcher.service.watch import Watch
+from dispatcher.service.workers import Workers
 from dispatcher.store.memory import MemoryStore
 from dispatcher.store.options import StoreOptions
 from dispatcher.web.body import BodyLimits
@@ -133,11 +135,13 @@ class World:
         )
         self.services = Services(
             submit=Submit(store.tasks, self.dispatch, waits, gateway="gw_test", clock=self.clock),
+            batches=Batches(store.batches, self.dispatch),
             tasks=self.tasks,
             servers=servers,
             stats=Stats(store.stats, store.servers, clock=self.clock),
             balancing=Balancing(store.servers),
             watch=Watch(store.tasks),
+            workers=Workers(store.tasks, store.servers, gateway="gw_test", clock=self.clock),
             coordination=store.coordination,
         )
         self.gate = Gate(self.tokens, read_callback, store.coordination, self.rates, self.body)
@@ -159,6 +163,8 @@ class World:
             check_url=check_url,
             seal_key=self._seal,
             issue_server_token=self.tokens.server,
+            callback_token=lambda task_id, fence, nonce: f"cb.{task_id}.{fence}.{nonce}",
+            public_url="http://gateway",
             version="0.1.0",
             options=self.options,
             socket_limits=self.sockets,

@@ -21,6 +21,7 @@ class FakeGateway:
     bodies: list[Any] = field(default_factory=list)
     registered: Any = field(default_factory=dict)
     on_put: Callable[[Any], HttpResponse] = lambda body: HttpResponse(200, b'{"message":"m","taskId":"t"}')
+    tasks: list[Any] = field(default_factory=list)  # to be claimed
     ended: dict[str, Any] = field(default_factory=dict)  # how the last task submitted here ended
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -38,6 +39,8 @@ class FakeGateway:
         if request.path == "/api/servers":
             self.registered = body
             return _json({"serverId": "server_1", "message": "m", "serverToken": "server-token"})
+        if request.path.endswith("/claim"):
+            return await self._claim()
         if request.method == "PUT":
             return self.on_put(body)
         return _json({"serverId": "server_1", "message": "m"})
@@ -53,6 +56,14 @@ class FakeGateway:
 
     def index(self, method: str, path: str) -> int:
         return [entry[:2] for entry in self.log].index((method, path))
+
+    async def _claim(self) -> HttpResponse:
+        """The next of `tasks`; held back for a moment when there is none."""
+        for _ in range(5):
+            if self.tasks:
+                return _json(self.tasks.pop(0))
+            await asyncio.sleep(0.01)
+        return HttpResponse(204, b"")
 
     async def _work(self, task: Any) -> None:
         async with httpx.AsyncClient() as client:

@@ -67,6 +67,20 @@ async def test_it_registers_with_the_admins_token_and_goes_on_with_its_own() -> 
     assert maintenance == {"maintenance": True, "reason": "shutting down"}
 
 
+async def test_claims_are_made_with_its_own_token_and_only_once_it_is_registered() -> None:
+    task = {"taskId": "t", "type": "t", "attempt": 1, "callbackUrl": "u", "callbackToken": "c"}
+    gateway = Gateway((200, REGISTERED), (200, task), (204, None))
+    membership = member(gateway)
+    assert await membership.claim(5) is None
+    assert gateway.seen == []
+    await membership.join()
+    claimed = await membership.claim(5)
+    assert claimed is not None
+    assert claimed.task_id == "t"
+    assert gateway.seen[-1] == ("POST", "/api/servers/server_1/claim", "Bearer own-token", {"wait": 5})
+    assert await membership.claim(5) is None
+
+
 async def test_a_heartbeat_may_renew_the_token() -> None:
     gateway = Gateway((200, REGISTERED), (200, {"message": "m", "serverToken": "fresh"}))
     membership = member(gateway)

@@ -39,14 +39,18 @@ class Gateway:
 
 
 def reporter(
-    gateway: Gateway, clock: Clock, on_stale: Callable[[], None] = lambda: None, callback: Callback | None = CALLBACK
+    gateway: Gateway,
+    clock: Clock,
+    on_stale: Callable[[], None] = lambda: None,
+    callback: Callback | None = CALLBACK,
+    ask: bool = False,
 ) -> Reporter:
     async def sleep(seconds: float) -> None:
         clock.now += seconds
         await asyncio.sleep(0)
 
     job = Job("task_1", 1, "t", {}, "task_1", callback=callback)
-    return Reporter(job, AsyncDriver(gateway, sleep), on_stale=on_stale, sleep=sleep, clock=clock)
+    return Reporter(job, AsyncDriver(gateway, sleep), on_stale=on_stale, ask=ask, sleep=sleep, clock=clock)
 
 
 async def settled(reports: Reporter) -> None:
@@ -167,3 +171,44 @@ async def test_progress_after_the_end_is_not_sent() -> None:
     reports.progress(99)
     assert reports._sender is None
     assert len(gateway.requests) == 1
+
+
+@pytest.mark.parametrize("status", [409, 404])
+async def test_a_server_that_cannot_be_called_asks_whether_it_is_still_wanted(status: int) -> None:
+    gateway, clock, stale = Gateway(200, 500, 200, status), Clock(), asyncio.Event()
+    start = clock.now
+    reports = reporter(gateway, clock, stale.set, ask=True)
+    await asyncio.wait_for(stale.wait(), 10)
+    assert gateway.bodies == [{"status": "PROCESSING"}] * 4
+    assert clock.now - start == 4 * 5.0
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(gateway.requests) == 4, "once is enough"
+    reports.stop()
+
+
+async def test_it_stops_asking_at_the_end() -> None:
+    gateway = Gateway(200)
+    reports = reporter(gateway, Clock(), ask=True)
+    await reports.end(Outcome(200, b"1"))
+    sent = len(gateway.requests)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(gateway.requests) == sent
+
+
+async def test_a_later_attempt_is_not_stopped_by_the_answer_to_an_earlier_one() -> None:
+    stale = asyncio.Event()
+    later = Job("task_1", 2, "t", {}, "task_1", callback=CALLBACK)
+
+    class Slow(Gateway):
+        async def send(self, request: Request) -> Response:
+            reports.adopt(later)
+            return await super().send(request)
+
+    reports = reporter(Slow(409), Clock(), stale.set, ask=True)
+    assert await reports._tell({}) is True
+    assert not stale.is_set()
+    assert await reports._tell({}) is False
+    assert stale.is_set()
+    reports.stop()

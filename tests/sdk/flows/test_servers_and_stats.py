@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher_sdk.errors import InvalidAnswer
 from dispatcher_sdk.flows import servers, stats
-from dispatcher_sdk.flows.steps import Flow
+from dispatcher_sdk.flows.steps import Flow, Response
 from tests.sdk.script import answer, body, options, play, requests
 
 SERVER = {"id": "server_1", "name": "gpu", "status": "online"}
@@ -92,3 +92,26 @@ def test_an_answer_of_another_shape_is_an_invalid_answer_that_quotes_no_data() -
     with pytest.raises(InvalidAnswer) as caught:
         play(servers.get(options(), "server_1"), answer(200, {"id": ["confidential"]}))
     assert "confidential" not in str(caught.value)
+
+
+def test_a_server_that_claims_registers_without_endpoints_and_key() -> None:
+    _, steps = play(servers.register(options(), "w", transport="pull"), answer(200, ACK))
+    sent = body(requests(steps)[0])
+    assert sent["transport"] == "pull"
+    assert not {"endpoints", "apiKey"} & sent.keys()
+
+
+def test_a_claim_waits_and_answers_a_task_or_none() -> None:
+    task = {
+        "taskId": "task_1", "type": "t", "priority": 5, "payload": {"n": 1}, "capabilities": [], "attempt": 2,
+        "callbackUrl": "http://gateway/api/task/task_1", "callbackToken": "cb_2", "deadline": 9, "lease": 30,
+    }  # fmt: skip
+    claimed, steps = play(servers.claim(options(), "server_1", wait=20), answer(200, task))
+    (request,) = requests(steps)
+    assert (request.method, request.url, body(request)) == ("POST", "/api/servers/server_1/claim", {"wait": 20})
+    assert request.timeout == options().timeout + 20
+    assert not request.repeatable, "a second one would claim a second task"
+    assert claimed is not None
+    assert (claimed.task_id, claimed.attempt, claimed.payload, claimed.lease) == ("task_1", 2, {"n": 1}, 30)
+    assert "cb_2" not in repr(claimed)
+    assert play(servers.claim(options(), "server_1"), Response(204))[0] is None

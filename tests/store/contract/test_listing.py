@@ -73,3 +73,26 @@ async def test_a_read_counts_against_its_rule(world: World) -> None:
     assert (rate.limit, rate.remaining) == (2, 0)
     with pytest.raises(RateLimited):
         await world.store.tasks.get("t1", rate=rule)
+
+
+async def test_a_facet_narrows_listings_and_counts(world: World) -> None:
+    await world.given_task("t1", facets=("red", "red.big"))
+    await world.given_task("t2", facets=("red", "red.small"))
+    await world.given_task("t3", facets=("blue",))
+    await world.given_task("t4")
+
+    async def find(*facets: str, states: tuple[TaskState, ...] = ()) -> tuple[list[str], int]:
+        found, total = await world.store.tasks.find(TaskQuery(ORIGIN, OWNER, states, facets=facets))
+        return sorted(task.id for task in found), total
+
+    assert await find("red") == (["t1", "t2"], 2)
+    assert await find("red.big", "blue") == (["t1", "t3"], 2)
+    assert await find("green") == ([], 0)
+    await world.store.tasks.cancel("t1", origin=ORIGIN, owner=OWNER)
+    assert await find("red", states=(TaskState.PENDING,)) == (["t2"], 1)
+    counts = await world.store.stats.standing(ORIGIN, None, ("", "red"))
+    assert (counts[""][TaskState.PENDING], counts[""][TaskState.CANCELLED]) == (3, 1)
+    assert (counts["red"][TaskState.PENDING], counts["red"][TaskState.CANCELLED]) == (1, 1)
+    assert (await world.store.stats.standing(ORIGIN, Owner("acme", "bob")))[""][TaskState.PENDING] == 0
+    await world.store.tasks.delete("t1", origin=ORIGIN, owner=OWNER)
+    assert (await world.store.stats.standing(ORIGIN, None, ("red",)))["red"][TaskState.CANCELLED] == 0

@@ -1,4 +1,4 @@
--- A heartbeat or an answered probe: online, one uptime minute (a bit per minute of the UTC day).
+-- A sign of life: online, one uptime minute (a bit per minute of the UTC day).
 --- @include server
 --- @include fleet
 local function sign_of_life(server, next_check)

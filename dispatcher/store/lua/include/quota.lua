@@ -1,11 +1,11 @@
 -- The bounds of the queue: of a tenant (tasks, bytes, lanes in which it waits) and of the namespace. Nil when there is
--- room for one more task of so many bytes.
+-- room for so many more tasks of so many bytes together.
 --- @include base
-local function over_quota(tenant, lane, bytes)
+local function over_quota(tenant, lane, tasks, bytes)
   local live = redis.call('HMGET', root .. 'live', 'n', 'b', 'n:' .. tenant, 'b:' .. tenant)
-  if number(live[3]) >= tenant_max or number(live[4]) + bytes > tenant_bytes_max then return 'quota' end
+  if number(live[3]) + tasks > tenant_max or number(live[4]) + bytes > tenant_bytes_max then return 'quota' end
   if redis.call('SISMEMBER', root .. 'tl:' .. tenant, lane) == 0
     and redis.call('SCARD', root .. 'tl:' .. tenant) >= tenant_lanes_max then return 'quota' end
-  if number(live[1]) >= queue_max or number(live[2]) + bytes > queue_bytes_max then return 'full' end
+  if number(live[1]) + tasks > queue_max or number(live[2]) + bytes > queue_bytes_max then return 'full' end
   return nil
 end

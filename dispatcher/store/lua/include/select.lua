@@ -11,10 +11,11 @@ local function others_online(lane)
 end
 
 local function may_start(id, lane, server)
-  local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'tried', 'back')
+  local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'tried', 'back', 'shy')
   if number(t[1]) > now then return false end
   if t[2] and t[2] ~= '' and string.find(',' .. t[2] .. ',', ',' .. server .. ',', 1, true) then
-    return number(t[3]) + avoid_ms <= now or not others_online(lane)
+    -- where reports name no attempt, a late one could pass for the new one's: only if nobody else is there
+    return (not t[4] and number(t[3]) + avoid_ms <= now) or not others_online(lane)
   end
   return true
 end

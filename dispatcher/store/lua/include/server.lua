@@ -2,7 +2,7 @@
 --- @include base
 local function refresh_server(id)
   local s = redis.call('HMGET', root .. 's:' .. id, 'class', 'online', 'maintenance', 'rest', 'ejected', 'max',
-    'weight', 'probation', 'foreign', 'foreign_until')
+    'weight', 'probation', 'foreign', 'foreign_until', 'transport')
   if not s[1] then return nil end
   local class, max, weight = s[1], number(s[6]), math.max(number(s[7]), 1)
   local active = redis.call('ZCARD', root .. 'slots:' .. id)
@@ -10,13 +10,15 @@ local function refresh_server(id)
   if s[8] == '1' then max = 1 end
   local fit = s[2] == '1' and s[3] ~= '1'
   local open = fit and number(s[5]) == 0
+  local pushed = (s[11] or 'push') == 'push' -- the others fetch, and are never chosen
   redis.call(fit and 'SADD' or 'SREM', root .. 'cm:' .. class, id)
-  if open and number(s[4]) <= now and active < max then
+  local free = open and number(s[4]) <= now and active < max
+  if free and pushed then
     redis.call('ZADD', root .. 'free:' .. class, string.format('%.17g', active / weight), id)
-    return {class = class, free = true, active = active, weight = weight}
+  else
+    redis.call('ZREM', root .. 'free:' .. class, id)
   end
-  redis.call('ZREM', root .. 'free:' .. class, id)
-  return {class = class, free = false, active = active, weight = weight}
+  return {class = class, free = free, pushed = pushed, active = active, weight = weight}
 end
 
 local function register_change(id)

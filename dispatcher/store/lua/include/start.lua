@@ -12,7 +12,7 @@ local function grant_of(id, t)
     redis.call('GET', root .. 'in:' .. id) or '', t.ends, t.failures or '0', t.losses or '0', t.tried or ''}
 end
 
-local function start_attempt(id, t, server, nonce, gateway, claim_id, lease)
+local function start_attempt(id, t, server, nonce, gateway, claim_id, lease, note)
   local key = root .. 't:' .. id
   dequeue(id, t)
   charge(t)
@@ -23,13 +23,13 @@ local function start_attempt(id, t, server, nonce, gateway, claim_id, lease)
   t.ends = text(ends)
   set_state(id, t, 'PROCESSING')
   redis.call('HSET', key, 'server', server, 'nonce', nonce, 'claim', claim_id, 'gw', gateway, 'held', 'g', 'ends', t.ends,
-    'started', text(now), 'right', '0')
+    'started', text(now), 'right', '0', 'note', plain(note or ''))
   redis.call('HDEL', key, 'retry_at', 'waiting_deadline')
   if t.waiting_deadline and not t.deadline then redis.call('ZREM', root .. 'due', 'd:' .. id) end
   redis.call('ZADD', root .. 'slots:' .. server, now + lease, slot(id, t.fence))
   redis.call('ZADD', root .. 'due', now + lease, 'l:' .. id)
   if ends < FOREVER then redis.call('ZADD', root .. 'due', ends + GRACE, 'x:' .. id) end
-  attempt_started(id, t.fence, server)
+  attempt_started(id, t.fence, server, note or '')
   if not t.begun then
     redis.call('HSET', key, 'begun', '1')
     budget_deposit()

@@ -1,20 +1,21 @@
 -- Move a task between states: hash and listings together.
 --- @include events
 local function index_keys(t, state)
-  return root .. 'ix:' .. t.origin .. ':' .. state,
-    root .. 'ix:' .. t.origin .. ':' .. t.tenant .. ':' .. t.sub .. ':' .. state
+  local everyone, own = t.origin .. ':' .. state, t.origin .. ':' .. t.tenant .. ':' .. t.sub .. ':' .. state
+  local keys = {root .. 'ix:' .. everyone, root .. 'ix:' .. own}
+  for facet in string.gmatch(t.facets or '', '%S+') do
+    keys[#keys + 1] = root .. 'fx:' .. facet .. ':' .. everyone
+    keys[#keys + 1] = root .. 'fx:' .. facet .. ':' .. own
+  end
+  return keys
 end
 
 local function index_drop(id, t)
-  local everyone, own = index_keys(t, t.state)
-  redis.call('ZREM', everyone, id)
-  redis.call('ZREM', own, id)
+  for _, key in ipairs(index_keys(t, t.state)) do redis.call('ZREM', key, id) end
 end
 
 local function index_put(id, t)
-  local everyone, own = index_keys(t, t.state)
-  redis.call('ZADD', everyone, t.created, id)
-  redis.call('ZADD', own, t.created, id)
+  for _, key in ipairs(index_keys(t, t.state)) do redis.call('ZADD', key, t.created, id) end
 end
 
 local function set_state(id, t, state)

@@ -1,0 +1,27 @@
+"""A claimed task on the wire. Pure."""
+
+import json
+
+from dispatcher.dialects.native.wire_tasks import plain
+from dispatcher.domain.grant import Grant
+from dispatcher.domain.task import POINTS_PER_LEVEL
+from dispatcher.web.answer import encode_json
+
+
+def claim_json(grant: Grant, *, callback_url: str, callback_token: str, lease_ms: int) -> bytes:
+    """The task with all that is needed to do it and to report on it; the payload as it came."""
+    spec = json.loads(grant.spec)
+    head = {
+        "taskId": grant.task_id,
+        "type": grant.type,
+        "priority": spec.get("priority", plain(grant.points / POINTS_PER_LEVEL)),
+        "capabilities": spec.get("capabilities", []),
+        "attempt": grant.fence,
+        "callbackUrl": callback_url,
+        "callbackToken": callback_token,
+        "deadline": grant.deadline_ms,
+        "lease": plain(lease_ms / 1000),
+    }
+    if "traceparent" in spec:
+        head["traceparent"] = spec["traceparent"]
+    return encode_json(head)[:-1] + b',"payload":' + (grant.payload or b"null") + b"}"

@@ -1,0 +1,27 @@
+"""Output is cut where a character ends."""
+
+import pytest
+
+from dispatcher.executor.options import OUTPUT_KEPT
+from dispatcher.executor.output import shortened
+
+
+def test_what_fits_is_kept() -> None:
+    assert shortened(b"") == ""
+    assert shortened("\0é€😀".encode()) == "\0é€😀"
+    assert len(shortened(b"x" * OUTPUT_KEPT)) == OUTPUT_KEPT
+
+
+@pytest.mark.parametrize("character", ["x", "é", "€", "😀"])
+@pytest.mark.parametrize("offset", range(4))
+def test_the_cut_is_between_two_characters(character: str, offset: int) -> None:
+    size = len(character.encode())
+    text = "." * offset + character * (OUTPUT_KEPT // size + 4)
+    kept = shortened(text.encode()[: OUTPUT_KEPT + 4])
+    assert text.startswith(kept)
+    assert OUTPUT_KEPT - size < len(kept.encode()) <= OUTPUT_KEPT
+
+
+def test_what_is_no_text_becomes_text_of_the_same_bound() -> None:
+    assert shortened(b"a\xffb") == "a\ufffdb"
+    assert len(shortened(b"\xff" * OUTPUT_KEPT).encode()) <= OUTPUT_KEPT
