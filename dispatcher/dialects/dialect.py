@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dispatcher.dialects.call import Call
 from dispatcher.dialects.gate import Gate
 from dispatcher.dialects.operation import Operation
-from dispatcher.domain.errors import DispatchError, MethodNotAllowed, NotFound
+from dispatcher.domain.errors import DispatchError, MethodNotAllowed, NotFound, UpgradeRequired
 from dispatcher.web.answer import json_response
 from dispatcher.web.body import Inbound
 from dispatcher.web.errors import error_headers, internal_error, status_of
@@ -48,6 +48,7 @@ class Dialect:
         self._gate = gate
         self._log = log or structlog.get_logger("dispatcher.dialects")
         routes: list[BaseRoute] = [WebSocketRoute(path, socket) for path, socket in (sockets or {}).items()]
+        routes += [Route(path, _Page(self, None)) for path in sockets or {}]
         routes += [Route(path, _Page(self, page)) for path, page in (pages or {}).items()]
         self._router = Router([*routes, *self._paths()], redirect_slashes=False, default=self._nowhere)
 
@@ -135,16 +136,18 @@ class _Path:
 
 
 class _Page:
-    """A static page."""
+    """A static page; None where only a WebSocket is spoken."""
 
-    def __init__(self, dialect: Dialect, page: Response) -> None:
+    def __init__(self, dialect: Dialect, page: Response | None) -> None:
         self._dialect = dialect
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]
-        known = method in ("GET", "HEAD")
-        response = self._page if known else self._dialect.refusal(_not_allowed(method, ["GET"]), scope)
+        if method not in ("GET", "HEAD"):
+            response = self._dialect.refusal(_not_allowed(method, ["GET"]), scope)
+        else:
+            response = self._page or self._dialect.refusal(UpgradeRequired("A WebSocket is spoken here"), scope)
         await response(scope, receive, _without_body(send) if method == "HEAD" else send)
 
 

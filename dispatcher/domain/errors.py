@@ -15,6 +15,7 @@
     |- TooSlow                    REQUEST_TIMEOUT         the body did not arrive in time
     |- UnsupportedMedia           UNSUPPORTED_MEDIA_TYPE
     |- MethodNotAllowed           METHOD_NOT_ALLOWED
+    |- UpgradeRequired            UPGRADE_REQUIRED        a WebSocket is spoken there
     |- RateLimited                RATE_LIMITED            `retry_after_s` tells when
     |- QuotaExceeded              QUOTA_EXCEEDED          the tenant's share of the queue is full (429)
     `- Unavailable                UNAVAILABLE             store out of reach, queue full, draining (503)
@@ -96,6 +97,10 @@ class MethodNotAllowed(DispatchError):
     def __init__(self, message: str, allow: tuple[str, ...]) -> None:
         super().__init__(message)
         self.allow = allow
+
+
+class UpgradeRequired(DispatchError):
+    code = "UPGRADE_REQUIRED"
 
 
 @dataclass(frozen=True, slots=True)
