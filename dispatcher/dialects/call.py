@@ -26,10 +26,9 @@ class Answer:
 
 @dataclass(slots=True)
 class Call:
-    """A call that may be made: the caller is known and allowed.
+    """A call whose caller is known.
 
-    `rule` is what the call counts under (None: nothing); `rate` is set once counted by the dialect; a handler that
-    counts by itself sets `counted` when it hands the rule on.
+    `rule` is what the call counts under (None: nothing); `rate` is set once counted by the dialect.
     """
 
     scope: Scope
@@ -39,7 +38,6 @@ class Call:
     attempt: ByAttempt | None = None
     rule: RateRule | None = None
     rate: RateState | None = None
-    counted: bool = False
 
     @property
     def caller(self) -> Principal:
@@ -65,8 +63,3 @@ class Call:
         """The body as a strict JSON object. Raises Invalid, UnsupportedMedia, TooLarge, TooSlow."""
         require_json(self.scope)
         return parse_object(await read_body(self.scope, self.receive, self.limits))
-
-    def take_rule(self) -> RateRule | None:
-        """The rule, to be counted by the service that is called next."""
-        self.counted = True
-        return self.rule

@@ -81,10 +81,13 @@ class Dialect:
         return json_response(body, status_of(error), {**(headers or {}), **error_headers(error)})
 
     async def perform(self, operation: Operation, scope: Scope, receive: Receive) -> Response:
-        """Admit, count, handle; whatever goes wrong is answered in the dialect's form. Raises ClientDisconnect."""
+        """Identify, allow, count, handle; whatever goes wrong is answered in the dialect's form. Raises
+        ClientDisconnect."""
         call: Call | None = None
         try:
-            call = self._gate.admit(self.name, operation, scope, receive)
+            call = self._gate.identify(self.name, operation, scope, receive)
+            if call.principal is not None:
+                operation.access.check(call.principal, call.path_id)
             if not operation.counts_itself:
                 await self._gate.count(call)
             answer = await operation.handler(call)
@@ -96,16 +99,17 @@ class Dialect:
             raise
         except Exception:  # noqa: BLE001 - logged; the caller learns nothing of it
             self._log.exception("unexpected", operation=operation.id, request_id=request_id_of(scope))
-            return self.refusal(internal_error(), scope)
+            return await self._refuse(call, internal_error(), scope)
 
     async def discard(self, inbound: Inbound) -> None:
         """Take in what is left of a request that was answered before all of it had come."""
         await inbound.discard(self._gate.limits)
 
     async def _refuse(self, call: Call | None, error: DispatchError, scope: Scope) -> Response:
-        """An invalid call counts like a valid one, and carries the headers of its rule."""
+        """A refused call of a known caller counts like any other, and its answer carries the headers of its rule."""
         if call is None:
             return self.refusal(error, scope)
+        call.rate = call.rate or error.rate
         try:
             await self._gate.count(call)
         except DispatchError as uncounted:

@@ -27,8 +27,8 @@ class Gate:
     rates: Rates = field(default_factory=Rates)
     limits: BodyLimits = field(default_factory=BodyLimits)
 
-    def admit(self, dialect: str, operation: Operation, scope: Scope, receive: Receive) -> Call:
-        """The call, if its token allows it. Raises Unauthorized, Forbidden."""
+    def identify(self, dialect: str, operation: Operation, scope: Scope, receive: Receive) -> Call:
+        """The call with its caller and its rule. Raises Unauthorized."""
         call = Call(scope, receive, self.limits)
         access = operation.access
         if access.public:
@@ -37,16 +37,13 @@ class Gate:
             call.attempt = self._attempt(scope, call.path_id)
         if call.attempt is None:
             call.principal = sign_in(scope, self.authenticator.authenticate(bearer_token(scope)))
-            access.check(call.principal, call.path_id)
         call.rule = self._rule(dialect, operation, call)
         return call
 
     async def count(self, call: Call) -> None:
         """Count the call now, unless it was. Raises RateLimited."""
-        if call.counted or call.rule is None:
-            return
-        call.counted = True
-        call.rate = await self.coordination.limit(call.rule)
+        if call.rate is None and call.rule is not None:
+            call.rate = await self.coordination.limit(call.rule)
 
     def _attempt(self, scope: Scope, task_id: str) -> ByAttempt | None:
         """The attempt whose callback token the call carries: in `X-Callback-Token`, else as the bearer token."""

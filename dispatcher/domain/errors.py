@@ -23,13 +23,25 @@
 Every message is written for the caller: it never holds a secret, an exception text or an internal address.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
+@dataclass(frozen=True, slots=True)
+class RateState:
+    """Where a principal stands within a rate rule. `reset_ms` is the end of the fixed minute, epoch milliseconds."""
+
+    limit: int
+    remaining: int
+    reset_ms: int
+
+
 class DispatchError(Exception):
-    """Base of all. `code` is stable; `message` is the text for people."""
+    """Base of all. `code` is stable; `message` is the text for people; `rate` is set by who counted the call."""
 
     code = "INTERNAL_ERROR"
+    rate: RateState | None = None
 
     def __init__(self, message: str, *, code: str | None = None, field: str | None = None) -> None:
         super().__init__(message)
@@ -37,6 +49,16 @@ class DispatchError(Exception):
         self.field = field
         if code is not None:
             self.code = code
+
+
+@contextmanager
+def counted(rate: RateState | None) -> Iterator[None]:
+    """What is raised in here tells where the caller stands: its call was counted before."""
+    try:
+        yield
+    except DispatchError as error:
+        error.rate = rate
+        raise
 
 
 class Invalid(DispatchError):
@@ -103,21 +125,12 @@ class UpgradeRequired(DispatchError):
     code = "UPGRADE_REQUIRED"
 
 
-@dataclass(frozen=True, slots=True)
-class RateState:
-    """Where a principal stands within a rate rule. `reset_ms` is the end of the fixed minute, epoch milliseconds."""
-
-    limit: int
-    remaining: int
-    reset_ms: int
-
-
 class RateLimited(DispatchError):
     code = "RATE_LIMITED"
 
     def __init__(self, message: str, state: RateState, retry_after_s: int) -> None:
         super().__init__(message)
-        self.state = state
+        self.state = self.rate = state
         self.retry_after_s = retry_after_s
 
 

@@ -71,6 +71,20 @@ def _refuse(reply: Reply, task_id: str) -> None:
             raise errors.AlreadyEnded(f"The task has ended: {state}", code=state)
 
 
+def _refused(tag: str) -> errors.DispatchError | None:
+    """The refusal of a create; None for what is none."""
+    match tag:
+        case "key_reused":
+            return errors.KeyReused("This Idempotency-Key was used with another body")
+        case "deadline_past":
+            return errors.Invalid("deadline is in the past", field="deadline")
+        case "quota":
+            return errors.QuotaExceeded("Too many tasks of this tenant are waiting")
+        case "full":
+            return errors.Unavailable("The queue is full")
+    return None
+
+
 class RedisTasks(TaskReads):
     """The task half of the store. Safe to repeat with identical arguments, see `Runner`."""
 
@@ -124,17 +138,11 @@ class RedisTasks(TaskReads):
 
     @staticmethod
     def _created(reply: Reply, rule: RateRule) -> Created:
-        match reply.tag:
-            case "limited":
-                raise limited(reply, rule)
-            case "key_reused":
-                raise errors.KeyReused("This Idempotency-Key was used with another body")
-            case "deadline_past":
-                raise errors.Invalid("deadline is in the past", field="deadline")
-            case "quota":
-                raise errors.QuotaExceeded("Too many tasks of this tenant are waiting")
-            case "full":
-                raise errors.Unavailable("The queue is full")
+        if reply.tag == "limited":
+            raise limited(reply, rule)
+        if (refusal := _refused(reply.tag)) is not None:
+            refusal.rate = rate_state(rule, reply.number(0), reply.number(1))
+            raise refusal
         free, turn = codec.candidates(reply.values[5:]) if len(reply.values) > 5 else (None, 0)
         return Created(
             task_id=reply.text(0),
