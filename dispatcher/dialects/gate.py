@@ -19,17 +19,18 @@ ReadCallback = Callable[[str, str], ByAttempt]  # (task id, token); raises Unaut
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What a dialect admits calls with."""
+    """What a dialect admits calls with. `results` are the limits of bodies that may hold the result of a task."""
 
     authenticator: Authenticator
     read_callback: ReadCallback
     coordination: Coordination
     rates: Rates = field(default_factory=Rates)
     limits: BodyLimits = field(default_factory=BodyLimits)
+    results: BodyLimits = field(default_factory=lambda: BodyLimits(max_bytes=8_388_608))
 
     def identify(self, dialect: str, operation: Operation, scope: Scope, receive: Receive) -> Call:
         """The call with its caller and its rule. Raises Unauthorized."""
-        call = Call(scope, receive, self.limits)
+        call = Call(scope, receive, self.results if operation.brings_result else self.limits)
         access = operation.access
         if access.public:
             return call

@@ -74,7 +74,8 @@ class Example:
 class Operation:
     """An operation. `request` and `answer` are types that pydantic can describe. With `counts_itself` the handler
     counts the call under `call.rule` together with its own work; if it fails before, the call is counted then.
-    `also` are statuses beside 200 that come with the same body."""
+    `also` are statuses beside 200 that come with the same body. With `brings_result` the request may be as large as the
+    answer of a server."""
 
     id: str
     method: str
@@ -91,3 +92,4 @@ class Operation:
     example: Example | None = None
     counts_itself: bool = False
     also: tuple[int, ...] = ()
+    brings_result: bool = False

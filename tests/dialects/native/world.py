@@ -112,6 +112,7 @@ class World:
     store_options: StoreOptions = field(default_factory=StoreOptions)
     options: NativeOptions = field(default_factory=NativeOptions)
     body: BodyLimits = field(default_factory=BodyLimits)
+    results: BodyLimits = field(default_factory=lambda: BodyLimits(max_bytes=8_388_608))
     sockets: SocketLimits = field(default_factory=SocketLimits)
 
     def __post_init__(self) -> None:
@@ -140,7 +141,7 @@ class World:
             watch=Watch(store.tasks),
             coordination=store.coordination,
         )
-        self.gate = Gate(self.tokens, read_callback, store.coordination, self.rates, self.body)
+        self.gate = Gate(self.tokens, read_callback, store.coordination, self.rates, self.body, self.results)
         self.dialect = self._dialect()
         self.log = Log()
         self.app = gateway({"": self.dialect.mount()}, clock=self.clock, log=self.log)
