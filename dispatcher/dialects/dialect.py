@@ -1,10 +1,10 @@
 """A mounted API: its registry of operations, and how it says that something went wrong."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -81,8 +81,7 @@ class Dialect:
         return json_response(body, status_of(error), {**(headers or {}), **error_headers(error)})
 
     async def perform(self, operation: Operation, scope: Scope, receive: Receive) -> Response:
-        """Identify, allow, count, handle; whatever goes wrong is answered in the dialect's form. Raises
-        ClientDisconnect."""
+        """Identify, allow, count, handle; whatever goes wrong is answered in the dialect's form."""
         call: Call | None = None
         try:
             call = self._gate.identify(self.name, operation, scope, receive)
@@ -95,8 +94,6 @@ class Dialect:
             return json_response(answer.body, answer.status, headers)
         except DispatchError as error:
             return await self._refuse(call, error, scope)
-        except ClientDisconnect:
-            raise
         except Exception:  # noqa: BLE001 - logged; the caller learns nothing of it
             self._log.exception("unexpected", operation=operation.id, request_id=request_id_of(scope))
             return await self._refuse(call, internal_error(), scope)
@@ -131,12 +128,10 @@ class _Path:
             response = self._dialect.refusal(_not_allowed(method, self._methods), scope)
         else:
             inbound = Inbound(scope, receive)
-            try:
-                response = await self._dialect.perform(operation, scope, inbound)
-            except ClientDisconnect:
-                return
+            response = await self._dialect.perform(operation, scope, inbound)
             await self._dialect.discard(inbound)
-        await response(scope, receive, _without_body(send) if method == "HEAD" else send)
+        with suppress(OSError):  # ASGI: what sending to a caller who went away may raise
+            await response(scope, receive, _without_body(send) if method == "HEAD" else send)
 
 
 class _Page:
