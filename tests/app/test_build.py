@@ -79,3 +79,21 @@ async def test_reports_are_bounded_like_the_answers_of_servers(method: str, path
         answer = await client.request(method, path, content=b"{}".rjust(size))
     assert answer.status_code == status
     await gateway.stop()
+
+
+async def test_a_stop_without_the_store_is_a_line_in_the_log_and_closes_everything(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gateway, closed = a_gateway(), list[str]()
+
+    async def close() -> None:
+        closed.append("closed")
+
+    gateway.closing = (*gateway.closing, close)
+    await gateway.start()
+    caplog.clear()
+    await gateway.stop()
+    assert closed == ["closed"]
+    assert [r.message for r in caplog.records if r.name == "dispatcher.app.gateway"] == [
+        "stopped without telling the other gateways: The store cannot be reached"
+    ]

@@ -186,3 +186,21 @@ async def test_a_body_in_broken_chunks_is_refused_in_the_documented_form(
     assert (error["code"], error["details"]) == ("INVALID_REQUEST", "The request body broke off")
     gateway.until(error["requestId"])
     assert gateway.stop(signal.SIGTERM) == 0
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("asgi_server", ["hypercorn", "granian"])
+async def test_it_stops_cleanly_while_the_store_is_away(
+    tmp_path_factory: pytest.TempPathFactory, start: Callable[..., Program], asgi_server: str
+) -> None:
+    async with open_engine(tmp_path_factory.mktemp("state"), ["wheel"]) as engine:
+        gateway = start(
+            "serve", "--port", "0", DISPATCHER_REDIS_URL=engine.url, DISPATCHER_JWT_SECRET=SECRET,
+            DISPATCHER_SERVER__ENGINE=asgi_server,
+        )  # fmt: skip
+        gateway.until("listening on")
+    gateway.until("loop presence fails")
+    assert gateway.stop(signal.SIGTERM) == 0
+    assert gateway.seen.count("stopped without telling the other gateways") == 1
+    assert "Traceback" not in gateway.seen
+    assert "Unclosed" not in gateway.seen
