@@ -204,3 +204,19 @@ async def test_it_stops_cleanly_while_the_store_is_away(
     assert gateway.seen.count("stopped without telling the other gateways") == 1
     assert "Traceback" not in gateway.seen
     assert "Unclosed" not in gateway.seen
+
+
+@pytest.mark.parametrize(("granian", "said"), [("True", "told\n"), ("False", "told\ntorn down\n")])
+def test_after_granian_the_interpreter_is_not_torn_down(granian: str, said: str) -> None:
+    """Its threads may still ask for the interpreter, which aborts the process."""
+    code = (
+        "import atexit, sys\n"
+        "from dispatcher.cli import commands\n"
+        f"if {granian}: sys.modules['granian'] = sys\n"
+        "atexit.register(print, 'torn down')\n"
+        "def told():\n    print('told')\n    raise SystemExit(3)\n"
+        "commands.app = told\n"
+        "commands.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (3, said, "")
