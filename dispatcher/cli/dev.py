@@ -20,6 +20,7 @@ from dispatcher.dev.banner import banner
 from dispatcher.dev.fleet import demo_fleet, forget_fleet
 from dispatcher.dev.secret import development_secret, write_private
 from dispatcher.dev.traffic import send_traffic
+from dispatcher.domain.errors import Unavailable
 from dispatcher.launch import PortInUse, free_port
 from dispatcher.launch.logs import configure_logs
 from dispatcher.settings import Loaded, Secrets, Settings, load
@@ -53,6 +54,8 @@ def run_dev(
         asyncio.run(_dev(settings, Wish(demo, traffic, state, redis_url)))
     except (PortInUse, EngineError) as error:
         raise Failure(str(error)) from None
+    except Unavailable as error:  # before it serves; later a store out of reach is waited for
+        raise Failure(error.message) from None
 
 
 def _for_one_person(loaded: Loaded) -> Settings:

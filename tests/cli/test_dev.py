@@ -181,3 +181,22 @@ def test_an_engine_that_dies_again_and_again_ends_it_with_a_clear_line(start: St
     assert program.process.wait(15) == 1
     assert "Traceback" not in program.seen + program.out.read()
     assert "Unclosed" not in program.seen
+
+
+def test_a_given_redis_out_of_reach_is_one_line(start: Start) -> None:
+    program = start("dev", "--port", "0", "--redis-url", "redis://127.0.0.1:1")
+    assert program.process.wait(15) == 1
+    assert program.out.read().splitlines()[-1] == "dispatcher: The store cannot be reached"
+
+
+def test_ctrl_c_while_a_given_redis_is_away_is_clean(start: Start, here: Path) -> None:
+    first = start("dev", "--port", "0", "--no-demo")
+    first.until("^curl")
+    redis = here / ".dispatcher" / "redis" / "redis.sock"
+    second = start("dev", "--port", "0", "--state", "other", "--redis-url", f"unix://{redis}")
+    second.until("^curl")
+    first.stop(signal.SIGINT)
+    second.until("loop presence fails")
+    assert second.stop(signal.SIGINT) == 0
+    assert second.seen.count("stopped without telling the other gateways") == 1
+    assert "Traceback" not in second.seen
