@@ -13,8 +13,9 @@ from dispatcher.domain.errors import DispatchError
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Full, Gone, Grant, Held, Moved
 from dispatcher.domain.principal import Owner
+from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder, Reporter
 from dispatcher.domain.server import ServerHealth
-from dispatcher.service.ports import ByAdmin, ByAttempt, ByHolder, IdempotencyKey, RateRule, Reporter
+from dispatcher.service.ports import IdempotencyKey, RateRule
 from dispatcher.store import Store
 from dispatcher.store.options import StoreOptions
 from tests.store import redis_factory
