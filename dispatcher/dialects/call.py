@@ -8,7 +8,8 @@ from starlette.types import Receive, Scope
 
 from dispatcher.domain.errors import RateState, Unauthorized
 from dispatcher.domain.principal import Principal
-from dispatcher.service.ports import ByAttempt, RateRule
+from dispatcher.domain.reporter import ByAttempt
+from dispatcher.service.ports import RateRule
 from dispatcher.web.authentication import REFUSED
 from dispatcher.web.body import BodyLimits, read_body
 from dispatcher.web.jsonbody import JsonObject, parse_object, require_json

@@ -9,7 +9,8 @@ from starlette.types import Receive, Scope
 from dispatcher.dialects.call import Call
 from dispatcher.dialects.operation import Operation
 from dispatcher.domain.errors import Unauthorized
-from dispatcher.service.ports import ByAttempt, Coordination, RateRule
+from dispatcher.domain.reporter import ByAttempt
+from dispatcher.service.ports import Coordination, RateRule
 from dispatcher.web.authentication import REFUSED, Authenticator, bearer_token, refuse_query_token, sign_in
 from dispatcher.web.body import BodyLimits
 from dispatcher.web.rates import Rate, Rates

@@ -7,12 +7,13 @@ from dispatcher.domain.errors import DispatchError, Forbidden, NotFound, RateSta
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.ids import is_id
 from dispatcher.domain.principal import Owner, Principal
+from dispatcher.domain.reporter import Reporter
 from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.background import Background
 from dispatcher.service.dispatch import Dispatch
 from dispatcher.service.endings import Endings
-from dispatcher.service.ports import Forwarder, RateRule, Reporter, ServerStore, TaskQuery, TaskStore
+from dispatcher.service.ports import Forwarder, RateRule, ServerStore, TaskQuery, TaskStore
 from dispatcher.service.waits import Waits
 
 

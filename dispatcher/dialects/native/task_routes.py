@@ -10,7 +10,8 @@ from dispatcher.dialects.native.wire_reports import report
 from dispatcher.domain.digest import digest_json
 from dispatcher.domain.errors import Forbidden, Invalid, StaleAttempt, counted
 from dispatcher.domain.ids import new_task_id
-from dispatcher.service.ports import ByAdmin, ByHolder, IdempotencyKey, Reporter
+from dispatcher.domain.reporter import ByAdmin, ByHolder, Reporter
+from dispatcher.service.ports import IdempotencyKey
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
 from dispatcher.web.query import choice, whole

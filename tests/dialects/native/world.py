@@ -19,12 +19,12 @@ from dispatcher.domain.errors import Invalid, Unauthorized
 from dispatcher.domain.failure import Accepted, Outcome
 from dispatcher.domain.grant import Grant
 from dispatcher.domain.principal import Owner, Principal, Role
+from dispatcher.domain.reporter import ByAttempt
 from dispatcher.domain.server import Server
 from dispatcher.service.balancing import Balancing
 from dispatcher.service.dispatch import Dispatch, DispatchOptions
 from dispatcher.service.duties import Duties
 from dispatcher.service.latencies import Latencies
-from dispatcher.service.ports import ByAttempt
 from dispatcher.service.servers import Servers
 from dispatcher.service.services import Services
 from dispatcher.service.stats import Stats
