@@ -96,6 +96,7 @@ def build(
             store.coordination,
             options.rates(settings),
             BodyLimits(max_bytes=settings.server.max_body),
+            BodyLimits(max_bytes=settings.urls.max_response),
         ),
         clock,
         duties=duties,

@@ -1,7 +1,8 @@
 """A gateway as a whole: what runs, and in which order it starts and stops."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,12 +10,15 @@ from starlette.types import ASGIApp
 
 from dispatcher.app.durability import durability_problems
 from dispatcher.dialects.dialect import Dialect
+from dispatcher.domain.errors import DispatchError
 from dispatcher.loops.presence import Presence
 from dispatcher.loops.runner import Runner
 from dispatcher.service.dispatch import Dispatch
 from dispatcher.service.duties import Duties
 from dispatcher.service.services import Services
 from dispatcher.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -73,16 +77,20 @@ class Gateway:
     async def stop(self) -> None:
         """Stop the duties, let requests to cancel go out, tell the others, close every connection.
 
-        After `drain`, or without when there is no time.
+        After `drain`, or without when there is no time. Without a store the others find out by themselves.
         """
-        was_running = self.runner.running
-        await self.runner.stop()
-        await self.duties.close()
-        await self.services.tasks.close()  # while there is a client and a store to tell a server to stop
-        if was_running:
-            await self.presence.leave()
-        for close in self.closing:
-            await close()
+        async with AsyncExitStack() as closing:
+            for close in reversed(self.closing):
+                closing.push_async_callback(close)
+            was_running = self.runner.running
+            await self.runner.stop()
+            await self.duties.close()
+            await self.services.tasks.close()  # while there is a client and a store to tell a server to stop
+            if was_running:
+                try:
+                    await self.presence.leave()
+                except DispatchError as error:
+                    log.warning("stopped without telling the other gateways: %s", error.message)
 
     @asynccontextmanager
     async def lifespan(self, _: Any) -> AsyncIterator[None]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from dispatcher.auth.claims import unauthorized
 from dispatcher.auth.secret import check_secret, derive_key
-from dispatcher.service.ports import ByAttempt
+from dispatcher.domain.reporter import ByAttempt
 
 PREFIX = "cb_"
 _TOKEN = re.compile(r"cb_([1-9][0-9]{0,15})\.([A-Za-z0-9_-]{1,64})\.[A-Za-z0-9_-]{43}")

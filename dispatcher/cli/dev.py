@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from dispatcher.dev.banner import banner
 from dispatcher.dev.fleet import demo_fleet, forget_fleet
 from dispatcher.dev.secret import development_secret, write_private
 from dispatcher.dev.traffic import send_traffic
+from dispatcher.domain.errors import Unavailable
 from dispatcher.launch import PortInUse, free_port
 from dispatcher.launch.logs import configure_logs
 from dispatcher.settings import Loaded, Secrets, Settings, load
@@ -53,6 +54,8 @@ def run_dev(
         asyncio.run(_dev(settings, Wish(demo, traffic, state, redis_url)))
     except (PortInUse, EngineError) as error:
         raise Failure(str(error)) from None
+    except Unavailable as error:  # before it serves; later a store out of reach is waited for
+        raise Failure(error.message) from None
 
 
 def _for_one_person(loaded: Loaded) -> Settings:
@@ -100,7 +103,20 @@ async def _dev(settings: Settings, wish: Wish) -> None:
             )
             typer.echo(text)
 
-        await run_gateway(gateway, settings, on_ready=ready)
+        await _while(state.watch(lambda death: warn([death])), run_gateway(gateway, settings, on_ready=ready))
+
+
+async def _while(watching: Awaitable[None], serving: Awaitable[None]) -> None:
+    """Serve until told to stop, or until the watch gives up: then with its error."""
+    jobs = [asyncio.ensure_future(watching), asyncio.ensure_future(serving)]
+    try:
+        done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+        for job in done:
+            job.result()
+    finally:
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +124,24 @@ class _State:
     name: str
     durable: bool
     store: Store
+    watch: Callable[[Callable[[str], None]], Awaitable[None]]
+
+
+async def _unwatched(_: Callable[[str], None]) -> None:
+    """Of a Redis that is somebody else's."""
+    await asyncio.Event().wait()
 
 
 @asynccontextmanager
 async def _state(settings: Settings, wish: Wish) -> AsyncIterator[_State]:
     """The given Redis, or an engine of our own on the state directory."""
     if wish.redis_url is not None:
-        yield _State("the Redis at --redis-url", True, open_configured(settings, wish.redis_url, "--redis-url"))
+        yield _State(
+            "the Redis at --redis-url", True, open_configured(settings, wish.redis_url, "--redis-url"), _unwatched
+        )
         return
     async with open_engine(wish.state) as engine:
-        yield _State(engine.name, engine.durable, store_of(settings, engine))
+        yield _State(engine.name, engine.durable, store_of(settings, engine), engine.watch)
 
 
 async def _demo(around: contextlib.AsyncExitStack, gateway: Gateway, wish: Wish) -> list[str]:

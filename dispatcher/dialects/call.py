@@ -11,7 +11,8 @@ from starlette.types import Receive, Scope
 
 from dispatcher.domain.errors import RateState, Unauthorized
 from dispatcher.domain.principal import Principal
-from dispatcher.service.ports import ByAttempt, RateRule
+from dispatcher.domain.reporter import ByAttempt
+from dispatcher.service.ports import RateRule
 from dispatcher.web.authentication import REFUSED
 from dispatcher.web.body import BodyLimits, read_body
 from dispatcher.web.jsonbody import JsonObject, parse_array, parse_object, require_json
@@ -31,10 +32,9 @@ class Answer:
 
 @dataclass(slots=True)
 class Call:
-    """A call that may be made: the caller is known and allowed.
+    """A call whose caller is known.
 
-    `rule` is what the call counts under (None: nothing); `rate` is set once counted by the dialect; a handler that
-    counts by itself sets `counted` when it hands the rule on.
+    `rule` is what the call counts under (None: nothing); `rate` is set once counted by the dialect.
     """
 
     scope: Scope
@@ -44,7 +44,6 @@ class Call:
     attempt: ByAttempt | None = None
     rule: RateRule | None = None
     rate: RateState | None = None
-    counted: bool = False
 
     @property
     def caller(self) -> Principal:
@@ -97,8 +96,3 @@ class Call:
     async def _left(self) -> None:
         while (await self.receive())["type"] != "http.disconnect":
             pass
-
-    def take_rule(self) -> RateRule | None:
-        """The rule, to be counted by the service that is called next."""
-        self.counted = True
-        return self.rule

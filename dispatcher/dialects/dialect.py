@@ -1,6 +1,7 @@
 """A mounted API: its registry of operations, and how it says that something went wrong."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -12,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dispatcher.dialects.call import Call
 from dispatcher.dialects.gate import Gate
 from dispatcher.dialects.operation import Operation
-from dispatcher.domain.errors import DispatchError, MethodNotAllowed, NotFound
+from dispatcher.domain.errors import DispatchError, MethodNotAllowed, NotFound, UpgradeRequired
 from dispatcher.web.answer import json_response
 from dispatcher.web.body import Inbound
 from dispatcher.web.errors import error_headers, internal_error, status_of
@@ -51,6 +52,7 @@ class Dialect:
         self._base = base
         self._log = log or structlog.get_logger("dispatcher.dialects")
         routes: list[BaseRoute] = [WebSocketRoute(path, socket) for path, socket in (sockets or {}).items()]
+        routes += [Route(path, _Page(self, None)) for path in sockets or {}]
         routes += [Route(path, _Page(self, page)) for path, page in (pages or {}).items()]
         self._router = Router([*routes, *self._paths()], redirect_slashes=False, default=self._nowhere)
 
@@ -83,10 +85,12 @@ class Dialect:
         return json_response(body, status_of(error), {**(headers or {}), **error_headers(error)})
 
     async def perform(self, operation: Operation, scope: Scope, receive: Receive) -> Response:
-        """Admit, count, handle; whatever goes wrong is answered in the dialect's form. Raises ClientDisconnect."""
+        """Identify, allow, count, handle; errors are answered in the dialect's form. Raises ClientDisconnect."""
         call: Call | None = None
         try:
-            call = self._gate.admit(self.name, operation, scope, receive)
+            call = self._gate.identify(self.name, operation, scope, receive)
+            if call.principal is not None:
+                operation.access.check(call.principal, call.path_id)
             if not operation.counts_itself:
                 await self._gate.count(call)
             answer = await operation.handler(call)
@@ -98,16 +102,17 @@ class Dialect:
             raise
         except Exception:  # noqa: BLE001 - logged; the caller learns nothing of it
             self._log.exception("unexpected", operation=operation.id, request_id=request_id_of(scope))
-            return self.refusal(internal_error(), scope)
+            return await self._refuse(call, internal_error(), scope)
 
     async def discard(self, inbound: Inbound) -> None:
         """Take in what is left of a request that was answered before all of it had come."""
         await inbound.discard(self._gate.limits)
 
     async def _refuse(self, call: Call | None, error: DispatchError, scope: Scope) -> Response:
-        """An invalid call counts like a valid one, and carries the headers of its rule."""
+        """A refused call of a known caller counts like any other, and its answer carries the headers of its rule."""
         if call is None:
             return self.refusal(error, scope)
+        call.rate = call.rate or error.rate
         try:
             await self._gate.count(call)
         except DispatchError as uncounted:
@@ -150,20 +155,23 @@ class _Path:
             except ClientDisconnect:
                 return
             await self._dialect.discard(inbound)
-        await response(scope, receive, _without_body(send) if method == "HEAD" else send)
+        with suppress(OSError):  # ASGI: what sending to a caller who went away may raise
+            await response(scope, receive, _without_body(send) if method == "HEAD" else send)
 
 
 class _Page:
-    """A static page."""
+    """A static page; None where only a WebSocket is spoken."""
 
-    def __init__(self, dialect: Dialect, page: Response) -> None:
+    def __init__(self, dialect: Dialect, page: Response | None) -> None:
         self._dialect = dialect
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]
-        known = method in ("GET", "HEAD")
-        response = self._page if known else self._dialect.refusal(_not_allowed(method, ["GET"]), scope)
+        if method not in ("GET", "HEAD"):
+            response = self._dialect.refusal(_not_allowed(method, ["GET"]), scope)
+        else:
+            response = self._page or self._dialect.refusal(UpgradeRequired("A WebSocket is spoken here"), scope)
         await response(scope, receive, _without_body(send) if method == "HEAD" else send)
 
 

@@ -10,7 +10,8 @@ from dispatcher.dialects.call import Call
 from dispatcher.dialects.operation import Operation
 from dispatcher.domain.errors import Unauthorized
 from dispatcher.domain.principal import Principal
-from dispatcher.service.ports import ByAttempt, Coordination, RateRule
+from dispatcher.domain.reporter import ByAttempt
+from dispatcher.service.ports import Coordination, RateRule
 from dispatcher.web.authentication import REFUSED, Authenticator, bearer_token, refuse_query_token, sign_in
 from dispatcher.web.body import BodyLimits
 from dispatcher.web.rates import Rate, Rates
@@ -20,18 +21,22 @@ ReadCallback = Callable[[str, str], ByAttempt]  # (task id, token); raises Unaut
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What a dialect admits calls with. With `anonymous` every caller is that principal, whatever token it brings."""
+    """What a dialect admits calls with. `results` are the limits of bodies that may hold the result of a task. With
+    `anonymous` every caller is that principal, whatever token it brings."""
 
     authenticator: Authenticator
     read_callback: ReadCallback
     coordination: Coordination
     rates: Rates = field(default_factory=Rates)
     limits: BodyLimits = field(default_factory=BodyLimits)
+    results: BodyLimits = field(default_factory=lambda: BodyLimits(max_bytes=8_388_608))
     anonymous: Principal | None = None
 
-    def admit(self, dialect: str, operation: Operation, scope: Scope, receive: Receive) -> Call:
-        """The call, if its token allows it. Raises Unauthorized, Forbidden."""
-        limits = self.limits if operation.max_body is None else replace(self.limits, max_bytes=operation.max_body)
+    def identify(self, dialect: str, operation: Operation, scope: Scope, receive: Receive) -> Call:
+        """The call with its caller and its rule. Raises Unauthorized."""
+        limits = self.results if operation.brings_result else self.limits
+        if operation.max_body is not None:
+            limits = replace(limits, max_bytes=operation.max_body)
         call = Call(scope, receive, limits)
         access = operation.access
         if access.public:
@@ -40,7 +45,6 @@ class Gate:
             call.attempt = self._attempt(scope, call.path_id)
         if call.attempt is None:
             call.principal = sign_in(scope, self._principal(scope))
-            access.check(call.principal, call.path_id)
         call.rule = self._rule(dialect, operation, call)
         return call
 
@@ -51,10 +55,8 @@ class Gate:
 
     async def count(self, call: Call) -> None:
         """Count the call now, unless it was. Raises RateLimited."""
-        if call.counted or call.rule is None:
-            return
-        call.counted = True
-        call.rate = await self.coordination.limit(call.rule)
+        if call.rate is None and call.rule is not None:
+            call.rate = await self.coordination.limit(call.rule)
 
     def _attempt(self, scope: Scope, task_id: str) -> ByAttempt | None:
         """The attempt whose callback token the call carries: in `X-Callback-Token`, else as the bearer token."""

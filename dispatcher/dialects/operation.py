@@ -75,7 +75,8 @@ class Operation:
     """An operation. `request` and `answer` are types that pydantic can describe. With `counts_itself` the handler
     counts the call under `call.rule` together with its own work; if it fails before, the call is counted then.
     `also` are statuses beside 200 that come with the same body; `empty` says when it answers 204 without one.
-    `max_body` is the most bytes of its body, where that differs from the others'."""
+    With `brings_result` the request may be as large as the answer of a server; `max_body` is the most bytes of its
+    body, where that differs from the others'."""
 
     id: str
     method: str
@@ -93,4 +94,5 @@ class Operation:
     counts_itself: bool = False
     also: tuple[int, ...] = ()
     empty: str = ""
+    brings_result: bool = False
     max_body: int | None = None

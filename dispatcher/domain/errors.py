@@ -15,6 +15,7 @@
     |- TooSlow                    REQUEST_TIMEOUT         the body did not arrive in time
     |- UnsupportedMedia           UNSUPPORTED_MEDIA_TYPE
     |- MethodNotAllowed           METHOD_NOT_ALLOWED
+    |- UpgradeRequired            UPGRADE_REQUIRED        a WebSocket is spoken there
     |- RateLimited                RATE_LIMITED            `retry_after_s` tells when
     |- QuotaExceeded              QUOTA_EXCEEDED          the tenant's share of the queue is full (429)
     `- Unavailable                UNAVAILABLE             store out of reach, queue full, draining (503)
@@ -22,13 +23,26 @@
 Every message is written for the caller: it never holds a secret, an exception text or an internal address.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
+@dataclass(frozen=True, slots=True)
+class RateState:
+    """Where a principal stands within a rate rule. `reset_ms` is the end of the fixed minute, epoch milliseconds."""
+
+    limit: int
+    remaining: int
+    reset_ms: int
+
+
 class DispatchError(Exception):
-    """Base of all. `code` is stable, `message` the text for people, `context` what dialects with room for it add."""
+    """Base of all. `code` is stable, `message` the text for people, `context` what dialects with room for it add;
+    `rate` is set by who counted the call."""
 
     code = "INTERNAL_ERROR"
+    rate: RateState | None = None
 
     def __init__(self, message: str, *, code: str | None = None, field: str | None = None) -> None:
         super().__init__(message)
@@ -37,6 +51,16 @@ class DispatchError(Exception):
         self.context: dict[str, str | int] = {}
         if code is not None:
             self.code = code
+
+
+@contextmanager
+def counted(rate: RateState | None) -> Iterator[None]:
+    """What is raised in here tells where the caller stands: its call was counted before."""
+    try:
+        yield
+    except DispatchError as error:
+        error.rate = rate
+        raise
 
 
 class Invalid(DispatchError):
@@ -99,13 +123,8 @@ class MethodNotAllowed(DispatchError):
         self.allow = allow
 
 
-@dataclass(frozen=True, slots=True)
-class RateState:
-    """Where a principal stands within a rate rule. `reset_ms` is the end of the fixed minute, epoch milliseconds."""
-
-    limit: int
-    remaining: int
-    reset_ms: int
+class UpgradeRequired(DispatchError):
+    code = "UPGRADE_REQUIRED"
 
 
 class RateLimited(DispatchError):
@@ -113,7 +132,7 @@ class RateLimited(DispatchError):
 
     def __init__(self, message: str, state: RateState, retry_after_s: int) -> None:
         super().__init__(message)
-        self.state = state
+        self.state = self.rate = state
         self.retry_after_s = retry_after_s
 
 

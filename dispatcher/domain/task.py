@@ -8,7 +8,6 @@ from dispatcher.domain.principal import Owner
 from dispatcher.domain.transitions import TERMINAL, TaskState
 
 POINTS_PER_LEVEL = 10  # one native priority level, worth `aging_ms` of waiting
-MAX_POINTS = 100
 
 
 @dataclass(frozen=True, slots=True)

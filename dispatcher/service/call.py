@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.failure import Accepted, Outcome, Verdict
 from dispatcher.domain.grant import Grant, Held
+from dispatcher.domain.reporter import ByAttempt
 from dispatcher.domain.server import Server
-from dispatcher.service.ports import ByAttempt, Forwarder
+from dispatcher.service.ports import Forwarder
 
 HANDED_BACK = Outcome(Verdict.RELEASED)
 HANDED_BACK_RUNNING = Outcome(Verdict.RELEASED, slot_free=False)  # the server may not have noticed yet

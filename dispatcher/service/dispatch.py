@@ -18,6 +18,7 @@ from dispatcher.domain.errors import DispatchError
 from dispatcher.domain.failure import BLAMES_SERVER, Accepted, Outcome
 from dispatcher.domain.grant import Candidates, Finished, Grant, Held, Waiting
 from dispatcher.domain.ids import new_nonce
+from dispatcher.domain.reporter import Reporter
 from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TERMINAL
 from dispatcher.service.background import Background
@@ -25,7 +26,7 @@ from dispatcher.service.call import HANDED_BACK, Call
 from dispatcher.service.choice import Opening, affinity
 from dispatcher.service.latencies import Latencies
 from dispatcher.service.placing import Placing
-from dispatcher.service.ports import Forwarder, Reporter, ServerStore, TaskStore
+from dispatcher.service.ports import Forwarder, ServerStore, TaskStore
 from dispatcher.service.retry import OUTAGE, FullJitter, Outage, Sleep
 from dispatcher.service.waits import Waits
 

@@ -16,6 +16,7 @@ from dispatcher.domain.grant import Cancelled, Claim, Created, Finished, Grant, 
 from dispatcher.domain.lane import Demand
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.registry import Registry
+from dispatcher.domain.reporter import ByAttempt, Reporter
 from dispatcher.domain.server import NewServer, Server, ServerHealth
 from dispatcher.domain.stats import Counts, DayStats
 from dispatcher.domain.task import NewTask, Task
@@ -38,30 +39,6 @@ class IdempotencyKey:
     key: str
     digest: str
     ttl_ms: int = 86_400_000
-
-
-@dataclass(frozen=True, slots=True)
-class ByAttempt:
-    """A report that names its attempt: the gateway that holds it, or the callback token."""
-
-    fence: int
-    nonce: str
-
-
-@dataclass(frozen=True, slots=True)
-class ByHolder:
-    """A report by a worker: counts for that worker's current slot of the task (of attempt `fence` when given)."""
-
-    server_id: str
-    fence: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ByAdmin:
-    """An admin's word: acts on the current attempt."""
-
-
-Reporter = ByAttempt | ByHolder | ByAdmin
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Handing in a task: new, or one that failed once more."""
 
 from dispatcher.domain.clock import Clock, SystemClock
-from dispatcher.domain.errors import Unavailable
+from dispatcher.domain.errors import Unavailable, counted
 from dispatcher.domain.grant import Created
 from dispatcher.domain.principal import Principal
 from dispatcher.domain.task import NewTask, Task
@@ -40,7 +40,8 @@ class Submit:
         with self._waits.expected(task.id) as ended:
             created = await self._create(task, rate, key, waiter=True)
             first = created.task_id == task.id  # a replay answers with a task that nobody promised to tell us of
-            return created, await self._endings.wait(created.task_id, wait_ms, told=ended if first else None)
+            with counted(created.rate):
+                return created, await self._endings.wait(created.task_id, wait_ms, told=ended if first else None)
 
     async def retry(self, principal: Principal, task_id: str, origin: str, waiting_ms: int | None) -> Created:
         """Reopen a FAILED or TIMEOUT task of this principal (an admin: anybody's) and start it.

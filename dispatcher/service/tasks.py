@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from dispatcher.domain.clock import Clock, SystemClock
-from dispatcher.domain.errors import DispatchError, Forbidden, NotFound, RateState
+from dispatcher.domain.errors import DispatchError, Forbidden, NotFound, RateState, counted
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Cancelled
 from dispatcher.domain.ids import is_id
 from dispatcher.domain.principal import Owner, Principal
+from dispatcher.domain.reporter import Reporter
 from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.background import Background
 from dispatcher.service.dispatch import Dispatch
 from dispatcher.service.endings import Endings
-from dispatcher.service.ports import Forwarder, RateRule, Reporter, ServerStore, TaskQuery, TaskStore
+from dispatcher.service.ports import Forwarder, RateRule, ServerStore, TaskQuery, TaskStore
 from dispatcher.service.waits import Waits
 
 
@@ -65,9 +66,10 @@ class Tasks:
         if not is_id(task_id):
             raise _not_found(task_id)
         found, state = await self._tasks.get(task_id, rate=rate, payload=payload)
-        task = self._visible(principal, found, task_id, origin)
-        if wait_ms > 0 and not task.ended:
-            task = self._visible(principal, await self._endings.wait(task_id, wait_ms), task_id, origin)
+        with counted(state):
+            task = self._visible(principal, found, task_id, origin)
+            if wait_ms > 0 and not task.ended:
+                task = self._visible(principal, await self._endings.wait(task_id, wait_ms), task_id, origin)
         return task, state
 
     async def find(

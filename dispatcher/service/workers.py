@@ -15,10 +15,11 @@ from dispatcher.domain.event import FleetEvent
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Grant
 from dispatcher.domain.ids import is_id, new_claim_id, new_nonce
+from dispatcher.domain.reporter import ByAttempt
 from dispatcher.domain.server import NewServer, Server
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.background import Background
-from dispatcher.service.ports import ByAttempt, ServerStore, TaskStore
+from dispatcher.service.ports import ServerStore, TaskStore
 from dispatcher.service.retry import OUTAGE
 
 LOOK_AGAIN_S = 1.0

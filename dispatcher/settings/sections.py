@@ -31,7 +31,9 @@ class Server(Section):
         "", "how GPU servers reach this gateway; empty: http://<host>:<port>, needed where host is 0.0.0.0 or ::"
     )
     docs: bool = setting(True, "serve /docs and /openapi.json")
-    max_body: Annotated[Size, sized("1KiB", "1GiB")] = setting("1MiB", "largest request body; more is answered 413")
+    max_body: Annotated[Size, sized("1KiB", "1GiB")] = setting(
+        "1MiB", "largest request body (reports: urls.max_response); more is answered 413"
+    )
     ping_interval: Annotated[Duration, lasting("1s", "1h")] = setting(
         "20s", "how often hypercorn pings an open WebSocket; granian pings none"
     )
@@ -178,7 +180,7 @@ class Urls(Section):
     hosts: tuple[str, ...] = setting((), "allowed in any case: names, *.suffix, addresses, networks")
     ca_file: str = setting("", "PEM file of a private CA, trusted beside the public ones")
     max_response: Annotated[Size, sized("1KiB", "1GiB")] = setting(
-        "8MiB", "largest result of a server; more ends the task with RESULT_TOO_LARGE"
+        "8MiB", "largest answer of a server, more is RESULT_TOO_LARGE; and largest report on a task, more is 413"
     )
 
 

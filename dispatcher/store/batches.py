@@ -9,6 +9,7 @@ from dispatcher.service.ports import BatchTotals, RateRule
 from dispatcher.store import codec
 from dispatcher.store.fleet import Fleet
 from dispatcher.store.rates import limited, rate_state
+from dispatcher.store.refusals import refusal_of_create
 from dispatcher.store.runner import Reply, Runner
 
 KEEP_MS = 60_000
@@ -71,19 +72,14 @@ class RedisBatches:
                 raise _refusal(reply, rule)
             if not await self._fleet.define(totals.demand):
                 raise errors.Unavailable("Too many different demands are waiting", retry_after_s=5)
-            rule = _NO_RULE  # counted already
 
     async def fill(self, batch_id: str, *, limit: int = 64) -> int:
         return (await self._run.call("fill_batch", batch=batch_id, limit=limit)).number(0)
 
 
 def _refusal(reply: Reply, rule: RateRule) -> errors.DispatchError:
-    match reply.tag:
-        case "limited":
-            return limited(reply, rule)
-        case "quota":
-            return errors.QuotaExceeded("Too many tasks of this tenant are waiting")
-        case "full":
-            return errors.Unavailable("The queue is full")
-        case _:
-            return errors.NotFound("The batch is not complete, or too old")
+    if reply.tag == "limited":
+        return limited(reply, rule)
+    refusal = refusal_of_create(reply.tag) or errors.NotFound("The batch is not complete, or too old")
+    refusal.rate = rate_state(rule, reply.number(0), reply.number(1))
+    return refusal

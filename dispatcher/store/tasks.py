@@ -22,20 +22,18 @@ from dispatcher.domain.grant import (
 )
 from dispatcher.domain.ids import new_claim_id
 from dispatcher.domain.principal import Owner
+from dispatcher.domain.reporter import ByAttempt, ByHolder, Reporter
 from dispatcher.domain.task import NewTask, Task
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.ports import ByAttempt, ByHolder, IdempotencyKey, RateRule, Reporter
+from dispatcher.service.ports import IdempotencyKey, RateRule
 from dispatcher.store import codec
 from dispatcher.store.fleet import Fleet
 from dispatcher.store.rates import limited, rate_state
 from dispatcher.store.reads import TaskReads
+from dispatcher.store.refusals import not_found, refusal_of_create, refuse_report
 from dispatcher.store.runner import Reply, Runner
 
 _NO_RULE = RateRule("", "", 0)
-
-
-def _not_found(task_id: str) -> errors.NotFound:
-    return errors.NotFound(f"Task not found: {task_id}")
 
 
 def _who(owner: Owner | None) -> dict[str, str]:
@@ -50,24 +48,6 @@ def _reporter(by: Reporter) -> dict[str, str | int]:
             return {"by": "holder", "fence": fence or 0, "nonce": "", "holder": server_id}
         case _:
             return {"by": "admin", "fence": 0, "nonce": "", "holder": ""}
-
-
-def _refuse(reply: Reply, task_id: str) -> None:
-    """Raise what a refused report deserves; nothing for an accepted one."""
-    match reply.tag:
-        case "not_found":
-            raise _not_found(task_id)
-        case "stale":
-            raise errors.StaleAttempt("This attempt no longer has the task: stop working on it")
-        case "never_held":
-            raise errors.Forbidden("This server never had the task")
-        case "no_attempt":
-            raise errors.IllegalState("Invalid status transition: the task has no attempt to report for")
-        case "conflict":
-            raise errors.ConflictingResult("Another end was already recorded for this attempt")
-        case "ended":
-            state = reply.text(0)
-            raise errors.AlreadyEnded(f"The task has ended: {state}", code=state)
 
 
 class RedisTasks(TaskReads):
@@ -125,17 +105,11 @@ class RedisTasks(TaskReads):
 
     @staticmethod
     def _created(reply: Reply, rule: RateRule) -> Created:
-        match reply.tag:
-            case "limited":
-                raise limited(reply, rule)
-            case "key_reused":
-                raise errors.KeyReused("This Idempotency-Key was used with another body")
-            case "deadline_past":
-                raise errors.Invalid("deadline is in the past", field="deadline")
-            case "quota":
-                raise errors.QuotaExceeded("Too many tasks of this tenant are waiting")
-            case "full":
-                raise errors.Unavailable("The queue is full")
+        if reply.tag == "limited":
+            raise limited(reply, rule)
+        if (refusal := refusal_of_create(reply.tag)) is not None:
+            refusal.rate = rate_state(rule, reply.number(0), reply.number(1))
+            raise refusal
         free, turn = codec.candidates(reply.values[5:]) if len(reply.values) > 5 else (None, 0)
         return Created(
             task_id=reply.text(0),
@@ -236,7 +210,7 @@ class RedisTasks(TaskReads):
             gateway=gateway,
             lease_ms=lease_ms,
         )
-        _refuse(reply, task_id)
+        refuse_report(reply, task_id)
         state = TaskState(reply.text(0))
         if reply.tag == "handed_on":
             free, turn = codec.candidates(reply.values[2:])
@@ -264,10 +238,10 @@ class RedisTasks(TaskReads):
     async def progress(self, task_id: str, by: Reporter, percent: float, *, lease_ms: int | None = None) -> Task:
         lease_ms = lease_ms or self._run.options.accepted_lease_ms
         reply = await self._run.call("progress", task_id=task_id, **_reporter(by), percent=percent, lease_ms=lease_ms)
-        _refuse(reply, task_id)
+        refuse_report(reply, task_id)
         task, _ = await self.get(task_id, result=False)
         if task is None:
-            raise _not_found(task_id)
+            raise not_found(task_id)
         return task
 
     async def renew(self, held: Sequence[Held], *, gateway: str, lease_ms: int) -> frozenset[Held]:
@@ -309,7 +283,7 @@ class RedisTasks(TaskReads):
     @staticmethod
     def _owned(reply: Reply, task_id: str, verb: str) -> None:
         if reply.tag == "not_found":
-            raise _not_found(task_id)
+            raise not_found(task_id)
         if reply.tag == "illegal":
             raise errors.IllegalState(f"A task in state {reply.text(0)} cannot be {verb}")
 

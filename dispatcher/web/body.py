@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
 
 from dispatcher.domain.errors import Invalid, TooLarge, TooSlow
@@ -27,7 +26,7 @@ class BodyLimits:
 
 async def read_body(scope: Scope, receive: Receive, limits: BodyLimits) -> bytes:
     """The whole body. Raises TooLarge (by the declared length before anything is read, else as soon as the bytes
-    exceed it), TooSlow, Invalid (bad Content-Length), and ClientDisconnect when the caller went away."""
+    exceed it), TooSlow, Invalid (bad Content-Length, or the end of the connection before the end of the body)."""
     declared = Headers(scope=scope).get("content-length")
     if declared is not None:
         if not declared.isascii() or not declared.isdigit():
@@ -70,7 +69,7 @@ async def _read(receive: Receive, limits: BodyLimits) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientDisconnect
+            raise Invalid("The request body broke off")  # gone, or so the server says of chunks that it cannot read
         chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > limits.max_bytes:

@@ -19,6 +19,7 @@ _TABLE: Mapping[type[e.DispatchError], tuple[int, int]] = {
     e.TooLarge: (413, 1009),
     e.UnsupportedMedia: (415, 1003),
     e.KeyReused: (422, 4422),
+    e.UpgradeRequired: (426, 4426),
     e.RateLimited: (429, 1008),
     e.QuotaExceeded: (429, 1008),
     e.Unavailable: (503, 1013),
@@ -45,7 +46,7 @@ def close_code_of(error: e.DispatchError) -> int:
 
 
 def error_headers(error: e.DispatchError) -> dict[str, str]:
-    """The headers that go with an error: Retry-After, Allow, WWW-Authenticate, rate limit."""
+    """The headers that go with an error: Retry-After, Allow, Upgrade, WWW-Authenticate, rate limit."""
     match error:
         case e.RateLimited():
             return {**rate_headers(error.state), "Retry-After": str(max(1, error.retry_after_s))}
@@ -53,6 +54,8 @@ def error_headers(error: e.DispatchError) -> dict[str, str]:
             return {"Retry-After": str(max(1, error.retry_after_s))}
         case e.MethodNotAllowed():
             return {"Allow": ", ".join(error.allow)}
+        case e.UpgradeRequired():
+            return {"Upgrade": "websocket", "Connection": "Upgrade"}  # RFC 9110 section 7.8: both
         case e.Unauthorized():
             return {"WWW-Authenticate": 'Bearer realm="dispatcher"'}
         case _:

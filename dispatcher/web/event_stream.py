@@ -9,9 +9,9 @@ from starlette.types import Receive, Send
 from dispatcher.domain.clock import Clock
 
 NOT_TEXT = 1003
+NOT_UTF8 = 1007
 FLOOD = 1008
 TOO_BIG = 1009
-INTERNAL = 1011
 TOO_SLOW = 1013
 SIGNED_OUT = 4401
 
@@ -72,7 +72,7 @@ class Inlet:
         self._count = 0
 
     async def next(self) -> bytes:
-        """The next text message in UTF-8. Raises Disconnected, or CloseSocket with 1003, 1008 or 1009."""
+        """The next text message in UTF-8. Raises Disconnected, or CloseSocket with 1003, 1007, 1008 or 1009."""
         message = await self._receive()
         if message["type"] == "websocket.disconnect":
             raise Disconnected
@@ -84,7 +84,10 @@ class Inlet:
         self._second = second
         if self._count > self._per_second:
             raise CloseSocket(FLOOD, f"More than {self._per_second} messages a second")
-        raw = text.encode("utf-8", "surrogatepass")
+        try:
+            raw = text.encode()
+        except UnicodeEncodeError:  # some servers let through what they cannot decode; most close by themselves
+            raise CloseSocket(NOT_UTF8, "Text must be UTF-8") from None
         if len(raw) > self._max_bytes:
             raise CloseSocket(TOO_BIG, f"Message larger than {self._max_bytes} bytes")
         return raw

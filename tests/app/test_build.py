@@ -3,9 +3,11 @@
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
 
 from dispatcher.app import Gateway, build
+from dispatcher.app.build import make_tokens
 from dispatcher.domain.grant import Cancelled
 from dispatcher.domain.principal import Owner, Principal, Role
 from dispatcher.settings import Secrets, Settings
@@ -15,11 +17,13 @@ DUTIES = ["renew", "presence", "peek", "inbox", "events", "tick"]
 ANN = Principal(Owner("default", "ann"), frozenset({Role.CLIENT}))
 
 
+SECRETS = Secrets(jwt_secret="q8Vx2mT7rB4nK9sW1zY6cF3hJ5dL0pGe")
+
+
 def a_gateway(**sections: Any) -> Gateway:
     """One that has not been started, on a store that is not there."""
-    secrets = Secrets(jwt_secret="q8Vx2mT7rB4nK9sW1zY6cF3hJ5dL0pGe")
     store = open_store("redis://127.0.0.1:1", namespace="main")
-    return build(Settings.model_validate(sections), secrets, store)
+    return build(Settings.model_validate(sections), SECRETS, store)
 
 
 async def test_the_background_duties() -> None:
@@ -56,3 +60,40 @@ async def test_a_stop_lets_requests_to_cancel_go_out_before_connections_are_clos
     await tasks.cancel(ANN, "t1", origin="native")
     await gateway.stop()
     assert order == ["the server was asked", "closed"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "size", "status"),
+    [
+        ("PUT", "/api/task/task_x", 2_000, 400),  # read, and found to say nothing
+        ("PUT", "/api/task/task_x", 2_049, 413),
+        ("POST", "/api/task", 1_025, 413),
+    ],
+)
+async def test_reports_are_bounded_like_the_answers_of_servers(method: str, path: str, size: int, status: int) -> None:
+    gateway = a_gateway(server={"max_body": "1KiB"}, urls={"max_response": "2KiB"}, limits={"enabled": False})
+    token = make_tokens(gateway.settings, SECRETS).issue("root", [Role.ADMIN], 60)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    transport = httpx.ASGITransport(app=gateway.asgi)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as client:
+        answer = await client.request(method, path, content=b"{}".rjust(size))
+    assert answer.status_code == status
+    await gateway.stop()
+
+
+async def test_a_stop_without_the_store_is_a_line_in_the_log_and_closes_everything(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gateway, closed = a_gateway(), list[str]()
+
+    async def close() -> None:
+        closed.append("closed")
+
+    gateway.closing = (*gateway.closing, close)
+    await gateway.start()
+    caplog.clear()
+    await gateway.stop()
+    assert closed == ["closed"]
+    assert [r.message for r in caplog.records if r.name == "dispatcher.app.gateway"] == [
+        "stopped without telling the other gateways: The store cannot be reached"
+    ]

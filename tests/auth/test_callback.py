@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dispatcher.auth import CallbackTokens, SecretKeys, Tokens, callback, is_callback_token
 from dispatcher.domain.errors import Unauthorized
 from dispatcher.domain.ids import new_nonce, new_task_id
-from dispatcher.service.ports import ByAttempt
+from dispatcher.domain.reporter import ByAttempt
 from tests.auth.forge import OLD_SECRET, SECRET, token
 
 CALLBACKS = CallbackTokens([SECRET])

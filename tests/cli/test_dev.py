@@ -1,6 +1,7 @@
 """`dispatcher dev`, as a newcomer sees it."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -144,3 +145,58 @@ def test_a_given_redis_is_used(start: Start, here: Path) -> None:
     second.until(r"state +the Redis at --redis-url")
     second.until("^curl")
     assert sorted(path.name for path in (here / "other").iterdir()) == ["jwt-secret", "token"]
+
+
+def _kill_engine(program: Program) -> None:
+    next(child for child in _children(program) if child.name().endswith("-server")).kill()
+
+
+def test_a_dead_engine_is_told_and_started_again(start: Start, here: Path) -> None:
+    program = start("dev", "--port", "0")
+    task = _request(program)["id"]
+    url = re.findall(r"API +(http://\S+)", program.seen)[0]
+    _kill_engine(program)
+    program.until("dispatcher: warning: the state engine died; it is started again on the same data")
+    deadline = time.monotonic() + 20
+    while (shown := json.loads(_get(f"{url}/api/task/{task}", here))).get("code") == "UNAVAILABLE":
+        assert time.monotonic() < deadline
+    assert shown["status"] == "COMPLETED"
+    children = _children(program)
+    assert len(children) == 2
+    assert program.stop(signal.SIGINT) == 0
+    assert psutil.wait_procs(children, timeout=5)[1] == []
+    assert "Traceback" not in program.seen
+
+
+def test_an_engine_that_dies_again_and_again_ends_it_with_a_clear_line(start: Start) -> None:
+    program = start("dev", "--port", "0")
+    program.until("^curl")
+    for _ in range(2):
+        _kill_engine(program)
+        program.until("the state engine died; it is started again")
+        while not any(child.name().endswith("-server") for child in _children(program)):
+            pass
+    _kill_engine(program)
+    program.until("^dispatcher: the state engine died 3 times within a minute")
+    assert program.process.wait(15) == 1
+    assert "Traceback" not in program.seen + program.out.read()
+    assert "Unclosed" not in program.seen
+
+
+def test_a_given_redis_out_of_reach_is_one_line(start: Start) -> None:
+    program = start("dev", "--port", "0", "--redis-url", "redis://127.0.0.1:1")
+    assert program.process.wait(15) == 1
+    assert program.out.read().splitlines()[-1] == "dispatcher: The store cannot be reached"
+
+
+def test_ctrl_c_while_a_given_redis_is_away_is_clean(start: Start, here: Path) -> None:
+    first = start("dev", "--port", "0", "--no-demo")
+    first.until("^curl")
+    redis = here / ".dispatcher" / "redis" / "redis.sock"
+    second = start("dev", "--port", "0", "--state", "other", "--redis-url", f"unix://{redis}")
+    second.until("^curl")
+    first.stop(signal.SIGINT)
+    second.until("loop presence fails")
+    assert second.stop(signal.SIGINT) == 0
+    assert second.seen.count("stopped without telling the other gateways") == 1
+    assert "Traceback" not in second.seen

@@ -1,5 +1,7 @@
 """`dispatcher serve`: what it refuses, and a gateway that serves and stops."""
 
+import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -161,3 +163,60 @@ async def test_any_asgi_server_can_serve_the_app(redis_url: str, here: Path) -> 
     environ = {**os.environ, "DISPATCHER_REDIS_URL": redis_url, "DISPATCHER_JWT_SECRET": SECRET}
     done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True)
     assert done.stdout == "{'ready': True}\n", done.stderr
+
+
+@pytest.mark.e2e
+async def test_a_body_in_broken_chunks_is_refused_in_the_documented_form(
+    redis_url: str, start: Callable[..., Program], invoke: Invoke
+) -> None:
+    """On granian; Hypercorn answers a bare 400 by itself."""
+    environ = {
+        "DISPATCHER_REDIS_URL": redis_url, "DISPATCHER_JWT_SECRET": SECRET, "DISPATCHER_SERVER__ENGINE": "granian",
+    }  # fmt: skip
+    gateway = start("serve", "--port", "0", **environ)
+    port = int(gateway.until(r"listening on http://127\.0\.0\.1:(\d+)")[1])
+    token = invoke("token", "--sub", "ann", "--role", "client", **environ).stdout.strip()
+    head = f"POST /api/task HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head.encode() + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n")
+    answer = await asyncio.wait_for(reader.read(4096), 10)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    error = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (error["code"], error["details"]) == ("INVALID_REQUEST", "The request body broke off")
+    gateway.until(error["requestId"])
+    assert gateway.stop(signal.SIGTERM) == 0
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("asgi_server", ["hypercorn", "granian"])
+async def test_it_stops_cleanly_while_the_store_is_away(
+    tmp_path_factory: pytest.TempPathFactory, start: Callable[..., Program], asgi_server: str
+) -> None:
+    async with open_engine(tmp_path_factory.mktemp("state"), ["wheel"]) as engine:
+        gateway = start(
+            "serve", "--port", "0", DISPATCHER_REDIS_URL=engine.url, DISPATCHER_JWT_SECRET=SECRET,
+            DISPATCHER_SERVER__ENGINE=asgi_server,
+        )  # fmt: skip
+        gateway.until("listening on")
+    gateway.until("loop presence fails")
+    assert gateway.stop(signal.SIGTERM) == 0
+    assert gateway.seen.count("stopped without telling the other gateways") == 1
+    assert "Traceback" not in gateway.seen
+    assert "Unclosed" not in gateway.seen
+
+
+@pytest.mark.parametrize(("granian", "said"), [("True", "told\n"), ("False", "told\ntorn down\n")])
+def test_after_granian_the_interpreter_is_not_torn_down(granian: str, said: str) -> None:
+    """Its threads may still ask for the interpreter, which aborts the process."""
+    code = (
+        "import atexit, sys\n"
+        "from dispatcher.cli import commands\n"
+        f"if {granian}: sys.modules['granian'] = sys\n"
+        "atexit.register(print, 'torn down')\n"
+        "def told():\n    print('told')\n    raise SystemExit(3)\n"
+        "commands.app = told\n"
+        "commands.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (3, said, "")

@@ -8,8 +8,8 @@ from dispatcher.domain.errors import Unavailable
 from dispatcher.domain.failure import Accepted, Verdict
 from dispatcher.domain.grant import Finished
 from dispatcher.domain.registry import Registry
+from dispatcher.domain.reporter import ByHolder
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.ports import ByHolder
 from tests.service.fakes import DONE, Gateway, a_grant, a_server, a_task, until
 
 

@@ -7,8 +7,8 @@ import pytest
 from dispatcher.domain.errors import StaleAttempt
 from dispatcher.domain.failure import Verdict
 from dispatcher.domain.grant import Finished
+from dispatcher.domain.reporter import ByHolder
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.ports import ByHolder
 from tests.service.fakes import DONE, Gateway, a_grant, a_server, a_task, until
 
 

@@ -7,8 +7,9 @@ import pytest
 from dispatcher.domain.errors import AlreadyEnded, Forbidden, IllegalState, NotFound, RateState, Unavailable
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Cancelled, Finished
+from dispatcher.domain.reporter import ByHolder
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.ports import ByHolder, RateRule
+from dispatcher.service.ports import RateRule
 from dispatcher.service.tasks import Tasks
 from tests.service.fakes import ADMIN, ANN, BOB, DONE, OWNER, Gateway, a_grant, a_server, a_task
 

@@ -1,114 +1,28 @@
-"""Random commands against the specification, and against a second store that must give the same answers."""
-
-import asyncio
-import contextlib
-import uuid
-from collections.abc import Awaitable, Callable
-from typing import Any
+"""Random commands, and what must hold after each of them."""
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from dispatcher.domain.clock import ManualClock
-from dispatcher.domain.errors import DispatchError
 from dispatcher.domain.failure import Outcome, Verdict
-from dispatcher.domain.grant import Behind, Finished, Grant, Granted
 from dispatcher.domain.principal import Owner
+from dispatcher.domain.reporter import ByAdmin, ByHolder
 from dispatcher.domain.server import ServerHealth
-from dispatcher.domain.stats import NO_SERVER, Counts
+from dispatcher.domain.stats import Counts
 from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.ports import ByAdmin, ByHolder, TaskQuery
-from dispatcher.store.memory import MemoryStore
-from dispatcher.store.options import StoreOptions
 from tests.store import redis_factory
-from tests.store.told import agree, told
-from tests.store.world import GATEWAY, LEASE_MS, ORIGIN, Stores, by, held, new_server, new_task
+from tests.store.side_by_side import SERVERS, SideBySide
+from tests.store.world import GATEWAY, LEASE_MS, ORIGIN, by, held, new_server, new_task
 
-OPTIONS = StoreOptions()
-SERVERS = ("s0", "s1", "s2")
 SLOTS = 2
-Command = Callable[[Stores], Awaitable[Any]]
 
 grants = st.integers(0, 10_000)  # an index into the past grants
 tasks = st.integers(0, 10_000)
 servers = st.sampled_from(SERVERS)
 
 
-class StoreModel(RuleBasedStateMachine):
-    """The in-memory store under random commands; with a URL also a Redis store, command for command."""
-
-    def __init__(self, url: str | None = None) -> None:
-        super().__init__()
-        self._runner = asyncio.Runner()
-        self._stack = contextlib.AsyncExitStack()
-        self.clock = ManualClock()
-        self.memory = MemoryStore(self.clock, OPTIONS)
-        self.stores: list[Stores] = [self.memory]
-        self._namespace = uuid.uuid4().hex
-        self._client: Any = None
-        if url is not None:
-            opened = redis_factory.make_redis_store(url, self.clock, OPTIONS, self._namespace)
-            second = self._runner.run(self._stack.enter_async_context(opened))
-            self._client = second.client
-            self.stores.append(second)
-        self.grants: list[Grant] = []
-        self.task_ids: list[str] = []
-        self.last: Command | None = None
-        self._made = 0
-
-    def teardown(self) -> None:
-        self._runner.run(self._stack.aclose())
-        self._runner.close()
-
-    def fresh(self, prefix: str) -> str:
-        self._made += 1
-        return f"{prefix}{self._made:04}"
-
-    def do(self, command: Command) -> Any:
-        """Run a command on every store; all must answer the same, and look the same afterwards."""
-        self.last = command
-        answers = [self._runner.run(self._ask(store, command)) for store in self.stores]
-        if len(answers) > 1:
-            agree(told(answers[0]), told(answers[1]), "answer")
-            seen = [told(self._runner.run(self._look(store))) for store in self.stores]
-            agree(seen[0], seen[1], "seen")
-        self._learn(answers[0])
-        return answers[0]
-
-    @staticmethod
-    async def _ask(store: Stores, command: Command) -> Any:
-        try:
-            return await command(store)
-        except DispatchError as error:
-            return type(error).__name__, error.code
-
-    @staticmethod
-    async def _look(store: Stores) -> Any:
-        found, total = await store.tasks.find(TaskQuery(ORIGIN, None, limit=1_000))
-        full = [(await store.tasks.get(task.id))[0] for task in sorted(found, key=lambda one: one.id)]
-        counts = [await store.stats.server_totals(name) for name in (*SERVERS, NO_SERVER)]
-        waiting = await store.stats.waiting(ORIGIN, None, None)
-        live = {state: n for state, n in waiting.items() if n}
-        return full, total, await store.servers.all(), await store.stats.totals(ORIGIN, None), counts, live
-
-    def _learn(self, answer: Any) -> None:
-        match answer:
-            case Granted(grant) | Behind(grant) | Finished(grant=Grant() as grant):
-                if grant not in self.grants:
-                    self.grants.append(grant)
-
-    def grant(self, index: int) -> Grant:
-        return self.grants[index % len(self.grants)]
-
-    def task_id(self, index: int) -> str:
-        return self.task_ids[index % len(self.task_ids)]
-
-    def _has_grants(self) -> bool:
-        return bool(self.grants)
-
-    def _has_tasks(self) -> bool:
-        return bool(self.task_ids)
+class StoreModel(SideBySide):
+    """The stores under random commands."""
 
     # ---- the fleet
 
@@ -168,7 +82,7 @@ class StoreModel(RuleBasedStateMachine):
         self.task_ids.append(task.id)
         self.do(lambda store: store.tasks.create(task, gateway=GATEWAY))
 
-    @precondition(_has_tasks)
+    @precondition(SideBySide.has_tasks)
     @rule(
         task=tasks, name=servers, gateway=st.sampled_from([GATEWAY, GATEWAY, GATEWAY, "gw_2"]),
         expected=st.sampled_from([None, None, 0.0, 1.0, 5.0]), instead=st.lists(servers, max_size=2),
@@ -190,7 +104,7 @@ class StoreModel(RuleBasedStateMachine):
             )
         )
 
-    @precondition(_has_grants)
+    @precondition(SideBySide.has_grants)
     @rule(
         index=grants, verdict=st.sampled_from(list(Verdict)), digest=st.sampled_from("de"), slot_free=st.booleans(),
         wants=st.booleans(), rest_ms=st.sampled_from([0, 2_000]), speaker=st.sampled_from("aaaahx"),
@@ -208,44 +122,44 @@ class StoreModel(RuleBasedStateMachine):
             )
         )
 
-    @precondition(_has_grants)
+    @precondition(SideBySide.has_grants)
     @rule(index=grants, percent=st.integers(0, 100))
     def progress(self, index: int, percent: int) -> None:
         grant = self.grant(index)
         self.do(lambda store: store.tasks.progress(grant.task_id, by(grant), float(percent)))
 
-    @precondition(_has_grants)
+    @precondition(SideBySide.has_grants)
     @rule(index=grants)
     def accept(self, index: int) -> None:
         grant = self.grant(index)
         self.do(lambda store: store.tasks.accept(grant.task_id, by(grant), lease_ms=30_000))
 
-    @precondition(_has_grants)
+    @precondition(SideBySide.has_grants)
     @rule()
     def renew(self) -> None:
         everything = [held(grant) for grant in self.grants]
         self.do(lambda store: store.tasks.renew(everything, gateway=GATEWAY, lease_ms=LEASE_MS))
 
-    @precondition(_has_grants)
+    @precondition(SideBySide.has_grants)
     @rule(index=grants)
     def free_slot(self, index: int) -> None:
         grant = self.grant(index)
         self.do(lambda store: store.tasks.free_slot(grant.task_id, grant.server_id, grant.fence))
 
-    @precondition(_has_tasks)
+    @precondition(SideBySide.has_tasks)
     @rule(task=tasks)
     def cancel(self, task: int) -> None:
         task_id = self.task_id(task)
         self.do(lambda store: store.tasks.cancel(task_id, origin=ORIGIN, owner=None))
 
-    @precondition(_has_tasks)
+    @precondition(SideBySide.has_tasks)
     @rule(task=tasks, waits=st.sampled_from([None, 4_000]))
     def retry(self, task: int, waits: int | None) -> None:
         task_id = self.task_id(task)
         self.do(lambda store: store.tasks.retry(task_id, origin=ORIGIN, owner=None, waiting_ms=waits))
         self.last = None  # a second retry is no replay
 
-    @precondition(_has_tasks)
+    @precondition(SideBySide.has_tasks)
     @rule(task=tasks)
     def delete(self, task: int) -> None:
         task_id = self.task_id(task)

@@ -14,8 +14,9 @@ from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Full, Gone, Grant, Held, Moved
 from dispatcher.domain.lane import Demand
 from dispatcher.domain.principal import Owner
+from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder, Reporter
 from dispatcher.domain.server import ServerHealth
-from dispatcher.service.ports import BatchTotals, ByAdmin, ByAttempt, ByHolder, IdempotencyKey, RateRule, Reporter
+from dispatcher.service.ports import BatchTotals, IdempotencyKey, RateRule
 from dispatcher.store import Store
 from dispatcher.store.options import StoreOptions
 from tests.store import redis_factory

@@ -11,10 +11,11 @@ from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Behind, Claim, Created, Finished, Grant, Granted, Held
 from dispatcher.domain.lane import Demand, Offer
 from dispatcher.domain.principal import Owner
+from dispatcher.domain.reporter import ByAttempt
 from dispatcher.domain.server import Endpoints, NewServer, Server, ServerHealth
 from dispatcher.domain.task import NewTask, Task
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.ports import BatchStore, ByAttempt, Coordination, ServerStore, StatsStore, TaskStore
+from dispatcher.service.ports import BatchStore, Coordination, ServerStore, StatsStore, TaskStore
 
 GATEWAY = "gw_1"
 ORIGIN = "native"

@@ -166,11 +166,6 @@ class Page:
         await self.js(f"document.querySelector({json.dumps(selector)}).select()")
         await self.call("Input.insertText", text=text)
 
-    async def screenshot(self, path: Path, *, whole: bool = False) -> None:
-        """A PNG of the window, or of the whole page."""
-        picture = await self.call("Page.captureScreenshot", captureBeyondViewport=whole)
-        path.write_bytes(base64.b64decode(picture["data"]))
-
 
 @contextlib.asynccontextmanager
 async def page(debugging_url: str) -> AsyncIterator[Page]:

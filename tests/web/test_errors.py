@@ -35,5 +35,6 @@ def test_headers_that_go_with_errors() -> None:
     assert error_headers(e.Unavailable("x", 3)) == {"Retry-After": "3"}
     assert error_headers(e.QuotaExceeded("x")) == {"Retry-After": "1"}
     assert error_headers(e.MethodNotAllowed("x", ("GET", "PUT"))) == {"Allow": "GET, PUT"}
+    assert error_headers(e.UpgradeRequired("x")) == {"Upgrade": "websocket", "Connection": "Upgrade"}
     assert "WWW-Authenticate" in error_headers(e.Unauthorized("x"))
     assert error_headers(e.NotFound("x")) == {}

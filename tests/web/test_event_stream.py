@@ -33,6 +33,7 @@ async def test_text_within_bounds_comes_through() -> None:
     [
         ({"type": "websocket.receive", "bytes": b"x"}, 1003),
         ({"type": "websocket.receive", "bytes": b"x", "text": None}, 1003),
+        (_text("\udcff"), 1007),
         (_text("x" * 11), 1009),
         (_text("é" * 6), 1009),
     ],

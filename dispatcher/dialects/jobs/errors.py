@@ -23,6 +23,7 @@ def about(job_id: str) -> Iterator[None]:
     except DispatchError as error:
         told = NotFound("Job not found") if isinstance(error, NotFound) else error
         told.context["job_id"] = job_id[:80]
+        told.rate = error.rate
         raise told from None
 
 

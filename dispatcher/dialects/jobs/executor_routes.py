@@ -12,7 +12,7 @@ from dispatcher.dialects.validation import validate
 from dispatcher.domain.errors import IllegalState, NotFound
 from dispatcher.domain.failure import Outcome
 from dispatcher.domain.grant import Grant
-from dispatcher.service.ports import ByHolder
+from dispatcher.domain.reporter import ByHolder
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
 from dispatcher.web.query import whole

@@ -46,7 +46,7 @@ class JobRoutes:
         body = validate(SubmitJob, json.members)
         created, _ = await self._submit.create(
             wire.new_job(body, call.caller.owner, self._options),
-            rate=call.take_rule(),
+            rate=call.rule,
             key=IdempotencyKey(key, digest_json(json.raw)) if key is not None else None,
         )
         answer = SubmittedJob(
@@ -63,7 +63,7 @@ class JobRoutes:
         if not 1 <= len(given) <= MOST:
             raise Invalid(f"The body must hold 1 to {MOST} jobs")
         jobs = [self._checked(index, member, call.caller) for index, member in enumerate(given)]
-        _, rate = await self._batches.create(jobs, rate=call.take_rule())
+        _, rate = await self._batches.create(jobs, rate=call.rule)
         return Answer(encode_json([BulkJob(id=job.id, status="pending") for job in jobs]), 201, rate=rate)
 
     def _checked(self, index: int, member: Any, caller: Principal) -> NewTask:
@@ -98,7 +98,7 @@ class JobRoutes:
     async def get(self, call: Call) -> Answer:
         with about(call.path_id):
             task, rate = await self._tasks.get(
-                call.caller, job_id(call.path_id), origin=ORIGIN, rate=call.take_rule(), payload=True
+                call.caller, job_id(call.path_id), origin=ORIGIN, rate=call.rule, payload=True
             )
         return Answer(encode_json(wire.details(task)), rate=rate)
 

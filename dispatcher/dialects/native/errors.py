@@ -17,6 +17,7 @@ _TITLES = {
     413: "Payload too large",
     415: "Unsupported media type",
     422: "Idempotency key reused",
+    426: "Upgrade required",
     429: "Too many requests",
     500: "Internal server error",
     503: "Service unavailable",

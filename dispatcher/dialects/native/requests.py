@@ -1,6 +1,7 @@
 """Request bodies of the native API."""
 
 import re
+from types import NoneType
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -21,6 +22,14 @@ def _header_value(text: str) -> str:
     if re.fullmatch(r"[\x21-\x7e]*", text) is None:
         raise ValueError("must be printable ASCII without spaces, as it travels in a header")
     return text
+
+
+def _percentages(metrics: dict[str, Any]) -> dict[str, Any]:
+    for name in ("cpu", "memory", "gpu"):
+        value = metrics.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float, NoneType)):
+            raise ValueError(f"{name} must be a number")
+    return metrics
 
 
 def _drop_null(value: Any) -> Any:
@@ -87,7 +96,9 @@ class ClaimTask(RequestModel):
 class Heartbeat(RequestModel):
     status: Literal["healthy", "degraded", "unhealthy"] = "healthy"
     active_tasks: int | None = Field(default=None, ge=0, le=1_000_000)
-    metrics: dict[str, Any] = Field(default={}, max_length=64, description="For example cpu, memory, gpu in percent")
+    metrics: Annotated[dict[str, Any], AfterValidator(_percentages)] = Field(
+        default={}, max_length=64, description="Numbers for cpu, memory and gpu (percent); other members are free"
+    )
     boot_id: Name | None = Field(default=None, description="Another one than before: the server has restarted")
     running: Annotated[list[Name], Field(max_length=1024)] | None = Field(
         default=None, description="Ids of the tasks at work"

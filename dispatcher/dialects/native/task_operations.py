@@ -102,7 +102,7 @@ def task_operations(routes: TaskRoutes) -> list[Operation]:
         ),
         Operation(
             "updateTask", "PUT", TASK_PATH, TAG, "Update Task", REPORTERS, Rate.REPORT, routes.update,
-            answer=UpdatedAnswer, request=UpdateTask, parameters=(_ATTEMPT,),
+            answer=UpdatedAnswer, request=UpdateTask, parameters=(_ATTEMPT,), brings_result=True,
             errors=(
                 *_BODY_ERRORS, e.Forbidden, e.NotFound, e.IllegalState, e.StaleAttempt, e.ConflictingResult,
                 e.AlreadyEnded,

@@ -8,9 +8,10 @@ from dispatcher.dialects.native.requests import CreateTask
 from dispatcher.dialects.native.validation import validate
 from dispatcher.dialects.native.wire_reports import report
 from dispatcher.domain.digest import digest_json
-from dispatcher.domain.errors import Forbidden, Invalid, StaleAttempt
+from dispatcher.domain.errors import Forbidden, Invalid, StaleAttempt, counted
 from dispatcher.domain.ids import new_task_id
-from dispatcher.service.ports import ByAdmin, ByHolder, IdempotencyKey, Reporter
+from dispatcher.domain.reporter import ByAdmin, ByHolder, Reporter
+from dispatcher.service.ports import IdempotencyKey
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
 from dispatcher.web.query import choice, whole
@@ -41,7 +42,7 @@ class TaskRoutes:
         )
         created, ended = await self._submit.create(
             task,
-            rate=call.take_rule(),
+            rate=call.rule,
             key=IdempotencyKey(key, digest_json(json.raw)) if key is not None else None,
             wait_ms=self._wait_ms(prefer, asked=not body.asynchronous),
         )
@@ -49,7 +50,8 @@ class TaskRoutes:
         if created.replayed:
             headers["Idempotency-Replayed"] = "true"
             if ended is None:
-                ended, _ = await self._tasks.get(call.caller, created.task_id, origin=ORIGIN)
+                with counted(created.rate):
+                    ended, _ = await self._tasks.get(call.caller, created.task_id, origin=ORIGIN)
         status = 200
         if prefer.respond_async and (ended is None or not ended.ended):
             status = 202
@@ -60,7 +62,7 @@ class TaskRoutes:
     async def get(self, call: Call) -> Answer:
         prefer = preferences(call.headers)
         task, rate = await self._tasks.get(
-            call.caller, call.path_id, origin=ORIGIN, rate=call.take_rule(), wait_ms=self._wait_ms(prefer, asked=False)
+            call.caller, call.path_id, origin=ORIGIN, rate=call.rule, wait_ms=self._wait_ms(prefer, asked=False)
         )
         return Answer(wire.task_json(task), headers=self._applied(prefer), rate=rate)
 

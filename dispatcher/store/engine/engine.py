@@ -1,6 +1,6 @@
 """What a running state engine is to those who use it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -20,9 +20,12 @@ class Engine:
 
     `url` is what a store connects to; an engine in this process has none but `memory:`, so that `client` must be used.
     `client` makes a new connection pool. `durable`: what was acknowledged survives a crash of everything.
+    `watch` runs until cancelled and starts a dead engine again on the same data, at the same URL; the function that it
+    takes is told of each death. It raises EngineError when it gives up.
     """
 
     name: str
     url: str
     durable: bool
     client: Callable[[], Redis]
+    watch: Callable[[Callable[[str], None]], Awaitable[None]]

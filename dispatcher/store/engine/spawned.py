@@ -12,7 +12,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -25,6 +26,8 @@ from dispatcher.store.engine.engine import Engine, EngineError
 MAX_SOCKET_PATH = 100  # bytes; kernels take 104 to 108
 START_S = 60.0  # loading a large append-only file takes its time
 STOP_S = 10.0
+LOOK_S = 0.1  # between two looks at whether the server lives
+DEATHS, DEATHS_WITHIN_S = 3, 60.0
 KEEPER = 'read -r _; kill "$1"'  # `read` returns at the end of the pipe
 
 
@@ -33,16 +36,51 @@ async def spawned_engine(binary: Path, directory: Path) -> AsyncIterator[Engine]
     """Run `binary` on the data below `directory` (made with mode 700). Raises EngineError when it will not start."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     await _end_orphan(directory)
-    with _socket_for(directory) as path, _child(_arguments(binary, directory, path)) as server:
-        keeper = ["sh", "-c", KEEPER, "dispatcher-keeper", str(server.pid)]
-        with _child(keeper, stdin=subprocess.PIPE):
-            version = await _until_ready(server, path, directory / "redis.log")
-            yield Engine(
-                name=f"{version} ({binary.name}, every write saved in {directory})",
-                url=f"unix://{path}",
-                durable=True,
-                client=lambda: _client(path),
-            )
+    with _socket_for(directory) as path, contextlib.closing(_Server(binary, directory, path)) as server:
+        version = await server.start()
+        yield Engine(
+            name=f"{version} ({binary.name}, every write saved in {directory})",
+            url=f"unix://{path}",
+            durable=True,
+            client=lambda: _client(path),
+            watch=server.watch,
+        )
+
+
+class _Server:
+    """One process after another on the same data and socket, each with its keeper."""
+
+    def __init__(self, binary: Path, directory: Path, path: Path) -> None:
+        self._command = _arguments(binary, directory, path)
+        self._path = path
+        self._log = directory / "redis.log"
+        self._children = contextlib.ExitStack()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> str:
+        """Start a process; answers its brand and version. Raises EngineError."""
+        self.close()
+        self._process = self._children.enter_context(_child(self._command))
+        keeper = ["sh", "-c", KEEPER, "dispatcher-keeper", str(self._process.pid)]
+        self._children.enter_context(_child(keeper, stdin=subprocess.PIPE))
+        return await _until_ready(self._process, self._path, self._log)
+
+    def close(self) -> None:
+        """End the process and its keeper."""
+        self._children.close()
+
+    async def watch(self, died: Callable[[str], None]) -> None:
+        """See `Engine.watch`. Gives up at the third death within a minute."""
+        deaths: deque[float] = deque(maxlen=DEATHS)
+        while True:
+            while self._process is not None and self._process.poll() is None:  # noqa: ASYNC110 - portably, the end
+                await asyncio.sleep(LOOK_S)  # of a process is nothing to wait on
+            deaths.append(time.monotonic())
+            if len(deaths) == DEATHS and deaths[-1] - deaths[0] < DEATHS_WITHIN_S:
+                raise EngineError(f"the state engine died {DEATHS} times within a minute; its last words: {self._log}")
+            died("the state engine died; it is started again on the same data")
+            with contextlib.suppress(EngineError):  # it died while starting: one more death
+                await self.start()
 
 
 def _arguments(binary: Path, directory: Path, path: Path) -> list[str]:

@@ -3,7 +3,7 @@
 -- ARGV    task_id origin tenant sub type lane demand points boost_ms:n spec payload timeout_ms attempts_max run_at:n deadline:n waiting_ms:n weight shy facets rule rate_key rate_limit:n idem_key idem_digest idem_ttl_ms gateway waiter
 -- OPTIONS first_right_ms queue_max queue_bytes_max tenant_max tenant_bytes_max tenant_lanes_max stats_ms retention_ms waiters_max updates_kept events_kept
 -- RETURNS created id state created_ms rate_count rate_reset [complete turn (server load)...] | replayed id state created_ms rate_count rate_reset
--- RETURNS limited count reset | lane_unknown | key_reused | quota | full | deadline_past
+-- RETURNS limited count reset | key_reused count reset | quota count reset | full count reset | deadline_past count reset | lane_unknown
 --- @include insert
 --- @include candidates
 --- @include rate
@@ -29,7 +29,7 @@ local idem = root .. 'idem:' .. origin .. ':' .. tenant .. ':' .. sub .. ':' .. 
 if idem_key ~= '' then
   local first = redis.call('HMGET', idem, 'id', 'digest')
   if first[1] then
-    if first[2] ~= idem_digest then return reply('key_reused') end
+    if first[2] ~= idem_digest then return reply('key_reused', text(rate_count), text(rate_reset)) end
     local t = redis.call('HMGET', root .. 't:' .. first[1], 'state', 'created', 'ended')
     if t[1] and not t[3] and waiter == '1' then add_waiter(first[1], gateway) end
     if t[1] then return reply('replayed', first[1], t[1], t[2], text(rate_count), text(rate_reset)) end
@@ -37,8 +37,8 @@ if idem_key ~= '' then
 end
 
 local over = over_quota(tenant, lane, 1, #payload)
-if over then return reply(over) end
-if deadline > 0 and deadline <= now then return reply('deadline_past') end
+if over then return reply(over, text(rate_count), text(rate_reset)) end
+if deadline > 0 and deadline <= now then return reply('deadline_past', text(rate_count), text(rate_reset)) end
 
 local later = run_at > now
 local state = later and 'SCHEDULED' or 'PENDING'

@@ -8,12 +8,14 @@
 --- @include candidates
 local found, seen = {}, {}
 local function take(id, lane)
-  if seen[id] or #found >= limit then return end
+  if seen[id] then return true end
+  if #found >= limit then return false end
   local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'queued', 'tried', 'back')
-  if number(t[1]) > now or now - number(t[2]) <= behind_ms then return end
+  if number(t[1]) > now or now - number(t[2]) <= behind_ms then return false end
   seen[id] = true
   local avoided = t[3] and number(t[4]) + avoid_ms > now and t[3] or ''
   found[#found + 1] = {id, lane, avoided, candidates_with_turn(lane)}
+  return true
 end
 
 local function free_slots(class)
@@ -30,8 +32,10 @@ for _, class in ipairs(redis.call('HKEYS', root .. 'classes')) do
   if room > 0 then
     for _, tenant in ipairs(redis.call('ZRANGE', root .. 'ready:' .. class, 0, 3)) do
       for _, lane in ipairs(redis.call('ZRANGE', root .. 'rl:' .. class .. ':' .. tenant, 0, 3)) do
+        local taken = 0
         for _, id in ipairs(redis.call('ZRANGE', root .. 'q:' .. lane .. ':' .. tenant, 0, math.min(room, limit) + 3)) do
-          take(id, lane)
+          if taken == room then break end
+          if take(id, lane) then taken = taken + 1 end
         end
       end
     end

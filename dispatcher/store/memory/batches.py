@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dispatcher.domain.errors import NotFound, QuotaExceeded, RateState, Unavailable
+from dispatcher.domain.errors import NotFound, QuotaExceeded, RateState, Unavailable, counted
 from dispatcher.domain.task import NewTask
 from dispatcher.service.ports import BatchTotals, RateRule
 from dispatcher.store.memory import create
@@ -31,9 +31,10 @@ class MemoryBatches:
             return self._committed[batch_id], None
         state = s.counters.rate(rate, s.now) if rate is not None else None
         until_ms, places = self._staged.get(batch_id, (0, {}))
-        if until_ms <= s.now or len(places) != totals.count:
-            raise NotFound("The batch is not complete, or too old")
-        self._check_bounds(totals)
+        with counted(state):
+            if until_ms <= s.now or len(places) != totals.count:
+                raise NotFound("The batch is not complete, or too old")
+            self._check_bounds(totals)
         for place in range(totals.count):
             row = create.insert(s, places[place], later_us=place)
             s.changed(row)

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from dispatcher.domain.errors import IllegalState, Invalid, KeyReused, QuotaExceeded, RateState, Unavailable
+from dispatcher.domain.errors import IllegalState, Invalid, KeyReused, QuotaExceeded, RateState, Unavailable, counted
 from dispatcher.domain.grant import Candidates, Created
 from dispatcher.domain.stats import Counts
 from dispatcher.domain.task import NewTask
@@ -21,14 +21,15 @@ def create(
         state = s.counters.rate(rate, s.now, count=False) if rate is not None else None
         return _created(known, _still_offered(s, known, gateway), state)
     state = s.counters.rate(rate, s.now) if rate is not None else None
-    first = _first(s, task, key)
-    if first is not None:
-        if waiter:
-            watch(s, first, gateway)
-        return Created(first.id, first.state, first.created_ms, rate=state, replayed=True)
-    _check_tenant(s, task)
-    _check_namespace(s, task)
-    _check_times(s, task)
+    with counted(state):
+        first = _first(s, task, key)
+        if first is not None:
+            if waiter:
+                watch(s, first, gateway)
+            return Created(first.id, first.state, first.created_ms, rate=state, replayed=True)
+        _check_tenant(s, task)
+        _check_namespace(s, task)
+        _check_times(s, task)
 
     row = insert(s, task)
     if key is not None:

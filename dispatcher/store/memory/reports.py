@@ -5,9 +5,9 @@ from dataclasses import replace
 from dispatcher.domain.errors import AlreadyEnded, ConflictingResult, Forbidden, IllegalState, StaleAttempt
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Finished
+from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder, Reporter
 from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.ports import ByAdmin, ByAttempt, ByHolder, Reporter
 from dispatcher.store.memory import attempts, fleet
 from dispatcher.store.memory.rows import AttemptRow, End, TaskRow
 from dispatcher.store.memory.state import State

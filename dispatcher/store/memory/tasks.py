@@ -7,9 +7,10 @@ from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.failure import Outcome
 from dispatcher.domain.grant import Cancelled, Claim, Created, Finished, Grant, Held, Ticked, Waiting
 from dispatcher.domain.principal import Owner
+from dispatcher.domain.reporter import ByAttempt, Reporter
 from dispatcher.domain.task import AttemptStatus, NewTask, Task
 from dispatcher.domain.transitions import TaskEvent, TaskState
-from dispatcher.service.ports import ByAttempt, IdempotencyKey, RateRule, Reporter, TaskQuery
+from dispatcher.service.ports import IdempotencyKey, RateRule, TaskQuery
 from dispatcher.store.memory import attempts, claims, create, fleet, reports, timers
 from dispatcher.store.memory.rows import TaskRow
 from dispatcher.store.memory.state import State

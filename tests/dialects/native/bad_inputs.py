@@ -46,7 +46,10 @@ REGISTER_FIELDS: dict[str, tuple[set[str], list[object]]] = {
 HEARTBEAT_FIELDS: dict[str, tuple[set[str], list[object]]] = {
     "status": (set(), ["online", "", "HEALTHY"]),
     "activeTasks": (set(), [-1, 10**9]),
-    "metrics": ({"object"}, [{str(n): 1 for n in range(65)}, {"x": "y" * 9000}]),
+    "metrics": (
+        {"object"},
+        [{str(n): 1 for n in range(65)}, {"x": "y" * 9000}, {"cpu": "x"}, {"memory": True}, {"gpu": [1]}],
+    ),
     "bootId": ({"string"}, ["", "x" * 129]),
     "running": ({"list"}, [["x"] * 1025, [""]]),
 }

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from dispatcher.store.options import StoreOptions
 from dispatcher.web.rates import Rates
 from tests.dialects.native.world import CREATE, REGISTER, START_MS, World
 
@@ -23,6 +24,11 @@ HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
     [
         ("GET", "/api/tasks", "client-a", None, 100),
         ("GET", "/api/task/task_x", "client-a", None, 100),
+        ("GET", "/api/task/no id", "client-a", None, 100),
+        ("DELETE", "/api/task/task_x", "client-a", None, 100),
+        ("GET", "/api/servers", "client-a", None, 100),
+        ("POST", "/api/servers", "client-a", REGISTER, 10),
+        ("PUT", "/api/task/task_x", "client-a", {"progress": 1}, 100),
         ("GET", "/api/stats/tasks?date=x", "client-a", None, 100),
         ("POST", "/api/task", "client-a", CREATE, 50),
         ("POST", "/api/task", "client-a", {"priority": "wrong"}, 50),
@@ -36,8 +42,7 @@ async def test_each_limit_is_exact_for_good_calls_and_bad(
     for n in range(limit):
         answer = await limited.call(method, path, token, body)
         assert answer.status_code < 429
-        if answer.status_code != 404:  # counted within the read, which then found nothing
-            assert [int(answer.headers[h]) for h in HEADERS] == [limit, limit - n - 1, START_MS // 1000 + 60]
+        assert [int(answer.headers[h]) for h in HEADERS] == [limit, limit - n - 1, START_MS // 1000 + 60]
     refused = await limited.call(method, path, token, body)
     assert refused.status_code == 429
     assert [refused.headers[h] for h in HEADERS[:2]] == [str(limit), "0"]
@@ -66,8 +71,34 @@ async def test_reports_of_workers_have_a_rule_of_their_own(limited: World) -> No
     assert by_admin.headers[HEADERS[0]] == "100"
 
 
-async def test_public_paths_and_refused_callers_count_nothing(limited: World) -> None:
-    for path, token in (("/health", None), ("/docs", None), ("/api/tasks", "garbage"), ("/api/servers", "client-a")):
+async def test_a_refusal_of_the_store_counts_once(limited: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = {"Idempotency-Key": "k"}
+    assert (await limited.call("POST", "/api/task", body=CREATE, headers=key)).headers[HEADERS[1]] == "49"
+    reused = await limited.call("POST", "/api/task", body={**CREATE, "priority": 2}, headers=key)
+    assert (reused.status_code, reused.headers[HEADERS[1]]) == (422, "48")
+    past = await limited.call("POST", "/api/task", body={**CREATE, "deadline": 1})
+    assert (past.status_code, past.headers[HEADERS[1]]) == (400, "47")
+    monkeypatch.setattr(limited.store.tasks._s, "options", StoreOptions(tenant_max=1))
+    full = await limited.call("POST", "/api/task", body=CREATE)
+    assert (full.status_code, full.headers[HEADERS[1]]) == (429, "46")
+    monkeypatch.setattr(limited.store.tasks._s, "options", StoreOptions(queue_max=1))
+    full = await limited.call("POST", "/api/task", body=CREATE)
+    assert (full.status_code, full.headers[HEADERS[1]]) == (503, "45")
+    await limited.dispatch.drain(1.0)
+    stopping = await limited.call("POST", "/api/task", body=CREATE)
+    assert (stopping.status_code, stopping.headers[HEADERS[1]]) == (503, "44")
+
+
+async def test_a_report_that_comes_too_late_carries_the_headers(limited: World) -> None:
+    await limited.register()
+    task_id = await limited.create()
+    await limited.report(task_id, status="COMPLETED", result=1)
+    late = await limited.report(task_id, status="COMPLETED", result=2)
+    assert (late.status_code, late.headers[HEADERS[1]]) == (409, "5998")
+
+
+async def test_public_paths_and_unknown_callers_count_nothing(limited: World) -> None:
+    for path, token in (("/health", None), ("/docs", None), ("/api/tasks", "garbage"), ("/nowhere", "client-a")):
         assert HEADERS[0] not in (await limited.call("GET", path, token)).headers
 
 

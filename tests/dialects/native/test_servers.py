@@ -65,14 +65,14 @@ async def test_heartbeats(world: World, said: str | None, shown: str) -> None:
     body: dict[str, object] = {
         "status": said,
         "activeTasks": 3,
-        "metrics": {"cpu": 45, "memory": 60, "gpu": 80.5},
+        "metrics": {"cpu": 45, "memory": 60, "gpu": 80.5, "disk": "full"},
         "running": [],
         "bootId": "b",
     }
     answer = await world.call("POST", f"/api/servers/{server_id}/heartbeat", world.tokens.server(server_id), body)
     assert answer.json() == {"message": "Heartbeat updated", "serverId": server_id, "status": shown}
     metrics = (await world.call("GET", f"/api/servers/{server_id}/metrics", "admin")).json()
-    assert metrics["metrics"]["reported"] == {"cpu": 45, "memory": 60, "gpu": 80.5}
+    assert metrics["metrics"]["reported"] == {"cpu": 45, "memory": 60, "gpu": 80.5, "disk": "full"}
 
 
 async def test_a_fresh_token_comes_in_the_last_third_of_the_old_one(world: World) -> None:

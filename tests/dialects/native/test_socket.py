@@ -245,3 +245,16 @@ async def test_opening_sockets_counts_as_calls() -> None:
     assert closed.value.code == 1008
     await first.drop()
     await world.close()
+
+
+async def test_a_request_without_the_upgrade_is_told_to_make_one(world: World) -> None:
+    answer = await world.call("GET", "/ws", None)
+    assert (answer.status_code, answer.headers["Upgrade"], answer.headers["Connection"]) == (
+        426,
+        "websocket",
+        "Upgrade",
+    )
+    error = answer.json()
+    assert (error["error"], error["code"]) == ("Upgrade required", "UPGRADE_REQUIRED")
+    assert error["requestId"] == answer.headers["X-Request-Id"]
+    assert (await world.call("POST", "/ws", None)).headers["Allow"] == "GET, HEAD"

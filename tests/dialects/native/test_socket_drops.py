@@ -2,7 +2,7 @@
 
 import random
 
-from dispatcher.service.ports import ByAttempt
+from dispatcher.domain.reporter import ByAttempt
 from tests.dialects.native.sockets import connect, events
 from tests.dialects.native.world import World
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from dispatcher.domain.failure import Outcome, Verdict
+from dispatcher.web.body import BodyLimits
 from tests.dialects.native.world import CREATE, START_MS, World
 
 
@@ -188,3 +189,17 @@ async def test_a_foreign_task_is_not_there(world: World) -> None:
     for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/retry"), ("POST", "/cancel")):
         answer = await world.call(method, f"/api/task/{task_id}{path}", "client-b")
         assert (answer.status_code, answer.json()["details"]) == (404, f"Task not found: {task_id}")
+
+
+async def test_a_report_may_be_as_large_as_the_answer_of_a_server() -> None:
+    world = World(body=BodyLimits(max_bytes=300), results=BodyLimits(max_bytes=600))
+    server_id = await world.register()
+    task_id = await world.create()
+    path, token = f"/api/task/{task_id}", world.backend.callback(task_id)
+    assert (await world.call("PUT", path, token, {"status": "COMPLETED", "result": "x" * 600})).status_code == 413
+    assert (await world.call("POST", "/api/task", body={**CREATE, "group": "x" * 300})).status_code == 413
+    for teller in (token, world.tokens.server(server_id), "admin"):
+        answer = await world.call("PUT", path, teller, {"status": "COMPLETED", "result": "x" * 500})
+        assert answer.status_code == 200
+    assert (await world.call("GET", path)).json()["result"] == "x" * 500
+    await world.close()

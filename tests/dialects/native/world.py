@@ -19,13 +19,13 @@ from dispatcher.domain.errors import Invalid, Unauthorized
 from dispatcher.domain.failure import Accepted, Outcome
 from dispatcher.domain.grant import Grant
 from dispatcher.domain.principal import Owner, Principal, Role
+from dispatcher.domain.reporter import ByAttempt
 from dispatcher.domain.server import Server
 from dispatcher.service.balancing import Balancing
 from dispatcher.service.batches import Batches
 from dispatcher.service.dispatch import Dispatch, DispatchOptions
 from dispatcher.service.duties import Duties
 from dispatcher.service.latencies import Latencies
-from dispatcher.service.ports import ByAttempt
 from dispatcher.service.servers import Servers
 from dispatcher.service.services import Services
 from dispatcher.service.stats import Stats
@@ -114,6 +114,7 @@ class World:
     store_options: StoreOptions = field(default_factory=StoreOptions)
     options: NativeOptions = field(default_factory=NativeOptions)
     body: BodyLimits = field(default_factory=BodyLimits)
+    results: BodyLimits = field(default_factory=lambda: BodyLimits(max_bytes=8_388_608))
     sockets: SocketLimits = field(default_factory=SocketLimits)
 
     def __post_init__(self) -> None:
@@ -144,7 +145,7 @@ class World:
             workers=Workers(store.tasks, store.servers, gateway="gw_test", clock=self.clock),
             coordination=store.coordination,
         )
-        self.gate = Gate(self.tokens, read_callback, store.coordination, self.rates, self.body)
+        self.gate = Gate(self.tokens, read_callback, store.coordination, self.rates, self.body, self.results)
         self.dialect = self._dialect()
         self.log = Log()
         self.app = gateway({"": self.dialect.mount()}, clock=self.clock, log=self.log)

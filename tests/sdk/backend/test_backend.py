@@ -169,23 +169,21 @@ PROGRAM = """
 """
 
 
+async def working(gateway: FakeGateway) -> asyncio.subprocess.Process:
+    """The program as a process; it is registered and has sent its first heartbeat."""
+    pipe = asyncio.subprocess.PIPE
+    program = (sys.executable, "-c", textwrap.dedent(PROGRAM), gateway.url)
+    process = await asyncio.create_subprocess_exec(*program, stdin=pipe, stdout=pipe, stderr=pipe, cwd=ROOT / "sdk")
+    await gateway.until("POST", "/api/servers/server_1/heartbeat")
+    return process
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_lets_running_work_end_before_the_server_leaves(number: signal.Signals) -> None:
     async with fake_gateway() as gateway, httpx.AsyncClient(timeout=30) as client:
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            textwrap.dedent(PROGRAM),
-            gateway.url,
-            stdin=pipe,
-            stdout=pipe,
-            stderr=pipe,
-            cwd=ROOT / "sdk",
-        )
+        process = await working(gateway)
         assert process.stdin is not None
         assert process.stdout is not None
-        await gateway.until("POST", "/api/servers/server_1/heartbeat")
         call = asyncio.create_task(gateway.predict(client, 1))
         assert await process.stdout.readline() == b"working\n"
         process.send_signal(number)
@@ -204,19 +202,8 @@ async def test_a_signal_lets_running_work_end_before_the_server_leaves(number: s
 
 async def test_a_second_signal_leaves_without_finishing_but_says_so() -> None:
     async with fake_gateway() as gateway, httpx.AsyncClient(timeout=30) as client:
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            textwrap.dedent(PROGRAM),
-            gateway.url,
-            stdin=pipe,
-            stdout=pipe,
-            stderr=pipe,
-            cwd=ROOT / "sdk",
-        )
+        process = await working(gateway)
         assert process.stdout is not None
-        await gateway.until("POST", "/api/servers/server_1/heartbeat")
         call = asyncio.create_task(gateway.predict(client, 1))
         assert await process.stdout.readline() == b"working\n"
         process.send_signal(signal.SIGTERM)

@@ -5,9 +5,9 @@ import pytest
 from dispatcher.domain.errors import IllegalState, NotFound, StaleAttempt
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Grant
+from dispatcher.domain.reporter import ByHolder
 from dispatcher.domain.server import Endpoints, NewServer, ServerStatus, Transport
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.ports import ByHolder
 from tests.store.world import GATEWAY, World, by, done
 
 LEASE_MS = 60_000

@@ -13,9 +13,9 @@ from dispatcher.domain.errors import (
 )
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Finished, Grant
+from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder, Reporter
 from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.ports import ByAdmin, ByAttempt, ByHolder, Reporter
 from tests.store.world import GATEWAY, ORIGIN, World, by, done
 
 

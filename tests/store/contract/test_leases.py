@@ -4,9 +4,9 @@ import pytest
 
 from dispatcher.domain.failure import Verdict
 from dispatcher.domain.grant import Held
+from dispatcher.domain.reporter import ByAttempt
 from dispatcher.domain.task import AttemptStatus
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.ports import ByAttempt
 from dispatcher.store.options import StoreOptions
 from tests.store.conftest import OpenWorld
 from tests.store.world import GATEWAY, LEASE_MS, ORIGIN, World, by, done, held

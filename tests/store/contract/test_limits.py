@@ -8,6 +8,7 @@ from dispatcher.domain.errors import DispatchError, Invalid, KeyReused, QuotaExc
 from dispatcher.domain.grant import Created
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.stats import Counts
+from dispatcher.domain.task import NewTask
 from dispatcher.service.ports import IdempotencyKey, RateRule, TaskQuery
 from dispatcher.store.options import StoreOptions
 from tests.store.conftest import OpenWorld
@@ -59,6 +60,21 @@ async def test_a_limited_create_leaves_nothing(world: World) -> None:
         await world.store.tasks.create(new_task("t2"), gateway=GATEWAY, rate=RULE)
     assert (await world.store.tasks.find(TaskQuery(ORIGIN, None)))[1] == 2
     assert (await world.store.stats.totals(ORIGIN, None)).created == 2
+
+
+async def test_a_counted_create_that_is_refused_tells_where_the_caller_stands(open_world: OpenWorld) -> None:
+    world, rule = await open_world(StoreOptions(tenant_max=1)), RateRule("create", "acme/ann", 9)
+    create = world.store.tasks.create
+    await create(new_task("t1"), gateway=GATEWAY, rate=rule, key=IdempotencyKey("k", "d1"))
+    refusals: list[tuple[type[DispatchError], NewTask, IdempotencyKey | None]] = [
+        (KeyReused, new_task("t2"), IdempotencyKey("k", "d2")),
+        (QuotaExceeded, new_task("t3"), None),
+    ]
+    for n, (kind, task, key) in enumerate(refusals, start=2):
+        with pytest.raises(kind) as refused:
+            await create(task, gateway=GATEWAY, rate=rule, key=key)
+        assert refused.value.rate is not None
+        assert refused.value.rate.remaining == 9 - n
 
 
 BOUNDS = {

@@ -1,15 +1,18 @@
 """What is left when there was no time to say goodbye."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
+from redis.exceptions import RedisError
 
-from dispatcher.store.engine import open_engine, spawned
+from dispatcher.store.engine import Engine, EngineError, open_engine, spawned
 from tests.store.engine import holder
 
 
@@ -77,3 +80,40 @@ def test_ctrl_c_of_the_process_group_does_not_reach_the_engine(tmp_path: Path) -
         process.send_signal(signal.SIGINT)
         process.communicate()
     assert _gone(server)
+
+
+async def _kill(engine: Engine) -> int:
+    """Kill the server; answers its pid."""
+    async with engine.client() as client:
+        pid = int((await client.info("server"))["process_id"])
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+async def _back(engine: Engine, dead: int) -> None:
+    """Until another server answers at the same URL, and has the data."""
+    async with asyncio.timeout(20):
+        while True:
+            with suppress(RedisError, OSError):
+                async with engine.client() as client:
+                    assert await client.get("runs") == b"1"
+                    if int((await client.info("server"))["process_id"]) != dead:
+                        return
+            await asyncio.sleep(0.01)  # a real process: nothing to wait on but its socket
+
+
+async def test_a_dead_engine_is_started_again_on_the_same_data_but_not_for_ever(tmp_path: Path) -> None:
+    deaths: list[str] = []
+    async with open_engine(tmp_path, ["wheel"]) as engine:
+        async with engine.client() as client:
+            await client.incr("runs")
+        watching = asyncio.ensure_future(engine.watch(deaths.append))
+        for n in (1, 2):
+            await _back(engine, await _kill(engine))
+            assert len(deaths) == n
+        last = await _kill(engine)
+        with pytest.raises(EngineError, match="died 3 times within a minute"):
+            await asyncio.wait_for(watching, 20)
+        assert len(deaths) == 2
+        assert _gone(last)
+    assert not spawned._listens(engine.url.removeprefix("unix://"))

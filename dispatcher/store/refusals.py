@@ -1,0 +1,40 @@
+"""What a script's refusal is to its caller."""
+
+from dispatcher.domain import errors
+from dispatcher.store.runner import Reply
+
+
+def not_found(task_id: str) -> errors.NotFound:
+    return errors.NotFound(f"Task not found: {task_id}")
+
+
+def refuse_report(reply: Reply, task_id: str) -> None:
+    """Raise what a refused report deserves; nothing for an accepted one."""
+    match reply.tag:
+        case "not_found":
+            raise not_found(task_id)
+        case "stale":
+            raise errors.StaleAttempt("This attempt no longer has the task: stop working on it")
+        case "never_held":
+            raise errors.Forbidden("This server never had the task")
+        case "no_attempt":
+            raise errors.IllegalState("Invalid status transition: the task has no attempt to report for")
+        case "conflict":
+            raise errors.ConflictingResult("Another end was already recorded for this attempt")
+        case "ended":
+            state = reply.text(0)
+            raise errors.AlreadyEnded(f"The task has ended: {state}", code=state)
+
+
+def refusal_of_create(tag: str) -> errors.DispatchError | None:
+    """The refusal of a create; None for what is none."""
+    match tag:
+        case "key_reused":
+            return errors.KeyReused("This Idempotency-Key was used with another body")
+        case "deadline_past":
+            return errors.Invalid("deadline is in the past", field="deadline")
+        case "quota":
+            return errors.QuotaExceeded("Too many tasks of this tenant are waiting")
+        case "full":
+            return errors.Unavailable("The queue is full")
+    return None
