@@ -171,6 +171,7 @@ class Jobs(Section):
     waiting_deadline: Duration = setting("24h", "a job that has not started by then ends as failed; 0s: it waits on")
     max_runtime: Duration = setting("0s", "longest execution of a job; 0s: any")
     lease: Duration = setting("60s", "an executor that is silent for so long loses its job")
+    forget: Duration = setting("24h", "an executor that was not heard of for so long is forgotten; 0s: never")
     claim_wait: Duration = setting("30s", "longest wait of one claim (?wait=s)")
     max_report: Size = setting("16MiB", "largest body of complete, fail and bulk submit")
     requests: int = setting(0, "calls per minute and principal that the next two do not count; 0: no limit", ge=0)

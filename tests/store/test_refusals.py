@@ -212,7 +212,7 @@ async def test_a_refused_definition_leaves_no_trace(scene: Scene) -> None:
     stale = await runner.call(
         "put_server", server_id="s9", server_class="c9", class_spec="{}", matching="0", alias="", origin=ORIGIN,
         name="n", predict="", health="", metrics_url="", cancel_url="", offer="{}", sealed_key=b"", max=1, weight=1,
-        transport="push", silence=0, keep="0",
+        transport="push", silence=0, forget=0, keep="0",
     )  # fmt: skip
     assert stale.tag == "stale"
     assert await scene.dump() == before
@@ -224,7 +224,9 @@ async def test_an_unknown_lane_is_refused_without_a_count(scene: Scene) -> None:
     reply = await runner.call(
         "create_task", task_id="t", origin=ORIGIN, tenant="a", sub="b", type="t", lane="unknown", points=0, boost_ms=0,
         spec="", payload="", timeout_ms=1, attempts_max=1, run_at=0, deadline=0, waiting_ms=0, weight=1, shy="0",
-        facets="", rule="create", rate_key="a/b", rate_limit=5, idem_key="", idem_digest="", idem_ttl_ms=0, gateway="g", waiter="0",
+        facets="",
+        rule="create", rate_key="a/b", rate_limit=5, idem_key="", idem_digest="", idem_ttl_ms=0,
+        gateway="g", waiter="0",
     )  # fmt: skip
     assert reply.tag == "lane_unknown"
     assert await redis_factory.dump(scene.store.client, scene.namespace) == before
