@@ -136,8 +136,13 @@ local function rest_over(server)
   refresh_server(server)
 end
 
+local more = false
+local function batch_due(batch)
+  if fill(batch, 64) > 0 then more = true end
+end
+
 local HANDLERS = {l = lease_over, x = attempt_time_over, d = deadline_over, r = retry_due,
-  s = run_due, o = slot_over, b = function(batch) fill(batch, 64) end, hb = silent, f = rest_over}
+  s = run_due, o = slot_over, b = batch_due, hb = silent, f = rest_over}
 local ripe = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, limit)
 for _, member in ipairs(ripe) do
   local kind, rest = string.match(member, '^(%a+):(.+)$')
@@ -153,4 +158,4 @@ if handled == 0 then
     handled = handled + 1
   end
 end
-return reply('ticked', text(handled), handled >= limit and '1' or '0', unpack(probes))
+return reply('ticked', text(handled), (more or handled >= limit) and '1' or '0', unpack(probes))
