@@ -3,6 +3,7 @@
 import asyncio
 import re
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -36,13 +37,17 @@ async def test_a_client_written_from_the_document_works_unchanged(
     await asyncio.to_thread(_use, queue)
     waiting = [asyncio.create_task(asyncio.to_thread(_wait, queue, name)) for name in ("w1", "w2")]
     async with asyncio.timeout(10):
-        while (await asyncio.to_thread(queue.ask, "GET", "/admin/stats"))[1]["active_executors"] < 3:
-            await asyncio.sleep(0.05)
+        await asyncio.to_thread(_until_active, queue, 3)
         await asyncio.to_thread(queue.submit, "t", "foreground")
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     assert sorted(one.done() for one in waiting) == [False, True]
     assert await asyncio.to_thread(program.stop, signal.SIGTERM) == 0
     assert sorted([await one for one in waiting]) == [200, 204], "the other one is told to go when the gateway stops"
+
+
+def _until_active(queue: JobQueue, executors: int) -> None:
+    while queue.ask("GET", "/admin/stats")[1]["active_executors"] < executors:
+        time.sleep(0.05)
 
 
 def _wait(queue: JobQueue, name: str) -> int:
@@ -89,11 +94,8 @@ def _use(queue: JobQueue) -> None:
         "pending_by_priority": {"foreground": 0, "background": 97, "best_effort": 0},
         "active_executors": 1,
     }
-    assert queue.ask("POST", "/jobs/bulk/cancel", {"job_ids": ids[3:]})[1] == {
-        "cancelled": 97,
-        "failed": 0,
-        "errors": [],
-    }
+    _, cancelled = queue.ask("POST", "/jobs/bulk/cancel", {"job_ids": ids[3:]})
+    assert cancelled == {"cancelled": 97, "failed": 0, "errors": []}
     _, executors = queue.ask("GET", "/admin/executors")
     assert [(one["executor_id"], one["jobs_completed"]) for one in executors] == [("worker-1-abc123", 1)]
     assert "# TYPE dispatcher_jobs gauge" in queue.ask("GET", "/metrics")[1]
