@@ -72,6 +72,7 @@ def jobs_options(settings: Settings) -> JobsOptions:
         waiting_ms=jobs.waiting_deadline or None,
         runtime_ms=jobs.max_runtime,
         lease_ms=jobs.lease,
+        forget_ms=jobs.forget,
         wait_max_ms=jobs.claim_wait,
         report_max=jobs.max_report,
         open_metrics=jobs.open_metrics,

@@ -55,6 +55,7 @@ class NewServer:
     weight: int = 1
     transport: Transport = Transport.PUSH
     silence_ms: int = 0  # offline after so long without a sign of life; 0 = as configured
+    forget_ms: int = 0  # unregistered after being offline for so long; 0 = never
 
 
 @dataclass(frozen=True, slots=True)

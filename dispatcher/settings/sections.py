@@ -233,6 +233,9 @@ class Jobs(Section):
     lease: Annotated[Duration, lasting("2s", "1h")] = setting(
         "60s", "an executor that is silent for so long loses its job"
     )
+    forget: Annotated[Duration, lasting("0s", "366d")] = setting(
+        "24h", "an executor that was not heard of for so long is forgotten; 0s: never"
+    )
     claim_wait: Annotated[Duration, lasting("0s", "1h")] = setting("30s", "longest wait of one claim (?wait=s)")
     max_report: Annotated[Size, sized("1KiB", "1GiB")] = setting(
         "16MiB", "largest body of complete, fail and bulk submit"

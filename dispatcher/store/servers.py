@@ -48,6 +48,7 @@ class RedisServers:
                 weight=server.weight,
                 transport=server.transport,
                 silence=server.silence_ms,
+                forget=server.forget_ms,
                 keep="1" if keep else "0",
             )
             if reply.tag == "registered":

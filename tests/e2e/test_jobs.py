@@ -3,6 +3,7 @@
 import asyncio
 import re
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -32,8 +33,25 @@ async def test_a_client_written_from_the_document_works_unchanged(
     program = start("serve", "--port", "0", DISPATCHER_REDIS_URL=redis_url, DISPATCHER_JWT_SECRET=SECRET)
     await asyncio.to_thread(program.until, r"listening on http://127.0.0.1:(\d+)")
     port = (await asyncio.to_thread(program.until, r"listening on http://127.0.0.1:(\d+)"))[1]
-    await asyncio.to_thread(_use, JobQueue(f"127.0.0.1:{port}"))
+    queue = JobQueue(f"127.0.0.1:{port}")
+    await asyncio.to_thread(_use, queue)
+    waiting = [asyncio.create_task(asyncio.to_thread(_wait, queue, name)) for name in ("w1", "w2")]
+    async with asyncio.timeout(10):
+        await asyncio.to_thread(_until_active, queue, 3)
+        await asyncio.to_thread(queue.submit, "t", "foreground")
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    assert sorted(one.done() for one in waiting) == [False, True]
     assert await asyncio.to_thread(program.stop, signal.SIGTERM) == 0
+    assert sorted([await one for one in waiting]) == [200, 204], "the other one is told to go when the gateway stops"
+
+
+def _until_active(queue: JobQueue, executors: int) -> None:
+    while queue.ask("GET", "/admin/stats")[1]["active_executors"] < executors:
+        time.sleep(0.05)
+
+
+def _wait(queue: JobQueue, name: str) -> int:
+    return queue.ask("POST", "/jobs/claim?wait=30", {"executor_id": name})[0]
 
 
 def _use(queue: JobQueue) -> None:
@@ -76,6 +94,8 @@ def _use(queue: JobQueue) -> None:
         "pending_by_priority": {"foreground": 0, "background": 97, "best_effort": 0},
         "active_executors": 1,
     }
+    _, cancelled = queue.ask("POST", "/jobs/bulk/cancel", {"job_ids": ids[3:]})
+    assert cancelled == {"cancelled": 97, "failed": 0, "errors": []}
     _, executors = queue.ask("GET", "/admin/executors")
     assert [(one["executor_id"], one["jobs_completed"]) for one in executors] == [("worker-1-abc123", 1)]
     assert "# TYPE dispatcher_jobs gauge" in queue.ask("GET", "/metrics")[1]

@@ -140,6 +140,8 @@ async def test_events_reach_watchers_and_a_lost_stream_marks_them() -> None:
     gateway = Gateway()
     watch = Watch(gateway.tasks)
     workers = Workers(gateway.tasks, gateway.servers, gateway="gw_1", clock=ManualClock())
+    told: list[FleetEvent] = []
+    workers.publish = told.append  # type: ignore[method-assign]
     subscription = watch.subscribe()
     subscription.add("t1")
     coordination: Any = FakeCoordination(events=[FleetEvent("1", "task", {"id": "t1"})])
@@ -148,4 +150,5 @@ async def test_events_reach_watchers_and_a_lost_stream_marks_them() -> None:
     with pytest.raises(ConnectionResetError):
         await Events(coordination, watch, workers).run_once()
     await waiting
+    assert [event.id for event in told] == ["1"]
     assert subscription.lagged

@@ -38,6 +38,7 @@ def new_executor(server_id: str, executor_id: str, options: JobsOptions) -> NewS
         max_concurrent=MAX_CONCURRENT,
         transport=Transport.PULL,
         silence_ms=options.lease_ms,
+        forget_ms=options.forget_ms,
     )
 
 

@@ -19,6 +19,7 @@ class JobsOptions:
     waiting_ms     how long a job may wait for its first start; None = for ever
     runtime_ms     how long one execution may take; 0 = for ever
     lease_ms       an executor that is silent for so long loses its job, and is no longer active
+    forget_ms      an executor that was not heard of for so long is forgotten; 0: never
     wait_max_ms    the longest wait of one claim
     report_max     the largest body of a report, and of a bulk submit
     open_metrics   the metrics need no token
@@ -29,6 +30,7 @@ class JobsOptions:
     waiting_ms: int | None = 86_400_000
     runtime_ms: int = 0
     lease_ms: int = 60_000
+    forget_ms: int = 86_400_000
     wait_max_ms: int = 30_000
     report_max: int = 16_777_216
     open_metrics: bool = False

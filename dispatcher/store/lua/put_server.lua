@@ -1,6 +1,6 @@
 -- put_server: register a server, or replace the record of a known id.
 -- KEYS    root
--- ARGV    server_id server_class class_spec matching alias origin name predict health metrics_url cancel_url offer sealed_key max weight transport silence keep lanes...
+-- ARGV    server_id server_class class_spec matching alias origin name predict health metrics_url cancel_url offer sealed_key max weight transport silence forget keep lanes...
 -- OPTIONS classes_max offline_after_ms losses_max retention_ms stats_ms attempts_kept updates_kept events_kept
 -- RETURNS registered | stale | too_many
 --- @include accepted
@@ -33,7 +33,7 @@ redis.call('DEL', key)
 if old[6] then redis.call('DEL', root .. 'alias:' .. old[6]) end
 redis.call('HSET', key, 'seq', seq, 'class', server_class, 'origin', origin, 'name', name, 'predict', predict, 'health_url',
   health, 'metrics_url', metrics_url, 'cancel_url', cancel_url, 'offer', offer, 'sealed_key', sealed_key, 'max', max,
-  'weight', weight, 'transport', transport, 'silence', silence, 'registered', old[3] or text(now), 'seen', text(now), 'online', '1', 'health', 'healthy')
+  'weight', weight, 'transport', transport, 'silence', silence, 'forget', forget, 'registered', old[3] or text(now), 'seen', text(now), 'online', '1', 'health', 'healthy')
 if old[4] then redis.call('HSET', key, 'maintenance', old[4], 'reason', old[5]) end
 if alias ~= '' then
   redis.call('SET', root .. 'alias:' .. alias, server_id)

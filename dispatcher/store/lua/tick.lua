@@ -4,7 +4,7 @@
 -- ARGV    gateway limit:n
 -- OPTIONS losses_max lease_ms reap_gap_ms retry_wait_max_ms retry_delay_ms eject_after eject_base_ms eject_max_ms rest_min_ms rest_max_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap retention_ms stats_ms updates_kept events_kept
 -- RETURNS ticked handled more probe...
---- @include accepted
+--- @include unregister
 --- @include faults
 --- @include alive
 --- @include budget
@@ -103,9 +103,19 @@ local function slot_over(rest)
 end
 
 local function silent(server)
-  local url = redis.call('HGET', root .. 's:' .. server, 'health_url')
-  if not url then return end
-  if url == '' then return offline(server) end
+  local s = redis.call('HMGET', root .. 's:' .. server, 'health_url', 'online', 'forget')
+  if not s[1] then return end
+  if s[1] == '' then
+    local forget = number(s[3])
+    if s[2] ~= '1' and forget > 0 then
+      unregister(server)
+      redis.call('DEL', root .. 'sum:s:' .. server)
+    else
+      offline(server)
+      if forget > 0 then redis.call('ZADD', due, now + forget, 'hb:' .. server) end
+    end
+    return
+  end
   redis.call('ZADD', due, now + 5000, 'hb:' .. server) -- should the asking gateway die
   probes[#probes + 1] = server
 end
@@ -130,8 +140,13 @@ local function rest_over(server)
   refresh_server(server)
 end
 
+local more = false
+local function batch_due(batch)
+  if fill(batch, 64) > 0 then more = true end
+end
+
 local HANDLERS = {l = lease_over, x = attempt_time_over, d = deadline_over, r = retry_due,
-  s = run_due, o = slot_over, b = function(batch) fill(batch, 64) end, hb = silent, f = rest_over}
+  s = run_due, o = slot_over, b = batch_due, hb = silent, f = rest_over}
 local ripe = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, limit)
 for _, member in ipairs(ripe) do
   local kind, rest = string.match(member, '^(%a+):(.+)$')
@@ -147,4 +162,4 @@ if handled < limit then
     handled = handled + 1
   end
 end
-return reply('ticked', text(handled), handled >= limit and '1' or '0', unpack(probes))
+return reply('ticked', text(handled), (more or handled >= limit) and '1' or '0', unpack(probes))

@@ -115,6 +115,7 @@ class ServerRow:
     registered_ms: int
     last_seen_ms: int
     alive_ms: int  # when it must have shown life again: heartbeat or probe
+    forget_at_ms: int | None = None  # it is offline, and will be unregistered then
     health: ServerHealth = ServerHealth.HEALTHY
     online: bool = True
     maintenance: bool = False

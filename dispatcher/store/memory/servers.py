@@ -17,6 +17,17 @@ LISTS_APART_MS = 1_000
 MISSING_MAX = 2  # `running` lists without an attempt
 
 
+def unregister(s: State, server: ServerRow) -> None:
+    """Forget a server; what it runs goes back to the queue, nothing counted."""
+    released = Outcome(Verdict.RELEASED, text="The server was unregistered")
+    for row, attempt in attempts.running_on(s, server.id):
+        attempts.apply(s, row, attempt, released, retry_ms=0, judge=False)
+    del s.servers[server.id]
+    s.aliases = {alias: known for alias, known in s.aliases.items() if known != server.id}
+    s.fleet_changed("unregistered", server)
+    s.hub.wake(s.now)
+
+
 class MemoryServers:
     """Implements `ServerStore`."""
 
@@ -51,15 +62,7 @@ class MemoryServers:
         return new.view()
 
     async def remove(self, server_id: str) -> None:
-        s = self._s
-        server = s.server(server_id)
-        released = Outcome(Verdict.RELEASED, text="The server was unregistered")
-        for row, attempt in attempts.running_on(s, server_id):
-            attempts.apply(s, row, attempt, released, retry_ms=0, judge=False)
-        del s.servers[server_id]
-        s.aliases = {alias: known for alias, known in s.aliases.items() if known != server_id}
-        s.fleet_changed("unregistered", server)
-        s.hub.wake(s.now)
+        unregister(self._s, self._s.server(server_id))
 
     async def heartbeat(
         self,

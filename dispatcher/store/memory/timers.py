@@ -11,6 +11,7 @@ from dispatcher.domain.task import AttemptStatus, TaskError
 from dispatcher.domain.transitions import TaskEvent, TaskState
 from dispatcher.store.memory import attempts, fleet
 from dispatcher.store.memory.rows import FOREVER_MS, ServerRow, Slot, TaskRow
+from dispatcher.store.memory.servers import unregister
 from dispatcher.store.memory.state import State
 
 GRACE_MS = 1_000  # an answer that came in time is still on its way into the store
@@ -69,6 +70,8 @@ def _task_timers(s: State, row: TaskRow) -> Iterator[Timer]:
 def _server_timers(s: State, server: ServerRow) -> Iterator[Timer]:
     if server.online or server.new.endpoints.health is not None:
         yield server.alive_ms, f"hb:{server.id}", lambda: _silent(s, server)
+    elif server.forget_at_ms is not None:
+        yield server.forget_at_ms, f"hb:{server.id}", lambda: unregister(s, server)
     if server.ejected_until_ms:
         yield server.probe_at_ms, f"f:{server.id}", lambda: _ejection_over(s, server)
     elif server.rest_until_ms:
@@ -139,6 +142,7 @@ def _silent(s: State, server: ServerRow) -> str | None:
         server.alive_ms = s.now + PROBE_AGAIN_MS
         return server.id
     server.online = False
+    server.forget_at_ms = s.now + server.new.forget_ms if server.new.forget_ms else None
     s.fleet_changed("offline", server)
     return None
 

@@ -89,8 +89,8 @@ async def test_a_tick_goes_on_where_a_gateway_died(world: World) -> None:
     tasks = some(200)
     await stage(world, tasks)
     await world.store.batches.commit("b", totals(tasks))
-    for _ in range(4):
-        await world.tick()
+    while (await world.store.tasks.tick(gateway=GATEWAY)).more:
+        pass
     assert await listed(world) == 200
 
 
@@ -128,8 +128,9 @@ async def test_bounds_are_checked_for_all_of_it(open_world: OpenWorld) -> None:
     await world.given_task("t1")
     tasks = some(5)
     await stage(world, tasks)
-    with pytest.raises(QuotaExceeded):
-        await world.store.batches.commit("b", totals(tasks))
+    with pytest.raises(QuotaExceeded) as refused:
+        await world.store.batches.commit("b", totals(tasks), rate=RULE)
+    assert refused.value.rate is not None, "it was counted"
     assert await listed(world) == 1
     world = await open_world(StoreOptions(queue_max=4))
     await stage(world, tasks)

@@ -255,3 +255,30 @@ async def test_only_what_waits_can_be_cancelled_when_so_asked(world: World) -> N
     await world.given_task("t2")
     await world.store.tasks.cancel("t2", origin="native", owner=None, waiting_only=True)
     assert await world.state("t2") is TaskState.CANCELLED
+
+
+async def test_a_worker_that_stays_away_is_forgotten(world: World) -> None:
+    await worker(world, "w1", forget_ms=10_000)
+    await worker(world, "w2")
+    await world.later(60_000)
+    assert (await world.store.servers.get("w1")).status is ServerStatus.OFFLINE
+    await world.later(9_000)
+    assert await fetch(world, "w1") is None
+    await world.later(60_000)
+    await world.later(9_000)
+    assert (await world.store.servers.get("w1")).status is ServerStatus.OFFLINE, "it had come back once more"
+    await world.later(1_000)
+    with pytest.raises(NotFound):
+        await fetch(world, "w1")
+    assert (await world.store.servers.get("w2")).status is ServerStatus.OFFLINE
+
+
+async def test_what_a_forgotten_worker_still_held_goes_back(world: World) -> None:
+    await worker(world, forget_ms=10_000)
+    await world.given_task("t1")
+    await world.store.tasks.claim_next("w1", claim_id="c", nonce="n", gateway=GATEWAY, lease_ms=600_000)
+    await world.later(60_000)
+    assert await world.state("t1") is TaskState.PROCESSING
+    await world.later(10_000)
+    found = await world.task("t1")
+    assert (found.state, found.losses, found.attempts[0].status.value) == (TaskState.PENDING, 0, "released")
