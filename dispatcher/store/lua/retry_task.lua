@@ -3,7 +3,7 @@
 -- ARGV    task_id origin tenant sub waiting_ms:n op_id
 -- OPTIONS queue_max queue_bytes_max tenant_max tenant_bytes_max tenant_lanes_max first_right_ms stats_ms updates_kept events_kept retention_ms
 -- EVENTS  reopen
--- RETURNS created id state created_ms rate_count rate_reset [complete turn (server load)...] | not_found | illegal state | lane_unknown demand | quota | full
+-- RETURNS created id state created_ms rate_count rate_reset [complete turn (server load)...] | not_found | illegal state | lane_unknown demand | quota 0 0 | full 0 0
 --- @include ending
 --- @include candidates
 --- @include may
@@ -16,7 +16,7 @@ if t.reopened_by == op_id then return reply('created', task_id, t.state, t.creat
 if not may('reopen', t.state) then return reply('illegal', t.state) end
 if redis.call('HEXISTS', root .. 'lanes', t.lane) == 0 then return reply('lane_unknown', t.demand or '') end
 local over = over_quota(t.tenant, t.lane, number(t.bytes))
-if over then return reply(over) end
+if over then return reply(over, '0', '0') end
 redis.call('HINCRBY', key, 'run', 1)
 redis.call('HDEL', key, 'code', 'why', 'right_of', 'begun', 'started', 'ended', 'done', 'next', 'tried', 'waiting_deadline', 'run_at')
 redis.call('DEL', root .. 'out:' .. task_id)
