@@ -3,7 +3,7 @@
 -- ARGV    task_id origin tenant sub waiting_ms:n op_id
 -- OPTIONS queue_max queue_bytes_max tenant_max tenant_bytes_max tenant_lanes_max first_right_ms stats_ms updates_kept events_kept retention_ms
 -- EVENTS  reopen
--- RETURNS created id state created_ms rate_count rate_reset [complete turn (server load)...] | not_found | illegal state | lane_unknown demand | quota count reset | full count reset
+-- RETURNS created id state created_ms rate_count rate_reset [complete turn (server load)...] | not_found | illegal state | lane_unknown demand | quota 0 0 | full 0 0
 --- @include ending
 --- @include candidates
 --- @include may
