@@ -11,12 +11,12 @@ help:          ## show this list
 $(VENV)/.run: pyproject.toml sdk/pyproject.toml
 	@echo "setting up $(VENV) (once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -q -e '.[embedded]' -e ./sdk
+	@$(BIN)/python -m pip install -qq -e '.[embedded]' -e ./sdk
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
 	@echo "installing the development tools (once)"
-	@$(BIN)/python -m pip install -q -e '.[embedded,fast,dev]' -e './sdk'
+	@$(BIN)/python -m pip install -qq -e '.[embedded,fast,dev]' -e './sdk'
 	@touch $@
 
 dev: $(VENV)/.run   ## run a gateway with three demo servers on http://127.0.0.1:8787

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import redis.exceptions
@@ -56,14 +56,12 @@ class RedisCoordination:
                     newest: Any = await client.xrevrange(stream, count=1)
                     last = newest[0][0].decode() if newest else "0-0"
                 while True:
-                    answer: Any = await client.xread({stream: last}, count=256, block=_BLOCK_MS)
-                    _end_if_cancelled()
+                    answer = await _promptly(client.xread({stream: last}, count=256, block=_BLOCK_MS))
                     pause = 0.1
                     for entry, raw in answer[0][1] if answer else ():
                         last = entry.decode()
                         yield last, {k.decode(): v.decode("utf-8", "replace") for k, v in raw.items()}
             except GONE:
-                _end_if_cancelled()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
             finally:
@@ -93,8 +91,13 @@ class RedisCoordination:
         return found
 
 
-def _end_if_cancelled() -> None:
-    """A client below may swallow a cancellation (`wait_for` of Python 3.11 does); a reader for ever must not."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+async def _promptly(reading: Awaitable[Any]) -> Any:
+    """Await a blocking read, but let go of it at once when cancelled: the client may swallow the cancellation
+    (`wait_for` of Python 3.11 does) and would sit the block out."""
+    task = asyncio.ensure_future(reading)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks any more
+        task.cancel()
+        raise
