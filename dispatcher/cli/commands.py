@@ -3,7 +3,6 @@
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
 """
 
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -139,17 +138,13 @@ def config_show(
 
 
 def main() -> NoReturn:
-    """Entry point of the `dispatcher` program.
-
-    Where granian has run the process ends without tearing the interpreter down: a thread of granian's that asks for it
-    meanwhile would abort the process (SIGABRT instead of the exit code).
-    """
+    """Entry point of the `dispatcher` program."""
     try:
         app()
     except SystemExit as end:
         if "granian" not in sys.modules or not isinstance(end.code, int):
             raise
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(end.code)
+        from dispatcher.launch.leave import leave
+
+        leave(end.code)
     raise SystemExit(0)

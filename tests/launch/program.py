@@ -5,6 +5,7 @@ import sys
 
 from dispatcher.launch import Listen, Options, launch
 from dispatcher.launch.connections import Receive, Scope, Send
+from dispatcher.launch.leave import leave
 
 
 class Gateway:
@@ -52,3 +53,4 @@ async def main(engine: str, delay: str, timeout: str, drain: str) -> None:
 
 if __name__ == "__main__":
     asyncio.run(main(*sys.argv[1:]))
+    leave(0)
