@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-import stat
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,11 +75,16 @@ async def jobs(gateway: LiveGateway) -> AsyncIterator[Jobs]:
         yield made
 
 
-async def test_jobs_are_run_and_shown_with_their_output(jobs: Jobs, files: Files, tmp_path: Path) -> None:
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    for directory in (shared, *shared.parents[:3]):  # so that an unprivileged job could leave its mark
-        directory.chmod(directory.stat().st_mode | stat.S_IXOTH | (stat.S_IWOTH if directory == shared else 0))
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A directory in which an unprivileged job can leave its mark."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        directory = Path(name)
+        directory.chmod(0o777)
+        yield directory
+
+
+async def test_jobs_are_run_and_shown_with_their_output(jobs: Jobs, files: Files, shared: Path) -> None:
     url, digest = files.add("mark", f"#!/bin/sh\ntouch {shared}/$1\n")
     good = await jobs.submit(files.add("good", '#!/bin/sh\necho "$1 $KEY"\necho err >&2\n'), "a b", KEY="v")
     bad = await jobs.submit(files.add("bad", "#!/bin/sh\necho some\nexit 3\n"))
