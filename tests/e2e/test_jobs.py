@@ -46,8 +46,10 @@ async def test_a_client_written_from_the_document_works_unchanged(
 
 
 def _until_active(queue: JobQueue, executors: int) -> None:
+    deadline = time.monotonic() + 30
     while queue.ask("GET", "/admin/stats")[1]["active_executors"] < executors:
-        time.sleep(0.05)
+        assert time.monotonic() < deadline, "the executors did not come"
+        time.sleep(0.05)  # another process: nothing to wait on but its answers
 
 
 def _wait(queue: JobQueue, name: str) -> int:

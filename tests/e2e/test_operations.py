@@ -47,7 +47,7 @@ async def test_maintenance_stops_new_work_and_lets_running_work_end(world: World
         await resting.until_open(3)
         await world.maintenance(resting, True, via=0)
         said_at = time.time()
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(1.5)  # that nothing comes shows only in time: the promised second and a half one more
         last = max(call["at"] for call in await resting.calls()) - said_at
         before = len(await resting.calls())
         await world.maintenance(resting, False, via=1)

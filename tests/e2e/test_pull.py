@@ -28,7 +28,7 @@ def work(payload, ctx):
         log.write(f"{ctx.task_id} {ctx.attempt} {os.getpid()}\\n")
     ctx.progress(50)
     while payload.get("hang") and not ctx.cancelled:
-        time.sleep(0.05)
+        time.sleep(0.05)  # this and the next are the work itself: a function that takes its time
     time.sleep(payload.get("seconds", 0))
     with open(os.environ["LOG"], "a") as log:
         log.write(f"{ctx.task_id} ends{' cancelled' if ctx.cancelled else ''}\\n")

@@ -27,7 +27,7 @@ backend = Backend("slow", capabilities=["slow"], max_concurrent=4{options})
 @backend.predict
 def work(payload, ctx):
     for percent in (25, 50, 75):
-        time.sleep(payload["seconds"] / 4)
+        time.sleep(payload["seconds"] / 4)  # the work itself
         ctx.progress(percent)
     time.sleep(payload["seconds"] / 4)
     return {{"seconds": payload["seconds"], "attempt": ctx.attempt}}
