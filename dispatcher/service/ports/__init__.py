@@ -1,0 +1,27 @@
+"""What the use cases need from the outside, in their own words.
+
+Implemented by `store` (Redis), by `store.memory` (the same in dicts: the executable specification) and by `forward`.
+Every method of the stores is atomic and safe to repeat with identical arguments when its reply was lost.
+All times are epoch milliseconds of the store's clock.
+"""
+
+from dispatcher.service.ports.batches import BatchStore, BatchTotals
+from dispatcher.service.ports.coordination import Coordination
+from dispatcher.service.ports.forwarder import Forwarder
+from dispatcher.service.ports.requests import IdempotencyKey, RateRule, TaskQuery
+from dispatcher.service.ports.servers import ServerStore
+from dispatcher.service.ports.stats import StatsStore
+from dispatcher.service.ports.tasks import TaskStore
+
+__all__ = [
+    "BatchStore",
+    "BatchTotals",
+    "Coordination",
+    "Forwarder",
+    "IdempotencyKey",
+    "RateRule",
+    "ServerStore",
+    "StatsStore",
+    "TaskQuery",
+    "TaskStore",
+]

@@ -1,0 +1,59 @@
+"""The fleet."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from dispatcher.domain.registry import Registry
+from dispatcher.domain.server import NewServer, Server, ServerHealth
+
+
+class ServerStore(Protocol):
+    async def put(self, server: NewServer, *, alias: str | None = None, keep: bool = False) -> Server:
+        """Register a server: online at once, next sequence number; waiting tasks are offered to it by a wake-up.
+        A repeated id replaces the record, keeps the sequence and requeues its accepted attempts; with
+        `keep` it changes nothing."""
+        ...
+
+    async def remove(self, server_id: str) -> None:
+        """Forget a server; its running tasks go back to the queue, nothing counted. Raises NotFound."""
+        ...
+
+    async def heartbeat(
+        self,
+        server_id: str,
+        *,
+        health: ServerHealth,
+        active: int | None,
+        metrics: str,
+        boot_id: str | None = None,
+        running: Sequence[str] | None = None,
+    ) -> Server:
+        """Seen now: online, uptime minute, leases of its accepted attempts renewed. Never clears maintenance or an
+        ejection. Another `boot_id`: its accepted attempts are lost at once. An accepted attempt missing from two
+        `running` lists in a row is lost. Raises NotFound."""
+        ...
+
+    async def probed(self, server_id: str, ok: bool) -> None:
+        """A health probe's answer: counts as an uptime minute and keeps it online, or takes it offline."""
+        ...
+
+    async def set_maintenance(self, server_id: str, on: bool, reason: str) -> Server:
+        """No new work from now on (or again). Raises NotFound."""
+        ...
+
+    async def get(self, server_id: str) -> Server:
+        """One server with its live load. Raises NotFound."""
+        ...
+
+    async def all(self) -> list[Server]:
+        """All servers with live loads, by registration sequence."""
+        ...
+
+    async def snapshot(self) -> Registry:
+        """The registry as this gateway knows it: re-read (only what changed) when a reply has told of a newer epoch.
+        Knows the demand of every lane that a reply of this store named."""
+        ...
+
+    async def set_algorithm(self, name: str, *, by: str) -> None:
+        """Switch the balancing policy of the namespace; an event, and a new epoch for every gateway."""
+        ...
