@@ -66,6 +66,9 @@ class Grant:
     failures: int = 0
     losses: int = 0
     tried: frozenset[str] = frozenset()
+    rank: int = 0
+    gang: int = 1  # how many ranks
+    checkpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from dispatcher.domain.lane import Demand
 from dispatcher.domain.principal import Owner
+from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.transitions import TERMINAL, TaskState
 
 POINTS_PER_LEVEL = 10  # one native priority level, worth `aging_ms` of waiting
@@ -37,6 +38,9 @@ class NewTask:
     waiting_ms: int | None = None
     weight: int = 1  # of the tenant, in the fair order between tenants
     facets: tuple[str, ...] = ()  # words of [A-Za-z0-9._-] that listings can be narrowed to
+    needs: Resources = NOTHING  # reserved on the server while it runs
+    gang: int = 1  # ranks, each on a worker of its own, started together
+    gang_restart: bool = True  # a lost rank puts the gang back into the queue; False: it ends the task
     shy: bool = False  # its workers' reports name no attempt: a worker that lost it gets it again only as the last
 
 
@@ -105,6 +109,11 @@ class Task:
     result: bytes | None = None  # raw JSON as it came; of a FAILED task only what its report brought
     payload: bytes | None = None  # where it was asked for
     error: TaskError | None = None
+    needs: Resources = NOTHING
+    gang: int = 1
+    reason: str = ""  # of the last pause or resume
+    metrics: bytes = b""  # JSON object of the last progress report (of rank 0) that had one
+    checkpoint: str = ""  # where the last attempt left off, in its own words; the next one is told
     attempts: tuple[Attempt, ...] = field(default=())  # oldest first, the last 20
 
     @property
