@@ -22,19 +22,22 @@ class Demand:
     kind: str = "predict"
     capabilities: frozenset[str] = frozenset()
     group: str | None = None
+    gang: int = 1  # ranks that start together: gangs of one size share a queue, so that they are passed over at once
 
     @property
     def lane(self) -> str:
         """The id of its lane: equal demands share one, over all gateways and restarts."""
-        return _digest([self.kind, sorted(self.capabilities), self.group])
+        parts = [self.kind, sorted(self.capabilities), self.group]
+        return _digest([*parts, self.gang] if self.gang > 1 else parts)
 
     def to_json(self) -> str:
-        return json.dumps({"kind": self.kind, "capabilities": sorted(self.capabilities), "group": self.group})
+        raw = {"kind": self.kind, "capabilities": sorted(self.capabilities), "group": self.group, "gang": self.gang}
+        return json.dumps(raw)
 
     @classmethod
     def from_json(cls, text: str) -> "Demand":
         raw = json.loads(text)
-        return cls(raw["kind"], frozenset(raw["capabilities"]), raw["group"])
+        return cls(raw["kind"], frozenset(raw["capabilities"]), raw["group"], raw.get("gang", 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ def task(
         failures=int(f.get("failures", "0")),
         losses=int(f.get("losses", "0")),
         run=int(f.get("run", "0")),
+        gang=int(f.get("gang", "1")),
         attempt_lives=state is TaskState.PROCESSING,
         result=result if state in (TaskState.COMPLETED, TaskState.FAILED) and result else None,
         payload=payload or None,
@@ -118,8 +119,8 @@ def candidates(flat: Sequence[bytes]) -> tuple[Candidates, int]:
 
 
 def grant(values: Sequence[Any], now_ms: int) -> Grant:
-    text = [v.decode("utf-8", "replace") for v in (*values[:7], *values[9:13])]
-    task_id, server_id, fence, nonce, kind, lane, points, ends, failures, losses, tried = text
+    text = [v.decode("utf-8", "replace") for v in (*values[:7], *values[9:15])]
+    task_id, server_id, fence, nonce, kind, lane, points, ends, failures, losses, tried, rank, gang = text
     return Grant(
         task_id=task_id,
         server_id=server_id,
@@ -135,4 +136,6 @@ def grant(values: Sequence[Any], now_ms: int) -> Grant:
         failures=int(failures),
         losses=int(losses),
         tried=frozenset(filter(None, tried.split(","))),
+        rank=int(rank),
+        gang=int(gang),
     )

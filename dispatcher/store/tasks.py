@@ -87,6 +87,8 @@ class RedisTasks(TaskReads):
                 deadline=task.deadline_ms or 0,
                 waiting_ms=task.waiting_ms or 0,
                 weight=task.weight,
+                gang=task.demand.gang,
+                once="1" if task.demand.gang > 1 and not task.gang_restart else "0",
                 shy="1" if task.shy else "0",
                 facets=" ".join(task.facets),
                 rule=rule.name,
@@ -161,7 +163,15 @@ class RedisTasks(TaskReads):
         return Gone(TaskState(state) if state else None)
 
     async def claim_next(
-        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str = ""
+        self,
+        server_id: str,
+        *,
+        claim_id: str,
+        nonce: str,
+        gateway: str,
+        lease_ms: int,
+        note: str = "",
+        waits: bool = False,
     ) -> Grant | None:
         reply = await self._run.call(
             "claim_next",
@@ -171,6 +181,7 @@ class RedisTasks(TaskReads):
             gateway=gateway,
             lease_ms=lease_ms,
             note=note,
+            waits="1" if waits else "0",
         )
         if reply.tag == "unknown":
             raise errors.NotFound(f"Server not found: {server_id}")

@@ -57,11 +57,22 @@ class TaskStore(Protocol):
         ...
 
     async def claim_next(
-        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str = ""
+        self,
+        server_id: str,
+        *,
+        claim_id: str,
+        nonce: str,
+        gateway: str,
+        lease_ms: int,
+        note: str = "",
+        waits: bool = False,
     ) -> Grant | None:
         """The next task for a worker that fetches its work, started on it, or None when there is none for it now.
 
         `note` (at most 1,000 characters, control characters become spaces) is kept with the attempt.
+        With `waits` the worker waits on an open connection of this gateway: when there is nothing, it is remembered,
+        and may be given a rank of a gang that another worker's claim starts. That rank is answered to its next claim,
+        which must come within seconds.
         The worker holds the lease: its heartbeats and reports renew it. The call is a sign of life. A repeated
         `claim_id` answers as before. Raises NotFound for an unregistered worker.
         """

@@ -3,12 +3,15 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from dispatcher.domain.grant import Behind, Claim, Full, Gone, Grant, Granted, Moved, Waiting
+from dispatcher.domain.grant import Behind, Candidates, Claim, Full, Gone, Grant, Granted, Moved, Waiting
+from dispatcher.domain.lane import fits
 from dispatcher.domain.transitions import TaskState
-from dispatcher.store.memory import attempts, fleet
+from dispatcher.store.memory import attempts, fleet, gangs
+from dispatcher.store.memory.fleet import HEADS
 from dispatcher.store.memory.rows import ServerRow, TaskRow
 from dispatcher.store.memory.state import State
 
+PASSED = 32  # lanes whose gang cannot start now
 ROUNDING = 1e-6  # loads travel as decimal text
 
 
@@ -30,6 +33,8 @@ def claim(
         return Gone(None)
     if row.claim is not None and row.claim[0] == claim_id:
         return _repeated(s, row, row.claim, nonce)
+    if gangs.is_gang(row):  # only workers that wait on a connection start together
+        return Full(Candidates(()))
     if row.state is not TaskState.PENDING or _promised(s, row, gateway):
         return Gone(row.state)
     server = s.servers.get(server_id)
@@ -49,22 +54,55 @@ def claim(
 
 
 def claim_next(
-    s: State, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str
+    s: State, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str, waits: bool
 ) -> Grant | None:
     server = s.server(server_id)
-    for row in s.tasks.values():  # the reply was lost
-        if row.claim is not None and row.claim[0] == claim_id:
-            return attempts.running_grant(s, row.id, row.claim[2], nonce)
+    known = s.fetched.get(claim_id)
+    if known is not None:  # the reply was lost
+        return attempts.held_grant(s, *known, server)
     fleet.heard_of(s, server)
-    head = fleet.select(s, server) if server.free(s.now) else None
-    if head is None:
-        return None
-    head.right_until_ms = 0
-    grant = attempts.start(s, head, server, nonce=nonce, gateway=gateway, lease_ms=lease_ms, note=note)
-    if head.attempt is not None:
-        head.attempt.accepted = True
-    head.claim = (claim_id, head.id, grant.fence)
-    return grant
+    found = gangs.take(s, server)
+    if found is None:
+        head = _head(s, server, waits) if server.free(s.now) else None
+        if head is None:
+            if waits and server.free(s.now):
+                server.wants = server.wants or (s.now, gateway)
+            return None
+        server.wants = None
+        head.row.right_until_ms = 0
+        attempts.start(s, head.row, server, nonce=nonce, gateway=gateway, lease_ms=lease_ms, note=note)
+        if gangs.is_gang(head.row):
+            gangs.start(s, head.row, server, head.peers)
+        found = (head.row, 0)
+    row, rank = found
+    if row.attempt is not None:
+        row.attempt.accepted.add(server.id)
+    server.slots[row.id, row.fence] = s.now + lease_ms
+    s.fetched[claim_id] = (row.id, row.fence, rank)
+    return attempts.held_grant(s, row.id, row.fence, rank, server)
+
+
+def _head(s: State, server: ServerRow, waits: bool) -> gangs.Head | None:
+    """The next task for a worker that asks: a gang starts when enough others wait, and passed over too long it has the
+    workers that fit it held."""
+    gang = gangs.gathering(s)
+    if gang is not None and waits and fits(gang.new.demand, server.new.offer):
+        return gangs.head_of(s, gang, server)
+    looked = 0
+    lanes: set[tuple[str, str]] = set()
+    for row in fleet.order(s, server):
+        if looked == HEADS or len(lanes) == PASSED:
+            return None
+        if not gangs.is_gang(row):
+            looked += 1
+            if not fleet.skips(s, server, row):
+                return gangs.Head(row)
+        elif (row.new.owner.tenant, row.lane) not in lanes:  # those behind a gang ask the same
+            lanes.add((row.new.owner.tenant, row.lane))
+            head = gangs.head_of(s, row, server) if waits else None
+            if head is not None or s.gathering == row.id:
+                return head
+    return None
 
 
 def _promised(s: State, row: TaskRow, gateway: str) -> bool:

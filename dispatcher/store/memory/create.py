@@ -51,6 +51,7 @@ def reopen(s: State, row: TaskRow, waiting_ms: int | None) -> Created:
     row.failures = row.losses = 0
     row.progress = 0.0
     row.run_started = False
+    row.ranks = []
     row.attempt = row.end = row.claim = row.result = row.error = row.cause = None
     row.started_ms = row.ended_ms = row.retry_at_ms = row.no_budget_since_ms = None
     row.tried.clear()

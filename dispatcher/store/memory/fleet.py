@@ -52,8 +52,9 @@ def skips(s: State, server: ServerRow, row: TaskRow) -> bool:
 
 
 def select(s: State, server: ServerRow) -> TaskRow | None:
-    """The next task for a server: the first of the heads that is not skipped."""
-    for _, row in zip(range(HEADS), order(s, server), strict=False):
+    """The next task for a server: the first of the heads that is not skipped. Gangs are passed over."""
+    alone = (row for row in order(s, server) if row.new.demand.gang == 1)
+    for _, row in zip(range(HEADS), alone, strict=False):
         if not skips(s, server, row):
             return row
     return None
@@ -61,7 +62,8 @@ def select(s: State, server: ServerRow) -> TaskRow | None:
 
 def behind(s: State, server: ServerRow, own: TaskRow) -> TaskRow | None:
     """The head that goes before `own` on this server, when it has waited too long."""
-    for _, row in zip(range(HEADS), order(s, server), strict=False):
+    alone = (row for row in order(s, server) if row.new.demand.gang == 1)
+    for _, row in zip(range(HEADS), alone, strict=False):
         if row is own:
             return None
         if not skips(s, server, row):

@@ -23,8 +23,8 @@ class AttemptRow:
     started_ms: int
     deadline_ms: int
     lease_ms: int
-    accepted: bool = False
-    missing: int = 0  # `running` lists in a row that did not name it
+    accepted: set[str] = field(default_factory=set)  # the servers that hold its lease themselves
+    missing: dict[str, int] = field(default_factory=dict)  # `running` lists of a server in a row without it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,15 @@ class End:
     verdict: Verdict
     digest: str
     grant: tuple[str, int] | None = None  # task, fence
+
+
+@dataclass(slots=True)
+class RankRow:
+    """One rank of a gang's attempt."""
+
+    server_id: str
+    progress: float = 0.0
+    end: tuple[Verdict, str] | None = None  # and its digest
 
 
 @dataclass(slots=True)
@@ -68,6 +77,9 @@ class TaskRow:
     attempt: AttemptRow | None = None
     end: End | None = None
     claim: tuple[str, str, int] | None = None  # claim id, task and fence that it was answered with
+    ranks: list[RankRow] = field(default_factory=list)  # of a gang's current or last attempt
+    ranked: set[str] = field(default_factory=set)  # workers that ever had one
+    passed_ms: int | None = None  # since when too few workers wait for this gang
     right_until_ms: int = 0
     right_of: str = ""
     turn: int = 0  # of the last answer with candidates
@@ -99,7 +111,7 @@ class TaskRow:
             started_ms=self.started_ms,
             ended_ms=self.ended_ms, run_at_ms=self.run_at_ms, retry_at_ms=self.retry_at_ms,
             deadline_ms=self.deadline_ms, timeout_ms=new.timeout_ms, failures=self.failures, losses=self.losses,
-            run=self.run, attempt_lives=self.state is TaskState.PROCESSING, error=self.error,
+            run=self.run, gang=new.demand.gang, attempt_lives=self.state is TaskState.PROCESSING, error=self.error,
             result=self.result if result else None,
             payload=new.payload if payload else None, attempts=tuple(self.attempts) if full else (),
         )  # fmt: skip
@@ -130,6 +142,8 @@ class ServerRow:
     busy: int = 0  # busy answers without Retry-After, in a row
     slots: dict[Slot, int] = field(default_factory=dict)  # -> end of the lease
     spared: dict[Slot, int] = field(default_factory=dict)  # -> the end that an outage gave it
+    handed: tuple[Slot, int] | None = None  # a rank that it is to take at its next claim
+    wants: tuple[int, str] | None = None  # since when it waits for work on a connection, and of which gateway
     foreign: int = 0
     foreign_until_ms: int = 0
     reported_active: int | None = None

@@ -52,11 +52,20 @@ class MemoryTasks:
         )  # fmt: skip
 
     async def claim_next(
-        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str = ""
+        self,
+        server_id: str,
+        *,
+        claim_id: str,
+        nonce: str,
+        gateway: str,
+        lease_ms: int,
+        note: str = "",
+        waits: bool = False,
     ) -> Grant | None:
         return claims.claim_next(
-            self._s, server_id, claim_id=claim_id, nonce=nonce, gateway=gateway, lease_ms=lease_ms, note=note
-        )
+            self._s, server_id, claim_id=claim_id, nonce=nonce, gateway=gateway, lease_ms=lease_ms, note=note,
+            waits=waits,
+        )  # fmt: skip
 
     async def finish(
         self,

@@ -2,6 +2,7 @@
 --- @include state
 --- @include queue
 --- @include stats
+--- @include ranks
 local function tell_waiters(id, t)
   for gateway in string.gmatch(t.waiters or '', '[^,]+') do
     local inbox = root .. 'inbox:' .. gateway
@@ -34,6 +35,7 @@ local ENDED_AS = {COMPLETED = 'completed', FAILED = 'failed', TIMEOUT = 'failed'
 local function end_task(id, t, state, code, why)
   local key = root .. 't:' .. id
   if t.state == 'PENDING' then dequeue(id, t) end
+  leave_ranks(id, t)
   drop_timers(id)
   set_state(id, t, state)
   redis.call('HSET', key, 'ended', text(now), 'code', code, 'why', why, 'right', '0')
@@ -53,6 +55,7 @@ end
 
 -- Back to the old place of the queue; fence and nonce stay, so a late report can still save the work.
 local function requeue(id, t, right_until)
+  leave_ranks(id, t)
   redis.call('ZREM', root .. 'due', 'l:' .. id, 'x:' .. id)
   set_state(id, t, 'PENDING')
   redis.call('HSET', root .. 't:' .. id, 'back', text(now), 'right', text(right_until))
@@ -62,6 +65,7 @@ local function requeue(id, t, right_until)
 end
 
 local function retry_later(id, t, at, code, why)
+  leave_ranks(id, t)
   redis.call('ZREM', root .. 'due', 'l:' .. id, 'x:' .. id)
   set_state(id, t, 'RETRYING')
   redis.call('HSET', root .. 't:' .. id, 'retry_at', text(at), 'code', code, 'why', why)
