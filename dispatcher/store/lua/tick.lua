@@ -36,7 +36,7 @@ local function lease_over(id)
   if not t or not t.server then return end
   if spared(t.server, slot(id, t.fence), 'l:' .. id) then return end
   free_slot(t.server, slot(id, t.fence))
-  if t.state == 'PROCESSING' then
+  if lives(t.state, t.halted) then
     attempt_ended(id, 'lost', 'The lease ran out')
     if t.shy then add_tried(id, t, t.server) end
     lost(id, t, 'BACKEND_LOST', 'The lease ran out')
@@ -52,7 +52,7 @@ local function rank_over(rest)
   if untold then redis.call('HDEL', root .. 's:' .. server, 'handed') end
   free_slot(server, member)
   local t = hash(root .. 't:' .. id)
-  if not t or t.state ~= 'PROCESSING' or t.fence ~= fence then return end
+  if not t or not lives(t.state, t.halted) or t.fence ~= fence then return end
   attempt_ended(id, untold and 'released' or 'lost', untold and 'A worker was gone' or 'The lease of a rank ran out')
   if untold then return requeue(id, t, 0) end
   if t.shy then add_tried(id, t, server) end
@@ -79,7 +79,7 @@ end
 local function deadline_over(id)
   local t = hash(root .. 't:' .. id)
   if not t or t.ended then return end
-  if t.state == 'PROCESSING' then
+  if lives(t.state, t.halted) then
     attempt_ended(id, 'timeout', 'The deadline passed')
     leave_slot(t.server, slot(id, t.fence))
   end

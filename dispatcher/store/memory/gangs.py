@@ -85,6 +85,12 @@ def rank_of(row: TaskRow, server_id: str) -> int | None:
     return next((n for n, rank in enumerate(row.ranks) if rank.server_id == server_id), None)
 
 
+def progress(row: TaskRow, rank: int, percent: float) -> float:
+    """How far the whole gang is, now that this rank is so far: the mean over the ranks."""
+    row.ranks[rank].progress = max(row.ranks[rank].progress, percent)
+    return sum(one.progress for one in row.ranks) / len(row.ranks)
+
+
 def repeats(row: TaskRow, rank: int, outcome: Outcome) -> bool:
     """Whether the rank reported this end before."""
     return bool(row.ranks) and row.ranks[rank].end == (outcome.verdict, outcome.digest)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from dispatcher.domain.errors import AlreadyEnded, ConflictingResult, Forbidden, IllegalState, StaleAttempt
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Finished
+from dispatcher.domain.metrics import MetricsPoint
 from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder, Reporter
 from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
@@ -41,7 +42,7 @@ def finish(
         _refuse_written_off(s, row, on, attempt, outcome)
     if row.ended:
         _refuse_ended(s, row, attempt, outcome)
-    if row.state is not TaskState.PROCESSING and outcome.verdict not in FINAL:
+    if not row.lives and outcome.verdict not in FINAL:
         _free(s, row, attempt, outcome)  # it was written off before, nothing more to count
         return Finished(row.state, duplicate=True)
     if gangs.is_gang(row) and not gangs.done(row, rank or 0, outcome):
@@ -52,7 +53,8 @@ def finish(
     outcome = outcome if not rank or outcome.verdict is Verdict.FAILED else replace(outcome, result=row.result or b"")
     freed = attempts.apply(s, row, attempt, outcome, retry_ms=retry_delay_ms, on=on)
     if outcome.verdict in HANDED_ON:
-        found = attempts.offer(s, row, gateway, without=attempt.server_id)
+        paused = row.state is TaskState.PAUSED
+        found = attempts.offer(s, row, gateway, without=attempt.server_id) if not paused else None
         return Finished(row.state, candidates=found, turn=row.turn if found else 0)
     grant = None
     server = s.servers.get(on)
@@ -68,20 +70,30 @@ def finish(
     return Finished(row.state, grant=grant, task=task)
 
 
-def progress(s: State, task_id: str, by: Reporter, percent: float, lease_ms: int | None) -> Task:
+def progress(
+    s: State, task_id: str, by: Reporter, percent: float, *, lease_ms: int | None, metrics: bytes, checkpoint: str
+) -> Task:
     row = s.task(task_id)
     attempt = _resolve(s, row, by)
     if row.ended:
         raise AlreadyEnded(f"Task is {row.state}", code=row.state.value)
-    if row.state is not TaskState.PROCESSING:
+    if not row.lives:
         raise StaleAttempt("The attempt no longer has the task")
+    on = by.server_id if isinstance(by, ByHolder) else attempt.server_id
+    rank = gangs.rank_of(row, on) or 0
     if attempt.accepted:
-        _extend(s, row, attempt, lease_ms or s.options.accepted_lease_ms)
-    server = s.servers.get(attempt.server_id)
+        _extend(s, row, on, lease_ms or s.options.accepted_lease_ms)
+    server = s.servers.get(on)
     if isinstance(by, ByHolder) and server is not None and not server.pushed:
         fleet.heard_of(s, server)
-    if percent > row.progress:
-        row.progress = min(float(percent), 100.0)
+    row.checkpoint = checkpoint or row.checkpoint
+    if metrics:
+        row.metrics = metrics if rank == 0 else row.metrics
+        row.history.append(MetricsPoint(s.now, rank, percent, metrics))
+    overall = gangs.progress(row, rank, percent) if gangs.is_gang(row) else percent
+    higher = overall > row.progress
+    row.progress = max(row.progress, min(float(overall), 100.0))
+    if higher or metrics:
         s.changed(row)
     return row.view(full=True)
 
@@ -93,12 +105,12 @@ def accept(s: State, task_id: str, by: ByAttempt, lease_ms: int) -> bool:
     if (row.attempt.fence, row.attempt.nonce) != (by.fence, by.nonce):
         return False
     row.attempt.accepted.add(row.attempt.server_id)
-    _extend(s, row, row.attempt, lease_ms)
+    _extend(s, row, row.attempt.server_id, lease_ms)
     return True
 
 
-def _extend(s: State, row: TaskRow, attempt: AttemptRow, lease_ms: int) -> None:
-    s.servers[attempt.server_id].slots[row.id, attempt.fence] = s.now + lease_ms
+def _extend(s: State, row: TaskRow, server_id: str, lease_ms: int) -> None:
+    s.servers[server_id].slots[row.id, row.fence] = s.now + lease_ms
 
 
 def _held_fence(s: State, row: TaskRow, by: ByHolder) -> int | None:
@@ -164,7 +176,7 @@ def _resolve_holder(s: State, row: TaskRow, by: ByHolder, attempt: AttemptRow | 
 
 def _refuse_written_off(s: State, row: TaskRow, on: str, attempt: AttemptRow, outcome: Outcome) -> None:
     """A gang's attempt was given up, or another rank ended it: saving one rank's work would not save the gang's."""
-    if row.state in (TaskState.PROCESSING, TaskState.PAUSED, TaskState.COMPLETED):
+    if row.lives or row.state is TaskState.COMPLETED:
         return
     if outcome.slot_free:
         fleet.drop_slot(s, on, row.id, attempt.fence)

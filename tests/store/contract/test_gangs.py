@@ -268,3 +268,25 @@ async def test_a_worker_that_never_had_a_rank_may_not_report(world: World) -> No
     await workers(world, "w3")
     with pytest.raises(Forbidden):
         await world.store.tasks.finish("t1", ByHolder("w3"), done(), gateway=GATEWAY, retry_delay_ms=0)
+
+
+async def test_progress_is_the_mean_and_metrics_are_those_of_rank_0(world: World) -> None:
+    zero, one = await started(world, "t1", "w1", "w2")
+    tasks = world.store.tasks
+    await tasks.progress("t1", ByHolder(zero.server_id), 40.0, metrics=b'{"loss":0}')
+    task = await tasks.progress("t1", ByHolder(one.server_id), 80.0, metrics=b'{"loss":1}')
+    assert (task.progress, task.metrics) == (60.0, b'{"loss":0}')
+    assert [point.rank for point in await tasks.history("t1")] == [0, 1]
+    assert [[t.id for t in found] for found in (await tasks.running(["w1", "w2"])).values()] == [["t1"], ["t1"]]
+
+
+async def test_a_rank_lost_while_paused_leaves_the_gang_paused_without_an_attempt(world: World) -> None:
+    grants = await started(world, "t1", "w1", "w2")
+    await world.store.tasks.pause("t1", origin="native", owner=OWNER)
+    await world.later(LEASE_MS)
+    task = await world.task("t1")
+    assert (task.state, task.attempt_lives, task.losses) == (TaskState.PAUSED, False, 1)
+    with pytest.raises(StaleAttempt):
+        await end(world, grants[1], done())
+    await world.store.tasks.resume("t1", origin="native", owner=OWNER)
+    assert await world.state("t1") is TaskState.PENDING

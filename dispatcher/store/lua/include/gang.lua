@@ -7,8 +7,8 @@ local LOOKED_AT = 256 -- waiting workers of a class
 
 local function wanted_by(server, class)
   local s = redis.call('HMGET', root .. 's:' .. server, 'class', 'want_gw')
-  local lives = s[2] and number(redis.call('ZSCORE', root .. 'gw', s[2])) > now
-  if s[1] == class and lives and refresh_server(server).free then return true end
+  local present = s[2] and number(redis.call('ZSCORE', root .. 'gw', s[2])) > now
+  if s[1] == class and present and refresh_server(server).free then return true end
   unwant(server, class) -- it asks again while it waits
   return false
 end

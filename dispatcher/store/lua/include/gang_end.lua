@@ -1,6 +1,7 @@
 -- How the ranks of a gang end. The last completed one completes the task, with what rank 0 brought; any other end of one
 -- ends the attempt of all.
 --- @include ranks
+--- @include lives
 local function rank_signature(t)
   return t.fence .. ':' .. verdict .. ':' .. digest
 end
@@ -24,5 +25,5 @@ end
 
 -- The attempt was given up, or ended by another rank.
 local function written_off(t)
-  return t.state ~= 'PROCESSING' and t.state ~= 'PAUSED' and t.state ~= 'COMPLETED'
+  return not lives(t.state, t.halted) and t.state ~= 'COMPLETED'
 end
