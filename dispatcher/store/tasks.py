@@ -88,6 +88,7 @@ class RedisTasks(TaskPauses):
                 once="1" if task.demand.gang > 1 and not task.gang_restart else "0",
                 shy="1" if task.shy else "0",
                 facets=" ".join(task.facets),
+                needs=task.needs.to_text(),
                 rule=rule.name,
                 rate_key=rule.key,
                 rate_limit=rule.limit,

@@ -4,14 +4,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from dispatcher.domain.grant import Behind, Candidates, Claim, Full, Gone, Grant, Granted, Moved, Waiting
-from dispatcher.domain.lane import fits
 from dispatcher.domain.transitions import TaskState
-from dispatcher.store.memory import attempts, fleet, gangs
-from dispatcher.store.memory.fleet import HEADS
+from dispatcher.store.memory import attempts, fleet, gangs, room
 from dispatcher.store.memory.rows import ServerRow, TaskRow
 from dispatcher.store.memory.state import State
 
-PASSED = 32  # lanes whose gang cannot start now
 ROUNDING = 1e-6  # loads travel as decimal text
 
 
@@ -42,7 +39,7 @@ def claim(
     if isinstance(refusal, Moved) and (other := _least_loaded(s, row, instead)) is not None:
         server, refusal = other, None
     if server is None or refusal is not None:
-        answer = refusal or Full(fleet.candidates(s, row.new.demand))
+        answer = refusal or Full(fleet.candidates(s, row.new.demand, task=row))
         if last or not answer.candidates.free:  # the caller has nowhere else to go
             row.right_until_ms = 0
         return answer
@@ -63,7 +60,7 @@ def claim_next(
     fleet.heard_of(s, server)
     found = gangs.take(s, server)
     if found is None:
-        head = _head(s, server, waits) if server.free(s.now) else None
+        head = fleet.select(s, server, waits=waits) if server.free(s.now) else None
         if head is None:
             if waits and server.free(s.now):
                 server.wants = server.wants or (s.now, gateway)
@@ -80,29 +77,6 @@ def claim_next(
     server.slots[row.id, row.fence] = s.now + lease_ms
     s.fetched[claim_id] = (row.id, row.fence, rank)
     return attempts.held_grant(s, row.id, row.fence, rank, server)
-
-
-def _head(s: State, server: ServerRow, waits: bool) -> gangs.Head | None:
-    """The next task for a worker that asks: a gang starts when enough others wait, and passed over too long it has the
-    workers that fit it held."""
-    gang = gangs.gathering(s)
-    if gang is not None and waits and fits(gang.new.demand, server.new.offer):
-        return gangs.head_of(s, gang, server)
-    looked = 0
-    lanes: set[tuple[str, str]] = set()
-    for row in fleet.order(s, server):
-        if looked == HEADS or len(lanes) == PASSED:
-            return None
-        if not gangs.is_gang(row):
-            looked += 1
-            if not fleet.skips(s, server, row):
-                return gangs.Head(row)
-        elif (row.new.owner.tenant, row.lane) not in lanes:  # those behind a gang ask the same
-            lanes.add((row.new.owner.tenant, row.lane))
-            head = gangs.head_of(s, row, server) if waits else None
-            if head is not None or s.gathering == row.id:
-                return head
-    return None
 
 
 def _promised(s: State, row: TaskRow, gateway: str) -> bool:
@@ -122,9 +96,11 @@ def _repeated(s: State, row: TaskRow, done: tuple[str, str, int], nonce: str) ->
 def _refused(s: State, row: TaskRow, server: ServerRow | None, expected_load: float | None) -> Full | Moved | None:
     demand = row.new.demand
     if server is None or not (server.pushed and server.free(s.now)) or server not in fleet.fitting(s, demand):
-        return Full(fleet.candidates(s, demand))
+        return Full(fleet.candidates(s, demand, task=row))
+    if not room.has_room(s, server, row):
+        return Full(fleet.candidates(s, demand, task=row))
     if expected_load is not None:
-        load, told = server.load(s.now), fleet.candidates(s, demand)
+        load, told = server.load(s.now), fleet.candidates(s, demand, task=row)
         off = max(abs(load - expected_load), load - told.free[0].load) * server.new.weight
         if off > 1 + ROUNDING:
             return Moved(told)
@@ -134,7 +110,9 @@ def _refused(s: State, row: TaskRow, server: ServerRow | None, expected_load: fl
 def _least_loaded(s: State, row: TaskRow, server_ids: Sequence[str]) -> ServerRow | None:
     fit = fleet.fitting(s, row.new.demand)
     free = [
-        server for server in map(s.servers.get, server_ids) if server in fit and server.pushed and server.free(s.now)
+        server
+        for server in map(s.servers.get, server_ids)
+        if server in fit and server.pushed and server.free(s.now) and room.has_room(s, server, row)
     ]
     return min(free, key=lambda server: server.load(s.now), default=None)
 
@@ -142,6 +120,7 @@ def _least_loaded(s: State, row: TaskRow, server_ids: Sequence[str]) -> ServerRo
 def peek(s: State, limit: int) -> list[Waiting]:
     """Heads that waited too long while a server is free: of each lane at most as many as it has free slots."""
     taken: dict[str, int] = defaultdict(int)
+    passed = set[tuple[str, str]]()  # for want of room for their head
     found: list[Waiting] = []
     for task_id in s.queue:
         row = s.tasks[task_id]
@@ -151,9 +130,16 @@ def peek(s: State, limit: int) -> list[Waiting]:
             continue
         if taken[row.lane] >= _free_slots(s, row):
             continue
+        line = (row.new.owner.tenant, row.lane)
+        if line in passed:
+            continue
+        free = fleet.candidates(s, row.new.demand, task=row)
+        if row.new.needs and not free.free:
+            room.passed_by(s, row)
+            passed.add(line)
+            continue
         taken[row.lane] += 1
         turn = s.next_turn(row)
-        free = fleet.candidates(s, row.new.demand)
         found.append(Waiting(row.id, row.lane, turn, free, frozenset(row.tried)))
     return found
 

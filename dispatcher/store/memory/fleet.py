@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from dispatcher.domain.failure import BLAMES_SERVER, Outcome, Verdict
 from dispatcher.domain.grant import Candidates, FreeServer
 from dispatcher.domain.lane import Demand, fits
+from dispatcher.store.memory import gangs, room
 from dispatcher.store.memory.counters import MINUTE_MS
 from dispatcher.store.memory.rows import ServerRow, TaskRow
 from dispatcher.store.memory.state import State
 
 ALL_UP_TO = 64
 LEAST_LOADED = 16
+PASSED = 16  # lanes that are passed by for want of room for their head
 HEADS = 4  # that are looked at, to find one that is not skipped
 AVOID_MS = 5_000  # how long a task avoids a server that failed it
 REST_MIN_MS, REST_MAX_MS = 1_000, 60_000
@@ -25,11 +27,16 @@ def fitting(s: State, demand: Demand) -> list[ServerRow]:
     return sorted(fit, key=lambda v: v.seq)
 
 
-def candidates(s: State, demand: Demand, *, without: str | None = None) -> Candidates:
-    """Free servers of a lane, least loaded first."""
+def candidates(s: State, demand: Demand, *, without: str | None = None, task: TaskRow | None = None) -> Candidates:
+    """Free servers of a lane, least loaded first; with room for the task, when one is named."""
     fit = fitting(s, demand)
     free = sorted(
-        (v for v in fit if v.pushed and v.id != without and v.free(s.now)), key=lambda v: (v.load(s.now), v.seq)
+        (
+            v
+            for v in fit
+            if v.pushed and v.id != without and v.free(s.now) and (task is None or room.has_room(s, v, task))
+        ),
+        key=lambda v: (v.load(s.now), v.seq),
     )
     kept = free if len(fit) <= ALL_UP_TO else free[:LEAST_LOADED]
     return Candidates(tuple(FreeServer(v.id, v.load(s.now)) for v in kept), complete=len(kept) == len(free))
@@ -51,24 +58,47 @@ def skips(s: State, server: ServerRow, row: TaskRow) -> bool:
     return any(v.id != server.id for v in fitting(s, row.new.demand))
 
 
-def select(s: State, server: ServerRow) -> TaskRow | None:
-    """The next task for a server: the first of the heads that is not skipped. Gangs are passed over."""
-    alone = (row for row in order(s, server) if row.new.demand.gang == 1)
-    for _, row in zip(range(HEADS), alone, strict=False):
-        if not skips(s, server, row):
-            return row
+def select(s: State, server: ServerRow, *, waits: bool = False) -> gangs.Head | None:
+    """The next task for a server: what it is kept for, else the first of the heads that is not skipped and finds room.
+
+    Where a head finds none, or is a gang for which too few others wait, what is behind it in its lane is passed by with
+    it. `waits`: the server waits on an open connection. It may be one of a gang, and a gang that gathers holds it.
+    """
+    gang = gangs.gathering(s)
+    if gang is not None and waits and fits(gang.new.demand, server.new.offer):
+        return gangs.head_of(s, gang, server, fitting(s, gang.new.demand))
+    kept = room.reserved_that_fits(s, server)
+    if kept is not None and not gangs.is_gang(kept) and not skips(s, server, kept):
+        return gangs.Head(kept)
+    looked, passed = 0, set[tuple[str, str]]()
+    for row in order(s, server):
+        line = (row.new.owner.tenant, row.lane)
+        if line in passed:
+            continue
+        if gangs.is_gang(row):
+            head = gangs.head_of(s, row, server, fitting(s, row.new.demand)) if waits else None
+            if head is not None or s.gathering == row.id:
+                return head
+            passed.add(line)
+        elif skips(s, server, row):
+            looked += 1
+        elif room.has_room(s, server, row):
+            return gangs.Head(row)
+        else:
+            room.reserve(s, server, row)
+            passed.add(line)
+        if looked == HEADS or len(passed) == PASSED:
+            break
     return None
 
 
 def behind(s: State, server: ServerRow, own: TaskRow) -> TaskRow | None:
     """The head that goes before `own` on this server, when it has waited too long."""
-    alone = (row for row in order(s, server) if row.new.demand.gang == 1)
-    for _, row in zip(range(HEADS), alone, strict=False):
-        if row is own:
-            return None
-        if not skips(s, server, row):
-            return row if s.now - row.since_ms > s.options.behind_ms else None
-    return None
+    head = select(s, server)
+    if head is None or head.row is own or s.now - head.row.since_ms <= s.options.behind_ms:
+        return None
+    first = next(row for row in order(s, server) if row is own or row is head.row)
+    return head.row if first is head.row else None
 
 
 def wake(s: State, server: ServerRow | None) -> None:
@@ -96,7 +126,7 @@ def alive(s: State, server: ServerRow, next_check_ms: int) -> None:
 def drop_slot(s: State, server_id: str, task_id: str, fence: int) -> bool:
     """Free a slot; False when there is none."""
     server = s.servers.get(server_id)
-    return server is not None and server.slots.pop((task_id, fence), None) is not None
+    return server is not None and server.drop((task_id, fence))
 
 
 def judge(s: State, server: ServerRow, row: TaskRow, outcome: Outcome) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.transitions import TaskState
-from dispatcher.store.memory import fleet
+from dispatcher.store.memory import room
 from dispatcher.store.memory.rows import RankRow, ServerRow, TaskRow
 from dispatcher.store.memory.state import State
 
@@ -33,11 +33,11 @@ def gathering(s: State) -> TaskRow | None:
     return row
 
 
-def head_of(s: State, row: TaskRow, server: ServerRow) -> Head | None:
-    """The gang as a head for this waiting worker; None, and passed over, when too few others wait."""
+def head_of(s: State, row: TaskRow, server: ServerRow, fitting: Sequence[ServerRow]) -> Head | None:
+    """The gang as a head for this waiting worker; None, and passed over, when too few of the others that fit wait."""
     if row.right_until_ms > s.now:
         return None
-    found = _peers(s, row, server)
+    found = _peers(s, row, server, fitting) if room.has_room(s, server, row) else None
     if found is not None:
         return Head(row, found)
     if row.passed_ms is None:
@@ -56,6 +56,8 @@ def start(s: State, row: TaskRow, server: ServerRow, peers: Sequence[ServerRow])
     row.ranked |= {rank.server_id for rank in row.ranks}
     for rank, peer in enumerate(peers, 1):
         peer.slots[row.id, row.fence] = s.now + s.options.offer_ms
+        if row.new.needs:
+            peer.held[row.id, row.fence] = row.new.needs
         peer.handed = ((row.id, row.fence), rank)
         peer.wants = None
         s.hub.event("server", {"id": peer.id, "state": "handed"})
@@ -77,7 +79,7 @@ def leave(s: State, row: TaskRow) -> None:
         server = s.servers.get(rank.server_id)
         if server is not None and server.handed is not None and server.handed[0] == (row.id, row.fence):
             server.handed = None
-            del server.slots[row.id, row.fence]
+            server.drop((row.id, row.fence))
 
 
 def rank_of(row: TaskRow, server_id: str) -> int | None:
@@ -103,12 +105,12 @@ def done(row: TaskRow, rank: int, outcome: Outcome) -> bool:
     return outcome.verdict is not Verdict.COMPLETED or all(ended)
 
 
-def _peers(s: State, row: TaskRow, server: ServerRow) -> tuple[ServerRow, ...] | None:
+def _peers(s: State, row: TaskRow, server: ServerRow, fitting: Sequence[ServerRow]) -> tuple[ServerRow, ...] | None:
     needed = row.new.demand.gang - 1
-    waiting = [v for v in fleet.fitting(s, row.new.demand) if v is not server and _waits(s, v)]
+    waiting = [v for v in fitting if v is not server and _waits(s, v) and room.has_room(s, v, row)]
     waiting.sort(key=lambda v: (v.wants or (0, ""))[0])
     good = [v for v in waiting[:LOOKED_AT] if v.id not in row.tried]
-    if s.now - row.since_ms >= fleet.AVOID_MS:
+    if s.now - row.since_ms >= s.options.avoid_ms:
         good += [v for v in waiting[:LOOKED_AT] if v.id in row.tried]
     return tuple(good[:needed]) if len(good) >= needed else None
 

@@ -64,8 +64,8 @@ def finish(
             s.hub.wake(s.now)
         elif head is not None and want_next is not None:
             end = row.end  # before the task itself may be started again
-            grant = attempts.start(s, head, server, nonce=want_next, gateway=gateway, lease_ms=lease_ms)
-            row.end = replace(end, grant=(head.id, grant.fence)) if end is not None else None
+            grant = attempts.start(s, head.row, server, nonce=want_next, gateway=gateway, lease_ms=lease_ms)
+            row.end = replace(end, grant=(head.row.id, grant.fence)) if end is not None else None
     task = row.view(full=True, result=True) if want_task and row.ended else None
     return Finished(row.state, grant=grant, task=task)
 
@@ -142,7 +142,7 @@ def _repeated(s: State, row: TaskRow, end: End, gateway: str, want_next: str | N
     if end.grant is not None and want_next is not None:
         grant = attempts.running_grant(s, *end.grant, want_next)
     if end.verdict in HANDED_ON and row.right_until_ms > s.now and row.right_of == gateway:
-        found = fleet.candidates(s, row.new.demand, without=end.server_id)
+        found = fleet.candidates(s, row.new.demand, without=end.server_id, task=row)
         return Finished(row.state, duplicate=True, candidates=found, turn=row.turn)
     return Finished(row.state, duplicate=True, grant=grant)
 

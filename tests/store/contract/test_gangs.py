@@ -1,5 +1,7 @@
 """Gangs: n ranks of one attempt, each on a worker of its own, started together or not at all."""
 
+from dataclasses import replace
+
 import pytest
 
 from dispatcher.domain.errors import AlreadyEnded, ConflictingResult, Forbidden, StaleAttempt
@@ -7,6 +9,7 @@ from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Finished, Grant
 from dispatcher.domain.lane import Demand, Offer
 from dispatcher.domain.reporter import ByHolder
+from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.server import Endpoints, NewServer, Transport
 from dispatcher.domain.transitions import TaskState
 from tests.store.world import GATEWAY, OWNER, World, done, new_task
@@ -16,20 +19,18 @@ OFFER_MS = 3_000
 GATHER_MS = 30_000
 
 
-async def workers(world: World, *names: str) -> None:
+async def workers(world: World, *names: str, resources: Resources | None = None) -> None:
     await world.store.coordination.presence(GATEWAY)
     for name in names:
-        offer = Offer(kinds=frozenset({"training"}))
+        offer = Offer(kinds=frozenset({"training"}), resources=resources)
         new = NewServer(name, "farm", name, Endpoints(), offer, max_concurrent=1, transport=Transport.SOCKET)
         await world.store.servers.put(new)
 
 
 async def gang(world: World, task_id: str, size: int, **changes: object) -> None:
-    demand = Demand(kind="training", gang=size)
     task = new_task(task_id, timeout_ms=0, shy=True, **changes)
-    await world.store.tasks.create(
-        type(task)(**{name: getattr(task, name) for name in task.__slots__} | {"demand": demand}), gateway=GATEWAY
-    )
+    demand = Demand(kind="training", gang=size).shaped(task.needs)
+    await world.store.tasks.create(replace(task, demand=demand), gateway=GATEWAY)
 
 
 async def ask(world: World, worker: str, *, waits: bool = True, claim_id: str | None = None) -> Grant | None:
@@ -290,3 +291,19 @@ async def test_a_rank_lost_while_paused_leaves_the_gang_paused_without_an_attemp
         await end(world, grants[1], done())
     await world.store.tasks.resume("t1", origin="native", owner=OWNER)
     assert await world.state("t1") is TaskState.PENDING
+
+
+async def test_each_rank_takes_its_room(world: World) -> None:
+    needs = Resources(gpu=1)
+    await workers(world, "w1", "w2", "w3", resources=Resources(gpu=1))
+    await world.store.servers.reoffer("w2", Offer(kinds=frozenset({"training"}), resources=Resources(gpu=0.5)))
+    await gang(world, "t1", 2, needs=needs)
+    assert await ask(world, "w2") is None
+    assert await ask(world, "w1") is None
+    zero = await ask(world, "w3")
+    one = await ask(world, "w1")
+    assert zero is not None
+    assert one is not None
+    assert [(await world.store.servers.get(name)).allocated for name in ("w1", "w2", "w3")] == [needs, NOTHING, needs]
+    await end(world, one, done(digest="d1"))
+    assert (await world.store.servers.get("w1")).allocated == NOTHING

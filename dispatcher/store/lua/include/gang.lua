@@ -3,6 +3,7 @@
 --- @include want
 --- @include queue
 --- @include fleet
+--- @include reserve
 local LOOKED_AT = 256 -- waiting workers of a class
 
 local function wanted_by(server, class)
@@ -22,7 +23,7 @@ local function peers_of(id, t, server)
   for _, class in ipairs(redis.call('SMEMBERS', root .. 'lc:' .. t.lane)) do
     for _, other in ipairs(redis.call('ZRANGE', root .. 'want:' .. class, 0, LOOKED_AT - 1)) do
       if #found == needed then return found end
-      if other ~= server and wanted_by(other, class) then
+      if other ~= server and wanted_by(other, class) and has_room(other, id, t.needs) then
         local failed = string.find(tried, ',' .. other .. ',', 1, true)
         if not failed then found[#found + 1] = other elseif forgiven then second[#second + 1] = other end
       end
@@ -64,6 +65,7 @@ local function start_ranks(id, t, server, peers)
     local member = slot(id, t.fence, rank)
     redis.call('ZADD', root .. 'slots:' .. other, now + offer_ms, member)
     redis.call('ZADD', root .. 'due', now + offer_ms, lease_timer(other, member))
+    hold(other, member, t.needs)
     redis.call('HSET', root .. 's:' .. other, 'handed', member)
     unwant(other, redis.call('HGET', root .. 's:' .. other, 'class'))
     refresh_server(other)

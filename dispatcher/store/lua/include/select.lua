@@ -1,7 +1,9 @@
 -- The head of the queue for a server's class that this server may start now, or nil.
 --- @include gang
+--- @include reserve
 local HEADS = 4 -- looked at in one go
-local PASSED = 32 -- lanes whose gang cannot start now
+local PASSED = 16 -- lanes passed by in one go: no room for their head, or too few workers for a gang
+local passed
 
 local function others_online(lane)
   local n = 0
@@ -22,13 +24,12 @@ local function may_start(id, lane, server)
 end
 
 -- A lane of gangs, by its head: it starts when enough workers wait, this one among them; those behind it ask the same.
-local passed = 0
 local function select_gang(id, t, tenant, score, server, waits)
   if not waits or number(t.right) > now then
     passed = passed + 1
     return nil
   end
-  local peers = peers_of(id, t, server)
+  local peers = has_room(server, id, t.needs) and peers_of(id, t, server)
   if peers then return {id = id, tenant = tenant, score = score, peers = peers} end
   passed = passed_over(id) and PASSED or passed + 1
   return nil
@@ -56,7 +57,12 @@ local function select_in_lanes(class, tenant, server, looked, waits)
         if looked == HEADS then break end
         looked = looked + 1
         if may_start(heads[i], lane, server) then
-          return {id = heads[i], tenant = tenant, score = tonumber(heads[i + 1])}, looked, false
+          if has_room(server, heads[i], redis.call('HGET', root .. 't:' .. heads[i], 'needs')) then
+            return {id = heads[i], tenant = tenant, score = tonumber(heads[i + 1])}, looked, false
+          end
+          reserve(server, heads[i])
+          looked, passed = looked - 1, passed + 1
+          break -- what waits behind it in its lane needs about as much
         end
       end
       at = at + 1
@@ -65,13 +71,26 @@ local function select_in_lanes(class, tenant, server, looked, waits)
   return nil, looked, false
 end
 
+-- The task that this server is kept for, once it fits: it goes before the order of the queue.
+local function reserved_head(server, class)
+  local id = reserved_for(server)
+  local t = id and hash(root .. 't:' .. id)
+  if not t or t.gang or not fits_in(t.needs, room_of(server)) or not may_start(id, t.lane, server) then return nil end
+  local vt = math.max(number(redis.call('ZSCORE', root .. 'vt', t.tenant)),
+    number(redis.call('ZSCORE', root .. 'ready:' .. class, t.tenant)))
+  return {id = id, tenant = t.tenant, score = tonumber(t.score), vt = vt}
+end
+
 -- `waits`: the server waits on an open connection, and may be one of a gang.
 local function select_head(server, class, waits)
+  passed = 0
   local gang, lane = gathering()
   if gang and waits and redis.call('SISMEMBER', root .. 'lc:' .. lane, class) == 1 then
     local t = hash(root .. 't:' .. gang)
     return select_gang(gang, t, t.tenant, number(t.score), server, waits)
   end
+  local kept = reserved_head(server, class)
+  if kept then return kept end
   local ready = root .. 'ready:' .. class
   local at, looked = 0, 0
   while looked < HEADS and passed < PASSED do
