@@ -129,6 +129,8 @@ def server(server_id: str, active: int, allocated: bytes, flat: Sequence[bytes])
         latency_ms=float(f["latency"]) if "latency" in f else None,
         metrics=f.get("metrics", "{}"),
         boot_id=f.get("boot_id", ""),
+        session=f.get("session", ""),
+        gateway=f.get("gateway", ""),
     )
 
 

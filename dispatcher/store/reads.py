@@ -6,6 +6,7 @@ from typing import Any
 
 from dispatcher.domain.errors import RateState
 from dispatcher.domain.event import TaskUpdate
+from dispatcher.domain.grant import Held
 from dispatcher.domain.metrics import MetricsPoint
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.task import Task
@@ -81,6 +82,13 @@ class TaskReads:
         running = {(task.id, str(task.fence)): task for task in await self._brief(wanted) if task.attempt_lives}
         found = zip(server_ids, slots, strict=True)
         return {server_id: _newest(running[t, f] for t, f, _ in own if (t, f) in running) for server_id, own in found}
+
+    async def holding(self, server_id: str) -> list[tuple[Held, Task | None]]:
+        with reachable():
+            slots: Any = await self._run.client.zrange(f"{self._run.root}slots:{server_id}", 0, -1)
+        parts = sorted(slot.decode().split(":")[:2] for slot in slots)
+        tasks = {task.id: task for task in await self._brief(sorted({task_id for task_id, _ in parts}))}
+        return [(Held(task_id, server_id, int(fence)), tasks.get(task_id)) for task_id, fence in parts]
 
     async def _brief(self, ids: list[str]) -> list[Task]:
         pipeline = self._run.client.pipeline(transaction=False)

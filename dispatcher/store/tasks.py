@@ -169,7 +169,7 @@ class RedisTasks(TaskPauses):
         gateway: str,
         lease_ms: int,
         note: str = "",
-        waits: bool = False,
+        session: str = "",
     ) -> Grant | None:
         reply = await self._run.call(
             "claim_next",
@@ -179,10 +179,12 @@ class RedisTasks(TaskPauses):
             gateway=gateway,
             lease_ms=lease_ms,
             note=note,
-            waits="1" if waits else "0",
+            session=session,
         )
         if reply.tag == "unknown":
             raise errors.NotFound(f"Server not found: {server_id}")
+        if reply.tag == "replaced":
+            raise errors.Replaced("Another connection of this worker has taken over")
         if reply.tag == "empty":
             return None
         grant = codec.grant(reply.values, reply.now_ms)

@@ -66,16 +66,17 @@ class TaskStore(Protocol):
         gateway: str,
         lease_ms: int,
         note: str = "",
-        waits: bool = False,
+        session: str = "",
     ) -> Grant | None:
         """The next task for a worker that fetches its work, started on it, or None when there is none for it now.
 
         `note` (at most 1,000 characters, control characters become spaces) is kept with the attempt.
-        With `waits` the worker waits on an open connection of this gateway: when there is nothing, it is remembered,
-        and may be given a rank of a gang that another worker's claim starts. That rank is answered to its next claim,
-        which must come within seconds.
+        With `session` it waits on that connection: when there is nothing, that is remembered, and it may be given a
+        rank of a gang that another worker's claim starts. The rank is answered to its next claim, which must come
+        within seconds.
         The worker holds the lease: its heartbeats and reports renew it. The call is a sign of life. A repeated
-        `claim_id` answers as before. Raises NotFound for an unregistered worker.
+        `claim_id` answers as before. Raises NotFound for an unregistered worker; Replaced when `session` is given
+        and is not the worker's connection (any more).
         """
         ...
 
@@ -187,6 +188,11 @@ class TaskStore(Protocol):
 
     async def running(self, server_ids: Sequence[str]) -> dict[str, list[Task]]:
         """The tasks that each of these servers runs now, without results and attempts, the last started first."""
+        ...
+
+    async def holding(self, server_id: str) -> list[tuple[Held, Task | None]]:
+        """What a worker holds slots for, with the tasks as they are now (without results and attempts; None: removed):
+        its living attempts, and those that ended without it and that it may still be at work for."""
         ...
 
     async def updates(self, task_id: str, after_rev: int) -> tuple[list[TaskUpdate], bool]:

@@ -1,8 +1,8 @@
 -- claim_next: give a worker that fetches the next task that it may run. It holds the lease itself. A sign of life.
 -- KEYS    root
--- ARGV    server claim_id nonce gateway lease_ms:n note waits
+-- ARGV    server claim_id nonce gateway lease_ms:n note session
 -- OPTIONS gather_ms offer_ms offline_after_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap stats_ms updates_kept events_kept
--- RETURNS granted grant... | empty | unknown
+-- RETURNS granted grant... | empty | unknown | replaced
 --- @include select
 --- @include start
 --- @include heard
@@ -16,6 +16,7 @@ if earlier[1] then -- the reply was lost
     return reply('granted', unpack(grant_of(earlier[1], t, number(earlier[3]), server)))
   end
 end
+if session ~= '' and redis.call('HGET', key, 'session') ~= session then return reply('replaced') end
 heard_of(server)
 
 -- From now on the worker holds the lease.
@@ -32,9 +33,9 @@ end
 local handed, its, rank = take_handed(server)
 if handed then return hold(handed, its, rank) end
 local place = refresh_server(server)
-local head = place.free and select_head(server, place.class, waits == '1')
+local head = place.free and select_head(server, place.class, session ~= '')
 if not head then
-  if waits == '1' and place.free then want(server, place.class, gateway) end
+  if session ~= '' and place.free then want(server, place.class) end
   return reply('empty')
 end
 local t = hash(root .. 't:' .. head.id)

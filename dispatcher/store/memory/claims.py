@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+from dispatcher.domain.errors import Replaced
 from dispatcher.domain.grant import Behind, Candidates, Claim, Full, Gone, Grant, Granted, Moved, Waiting
 from dispatcher.domain.transitions import TaskState
 from dispatcher.store.memory import attempts, fleet, gangs, room
@@ -51,21 +52,23 @@ def claim(
 
 
 def claim_next(
-    s: State, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str, waits: bool
+    s: State, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str, session: str
 ) -> Grant | None:
     server = s.server(server_id)
     known = s.fetched.get(claim_id)
     if known is not None:  # the reply was lost
         return attempts.held_grant(s, *known, server)
+    if session not in ("", server.session):
+        raise Replaced("Another connection of this worker has taken over")
     fleet.heard_of(s, server)
     found = gangs.take(s, server)
     if found is None:
-        head = fleet.select(s, server, waits=waits) if server.free(s.now) else None
+        head = fleet.select(s, server, waits=bool(session)) if server.free(s.now) else None
         if head is None:
-            if waits and server.free(s.now):
-                server.wants = server.wants or (s.now, gateway)
+            if session and server.free(s.now) and server.wants_since_ms is None:
+                server.wants_since_ms = s.now
             return None
-        server.wants = None
+        server.wants_since_ms = None
         head.row.right_until_ms = 0
         attempts.start(s, head.row, server, nonce=nonce, gateway=gateway, lease_ms=lease_ms, note=note)
         if gangs.is_gang(head.row):

@@ -59,7 +59,7 @@ def start(s: State, row: TaskRow, server: ServerRow, peers: Sequence[ServerRow])
         if row.new.needs:
             peer.held[row.id, row.fence] = row.new.needs
         peer.handed = ((row.id, row.fence), rank)
-        peer.wants = None
+        peer.wants_since_ms = None
         s.hub.event("server", {"id": peer.id, "state": "handed"})
 
 
@@ -108,7 +108,7 @@ def done(row: TaskRow, rank: int, outcome: Outcome) -> bool:
 def _peers(s: State, row: TaskRow, server: ServerRow, fitting: Sequence[ServerRow]) -> tuple[ServerRow, ...] | None:
     needed = row.new.demand.gang - 1
     waiting = [v for v in fitting if v is not server and _waits(s, v) and room.has_room(s, v, row)]
-    waiting.sort(key=lambda v: (v.wants or (0, ""))[0])
+    waiting.sort(key=lambda v: v.wants_since_ms or 0)
     good = [v for v in waiting[:LOOKED_AT] if v.id not in row.tried]
     if s.now - row.since_ms >= s.options.avoid_ms:
         good += [v for v in waiting[:LOOKED_AT] if v.id in row.tried]
@@ -116,4 +116,4 @@ def _peers(s: State, row: TaskRow, server: ServerRow, fitting: Sequence[ServerRo
 
 
 def _waits(s: State, server: ServerRow) -> bool:
-    return server.wants is not None and s.hub.lives(server.wants[1], s.now) and server.free(s.now)
+    return server.wants_since_ms is not None and s.hub.lives(server.gateway, s.now) and server.free(s.now)

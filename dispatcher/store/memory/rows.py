@@ -160,7 +160,7 @@ class ServerRow:
     reserved: str = ""  # the task that it is kept for
     spared: dict[Slot, int] = field(default_factory=dict)  # -> the end that an outage gave it
     handed: tuple[Slot, int] | None = None  # a rank that it is to take at its next claim
-    wants: tuple[int, str] | None = None  # since when it waits for work on a connection, and of which gateway
+    wants_since_ms: int | None = None  # it waits for work on its connection
     foreign: int = 0
     foreign_until_ms: int = 0
     reported_active: int | None = None
@@ -168,6 +168,8 @@ class ServerRow:
     latency_ms: float | None = None
     metrics: str = "{}"
     boot_id: str = ""
+    session: str = ""
+    gateway: str = ""
 
     @property
     def id(self) -> str:
@@ -214,5 +216,6 @@ class ServerRow:
             maintenance=self.maintenance, reason=self.reason, ejected_until_ms=self.ejected_until_ms,
             rest_until_ms=self.rest_until_ms, probation=self.probation, active=len(self.slots),
             reported_active=self.reported_active, latency_ms=self.latency_ms, metrics=self.metrics,
-            boot_id=self.boot_id, allocated=NOTHING if new.offer.resources is None else self.held_in_all,
+            boot_id=self.boot_id, session=self.session, gateway=self.gateway,
+            allocated=NOTHING if new.offer.resources is None else self.held_in_all,
         )  # fmt: skip

@@ -14,6 +14,7 @@ from dispatcher.dialects.gate import Gate
 from dispatcher.dialects.native.native import native_dialect
 from dispatcher.dialects.native.options import NativeOptions
 from dispatcher.dialects.native.socket import SocketLimits
+from dispatcher.dialects.native.worker_socket import WorkerSocketLimits
 from dispatcher.domain.clock import ManualClock
 from dispatcher.domain.errors import Invalid, Unauthorized
 from dispatcher.domain.failure import Accepted, Outcome
@@ -28,6 +29,7 @@ from dispatcher.service.duties import Duties
 from dispatcher.service.latencies import Latencies
 from dispatcher.service.servers import Servers
 from dispatcher.service.services import Services
+from dispatcher.service.sessions import Sessions
 from dispatcher.service.stats import Stats
 from dispatcher.service.submit import Submit
 from dispatcher.service.tasks import Tasks
@@ -116,6 +118,7 @@ class World:
     body: BodyLimits = field(default_factory=BodyLimits)
     results: BodyLimits = field(default_factory=lambda: BodyLimits(max_bytes=8_388_608))
     sockets: SocketLimits = field(default_factory=SocketLimits)
+    worker_sockets: WorkerSocketLimits = field(default_factory=WorkerSocketLimits)
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(START_MS)
@@ -134,6 +137,7 @@ class World:
         self.tasks = Tasks(
             store.tasks, store.servers, self.backend, waits, self.dispatch, gateway="gw_test", clock=self.clock
         )
+        workers = Workers(store.tasks, store.servers, gateway="gw_test", clock=self.clock)
         self.services = Services(
             submit=Submit(store.tasks, self.dispatch, waits, gateway="gw_test", clock=self.clock),
             batches=Batches(store.batches, self.dispatch),
@@ -142,7 +146,8 @@ class World:
             stats=Stats(store.stats, store.servers, clock=self.clock),
             balancing=Balancing(store.servers),
             watch=Watch(store.tasks),
-            workers=Workers(store.tasks, store.servers, gateway="gw_test", clock=self.clock),
+            workers=workers,
+            sessions=Sessions(store.tasks, store.servers, workers, self.dispatch, gateway="gw_test"),
             coordination=store.coordination,
         )
         self.gate = Gate(self.tokens, read_callback, store.coordination, self.rates, self.body, self.results)
@@ -169,6 +174,7 @@ class World:
             version="0.1.0",
             options=self.options,
             socket_limits=self.sockets,
+            worker_limits=self.worker_sockets,
         )
 
     def _seal(self, server_id: str, key: str) -> bytes:

@@ -25,6 +25,7 @@ async def workers(world: World, *names: str, resources: Resources | None = None)
         offer = Offer(kinds=frozenset({"training"}), resources=resources)
         new = NewServer(name, "farm", name, Endpoints(), offer, max_concurrent=1, transport=Transport.SOCKET)
         await world.store.servers.put(new)
+        await world.store.servers.connect(name, f"s-{name}", GATEWAY)
 
 
 async def gang(world: World, task_id: str, size: int, **changes: object) -> None:
@@ -37,7 +38,12 @@ async def ask(world: World, worker: str, *, waits: bool = True, claim_id: str | 
     await world.store.coordination.presence(GATEWAY)
     name = claim_id or world.fresh("ask")
     return await world.store.tasks.claim_next(
-        worker, claim_id=name, nonce=f"n-{name}", gateway=GATEWAY, lease_ms=LEASE_MS, waits=waits
+        worker,
+        claim_id=name,
+        nonce=f"n-{name}",
+        gateway=GATEWAY,
+        lease_ms=LEASE_MS,
+        session=f"s-{worker}" if waits else "",
     )
 
 
@@ -112,7 +118,17 @@ async def test_a_lost_answer_is_given_again_to_each_rank(world: World) -> None:
 async def test_what_a_dead_gateways_workers_wanted_is_forgotten(world: World) -> None:
     await workers(world, "w1", "w2")
     await gang(world, "t1", 2)
-    await world.store.tasks.claim_next("w1", claim_id="c", nonce="n", gateway="gw_dead", lease_ms=LEASE_MS, waits=True)
+    await world.store.servers.connect("w1", "s-w1b", "gw_dead")
+    await world.store.servers.connect("w1", "s-w1", "gw_dead")
+    assert await ask(world, "w1") is None
+    assert await ask(world, "w2") is None
+
+
+async def test_who_has_hung_up_is_given_no_rank(world: World) -> None:
+    await workers(world, "w1", "w2")
+    await gang(world, "t1", 2)
+    assert await ask(world, "w1") is None
+    await world.store.servers.disconnect("w1", "s-w1")
     assert await ask(world, "w2") is None
 
 

@@ -7,7 +7,7 @@
 local LOOKED_AT = 256 -- waiting workers of a class
 
 local function wanted_by(server, class)
-  local s = redis.call('HMGET', root .. 's:' .. server, 'class', 'want_gw')
+  local s = redis.call('HMGET', root .. 's:' .. server, 'class', 'gateway')
   local present = s[2] and number(redis.call('ZSCORE', root .. 'gw', s[2])) > now
   if s[1] == class and present and refresh_server(server).free then return true end
   unwant(server, class) -- it asks again while it waits
