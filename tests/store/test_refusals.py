@@ -251,3 +251,20 @@ async def test_an_unknown_lane_is_refused_without_a_count(scene: Scene) -> None:
     )  # fmt: skip
     assert reply.tag == "lane_unknown"
     assert await redis_factory.dump(scene.store.client, scene.namespace) == before
+
+
+async def test_a_repeated_report_with_metrics_is_one_point(scene: Scene) -> None:
+    runner, by = scene.store.tasks._run, scene.by("running")  # type: ignore[attr-defined]
+
+    async def report(report_id: str) -> None:
+        await runner.call(
+            "progress", task_id="running", by="attempt", fence=by.fence, nonce=by.nonce, holder="", percent=5.0,
+            lease_ms=1_000, metrics=b"{}", checkpoint="c", report_id=report_id,
+        )  # fmt: skip
+
+    await report("r1")
+    before = await scene.dump()
+    await report("r1")
+    assert await scene.dump() == before
+    await report("r2")
+    assert len(await scene.store.tasks.history("running")) == 2

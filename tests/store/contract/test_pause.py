@@ -97,6 +97,25 @@ async def test_a_resumed_task_has_not_waited_yet_and_wakes_a_gateway(world: Worl
     assert [waiting.task_id for waiting in await world.store.tasks.peek()] == ["t1"]
 
 
+async def test_nobody_has_the_first_right_to_a_resumed_task(world: World) -> None:
+    await world.given_server("s1")
+    assert (await world.given_task("t1")).candidates is not None
+    await pause(world)
+    await resume(world)
+    assert (await world.start("t1", "s1", gateway="gw_2")).task_id == "t1"
+
+
+async def test_a_resumed_task_still_avoids_the_server_that_failed_it(world: World) -> None:
+    for name in ("s1", "s2"):
+        await world.given_server(name)
+    other = await world.running("t2", "s1")
+    await world.end(await world.running("t1", "s1"), Verdict.FAILURE)
+    await pause(world)
+    await world.later(10_000)
+    await resume(world)
+    assert (await world.end(other, done(), want_next="n")).grant is None
+
+
 async def test_before_its_run_at_it_waits_for_that_again(world: World) -> None:
     await given_worker(world)
     await world.given_task("t1", run_at_ms=world.now + 20_000)
@@ -166,6 +185,9 @@ async def test_a_running_task_keeps_attempt_slot_and_lease(world: World) -> None
         assert await world.store.tasks.renew([held(grant)], gateway=GATEWAY, lease_ms=1) == frozenset()
     assert (await world.store.tasks.progress("t1", by(grant), 40)).progress == 40
     assert await looks(world) == PAUSED_ALIVE
+    await world.later(20_000)
+    await world.beat("w", running=["t1"])
+    await world.later(20_000)
     await world.store.tasks.free_slot("t1", "w", grant.fence)
     assert await world.active("w") == 1
     await resume(world)
@@ -192,6 +214,16 @@ async def test_each_step_is_told_with_its_state(world: World) -> None:
         ("PAUSED", 10, False),
         ("PENDING", 10, False),
     ]
+
+
+async def test_a_second_pause_knows_nothing_of_the_first(world: World) -> None:
+    grant = await halted(world)
+    await resume(world)
+    await world.end(grant, Verdict.RELEASED)
+    await pause(world)
+    assert await looks(world) == PAUSED_IDLE
+    await resume(world)
+    assert await looks(world) == (TaskState.PENDING, False)
 
 
 async def test_a_repeat_changes_nothing(world: World) -> None:
@@ -351,6 +383,9 @@ async def test_a_failure_counts_and_the_last_one_ends_it(world: World, verdict: 
     await pause(world)
     ended = await world.end(grant, outcome)
     assert ended.state is (TaskState.FAILED if verdict is Verdict.FAILURE else TaskState.TIMEOUT)
+    await world.store.tasks.retry("t1", origin=ORIGIN, owner=OWNER, waiting_ms=None)
+    await pause(world)
+    assert await looks(world) == PAUSED_IDLE
 
 
 @pytest.mark.parametrize("verdict", [Verdict.LOST, Verdict.BUSY, Verdict.NOT_SENT, Verdict.RELEASED])
