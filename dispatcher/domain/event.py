@@ -17,6 +17,7 @@ class TaskUpdate:
     server_id: str | None
     fence: int
     at_ms: int
+    attempt_lives: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,7 @@ class TaskReads:
                     server_id=f["server"] or None,
                     fence=int(f["fence"]),
                     at_ms=int(f["at"]),
+                    attempt_lives=f.get("lives") == "1",
                 )
             )
         return found, bool(found) and found[0].rev > after_rev + 1

@@ -159,6 +159,7 @@ def as_of(task: Task, update: TaskUpdate) -> Task:
         server_id=update.server_id,
         fence=update.fence,
         updated_ms=update.at_ms,
+        attempt_lives=update.attempt_lives,
         ended_ms=update.at_ms if ended else None,
         result=None,
         error=None,

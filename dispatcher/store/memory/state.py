@@ -113,7 +113,7 @@ class State:
         row.rev += 1
         row.updated_ms = self.now
         row.updates.append(
-            TaskUpdate(row.id, row.rev, row.state, row.progress, row.server_id, row.fence, row.updated_ms)
+            TaskUpdate(row.id, row.rev, row.state, row.progress, row.server_id, row.fence, row.updated_ms, row.lives)
         )
         owner = row.new.owner
         fields = {

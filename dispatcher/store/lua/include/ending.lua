@@ -56,6 +56,7 @@ end
 -- The attempt of a paused task has ended, the task waits on.
 local function stay_paused(id, t)
   redis.call('HDEL', root .. 't:' .. id, 'halted')
+  t.halted = nil
   announce(id, t)
 end
 
