@@ -95,7 +95,7 @@ def select(s: State, server: ServerRow, *, waits: bool = False) -> gangs.Head | 
 def behind(s: State, server: ServerRow, own: TaskRow) -> TaskRow | None:
     """The head that goes before `own` on this server, when it has waited too long."""
     head = select(s, server)
-    if head is None or head.row is own or s.now - head.row.since_ms <= s.options.behind_ms:
+    if head is None or head.row is own or s.now - head.row.queued_ms <= s.options.behind_ms:
         return None
     first = next(row for row in order(s, server) if row is own or row is head.row)
     return head.row if first is head.row else None
