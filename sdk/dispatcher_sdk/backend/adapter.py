@@ -1,6 +1,7 @@
 """`Backend`: name your capabilities, decorate a function, run."""
 
 import asyncio
+import importlib.util
 import logging
 import os
 import secrets
@@ -70,6 +71,8 @@ class Backend:
     ) -> None:
         if transport not in ("push", "pull", "socket"):
             raise ValueError("transport has to be push, pull or socket")
+        if transport == "socket" and importlib.util.find_spec("websockets") is None:
+            raise ImportError("transport socket needs a library: pip install 'edge-dispatcher-sdk[socket]'")
         if transport == "push" and url is None and host in UNSPECIFIED_HOSTS:
             raise ValueError("give url=, the address under which the gateway reaches this server")
         if not 1 <= max_concurrent <= 256:
