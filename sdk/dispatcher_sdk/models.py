@@ -140,6 +140,8 @@ class ServerFigures(Model):
     average_processing_time: int | float
     current_load: float
     reported: dict[str, Any] = Field(default_factory=dict)
+    resources: dict[str, float] | None = None
+    allocated: dict[str, float] | None = None
 
 
 class ServerMetrics(Model):
