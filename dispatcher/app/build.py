@@ -32,6 +32,7 @@ from dispatcher.service.duties import Duties
 from dispatcher.service.latencies import Latencies
 from dispatcher.service.servers import Servers
 from dispatcher.service.services import Services
+from dispatcher.service.sessions import Sessions
 from dispatcher.service.stats import Stats
 from dispatcher.service.submit import Submit
 from dispatcher.service.tasks import Tasks
@@ -163,6 +164,7 @@ def _forwarder(
 def _services(
     store: Store, forwarder: HttpForwarder, waits: Waits, dispatch: Dispatch, name: str, clock: Clock
 ) -> Services:
+    workers = Workers(store.tasks, store.servers, gateway=name, clock=clock)
     return Services(
         submit=Submit(store.tasks, dispatch, waits, gateway=name, clock=clock),
         batches=Batches(store.batches, dispatch),
@@ -171,7 +173,8 @@ def _services(
         stats=Stats(store.stats, store.servers, clock=clock),
         balancing=Balancing(store.servers),
         watch=Watch(store.tasks),
-        workers=Workers(store.tasks, store.servers, gateway=name, clock=clock),
+        workers=workers,
+        sessions=Sessions(store.tasks, store.servers, workers, dispatch, gateway=name),
         coordination=store.coordination,
     )
 
@@ -202,7 +205,8 @@ def _loops(gateway: Gateway, store: Store, waits: Waits) -> list[Loop]:
     renew = Renew(store.tasks, gateway.dispatch, gateway=gateway.id, lease_ms=lease_ms)
     peek = Peek(gateway.duties)
     inbox = Inbox(store.coordination, waits, gateway=gateway.id, wake=peek.wake)
-    events = Events(store.coordination, gateway.services.watch, gateway.services.workers)
+    services = gateway.services
+    events = Events(store.coordination, services.watch, services.workers, services.sessions)
     loops = [
         Loop("renew", renew.run_once, lease_ms / 3000),
         Loop("presence", gateway.presence.run_once, 1.0),

@@ -8,6 +8,7 @@
     |- IllegalState               ILLEGAL_STATE           the task's state does not allow it
     |- Conflict                   CONFLICT                the change meets another one
     |  |- StaleAttempt            STALE_ATTEMPT           a newer attempt, or none, has the task
+    |  |- Replaced                REPLACED                another connection of the same worker took over
     |  |- ConflictingResult       CONFLICT_RESULT         another end was already recorded for this attempt
     |  `- AlreadyEnded            CANCELLED | TIMEOUT ... the task ended otherwise
     |- KeyReused                  IDEMPOTENCY_KEY_REUSED  same key, other body
@@ -89,6 +90,10 @@ class Conflict(DispatchError):
 
 class StaleAttempt(Conflict):
     code = "STALE_ATTEMPT"
+
+
+class Replaced(Conflict):
+    code = "REPLACED"
 
 
 class ConflictingResult(Conflict):

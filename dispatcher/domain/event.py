@@ -21,11 +21,20 @@ class TaskUpdate:
 
 @dataclass(frozen=True, slots=True)
 class FleetEvent:
-    """One entry of the fleet's stream: `task.*`, `server.*`, `balancer.changed`. `id` is its place in the stream."""
+    """One entry of the fleet's stream: `task.*`, `server.*`, `balancer.changed`. `id` is its place in the stream.
+
+    Events of tasks carry id, state and rev; `server.connected` has the server's id and the session of its new socket.
+    """
 
     id: str
     type: str
     fields: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def task_id(self) -> str | None:
+        """The task that has changed, when it is one."""
+        is_task = self.type == "task" or self.type.startswith("task.")
+        return self.fields.get("id") if is_task else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,8 @@ class Server:
     latency_ms: float | None = None  # smoothed service time
     metrics: str = "{}"  # JSON object of the last heartbeat
     boot_id: str = ""
+    session: str = ""  # of its open socket
+    gateway: str = ""  # that holds the socket
 
     @property
     def status(self) -> ServerStatus:

@@ -1,21 +1,25 @@
 """The fleet's stream, for the sockets and waiting claims of this gateway."""
 
 from dispatcher.service.ports import Coordination
+from dispatcher.service.sessions import Sessions
 from dispatcher.service.watch import Watch
 from dispatcher.service.workers import Workers
 
 
 class Events:
-    def __init__(self, coordination: Coordination, watch: Watch, workers: Workers) -> None:
+    def __init__(self, coordination: Coordination, watch: Watch, workers: Workers, sessions: Sessions) -> None:
         self._coordination = coordination
         self._watch = watch
         self._workers = workers
+        self._sessions = sessions
 
     async def run_once(self) -> None:
-        """Hand on events until cancelled, or until the stream fails: then every watcher has to look for itself."""
+        """Hand on events until cancelled, or until the stream fails: then all have to look for themselves."""
         try:
             async for event in self._coordination.events():
                 self._watch.publish(event)
                 self._workers.publish(event)
+                self._sessions.publish(event)
         finally:
             self._watch.interrupted()
+            self._sessions.interrupted()

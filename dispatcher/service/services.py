@@ -6,6 +6,7 @@ from dispatcher.service.balancing import Balancing
 from dispatcher.service.batches import Batches
 from dispatcher.service.ports import Coordination
 from dispatcher.service.servers import Servers
+from dispatcher.service.sessions import Sessions
 from dispatcher.service.stats import Stats
 from dispatcher.service.submit import Submit
 from dispatcher.service.tasks import Tasks
@@ -25,4 +26,5 @@ class Services:
     balancing: Balancing
     watch: Watch
     workers: Workers
+    sessions: Sessions
     coordination: Coordination

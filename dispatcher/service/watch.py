@@ -82,8 +82,7 @@ class Watch:
 
     def publish(self, event: FleetEvent) -> None:
         """Tell those who watch the task of this event; other events are not for them."""
-        if event.type == "task" or event.type.startswith("task."):
-            task_id = event.fields.get("id", "")
+        if (task_id := event.task_id) is not None:
             for subscription in self._watching.get(task_id, ()):
                 subscription.tell(task_id)
 

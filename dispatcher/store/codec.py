@@ -108,6 +108,8 @@ def server(server_id: str, active: int, flat: Sequence[bytes]) -> Server:
         latency_ms=float(f["latency"]) if "latency" in f else None,
         metrics=f.get("metrics", "{}"),
         boot_id=f.get("boot_id", ""),
+        session=f.get("session", ""),
+        gateway=f.get("gateway", ""),
     )
 
 

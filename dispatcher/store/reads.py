@@ -6,6 +6,7 @@ from typing import Any
 
 from dispatcher.domain.errors import RateState
 from dispatcher.domain.event import TaskUpdate
+from dispatcher.domain.grant import Held
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
@@ -77,6 +78,13 @@ class TaskReads:
             if task.state is TaskState.PROCESSING and task.server_id in found:
                 found[task.server_id].append(task)
         return found
+
+    async def holding(self, server_id: str) -> list[tuple[Held, Task | None]]:
+        with reachable():
+            slots: Any = await self._run.client.zrange(f"{self._run.root}slots:{server_id}", 0, -1)
+        parts = sorted(slot.decode().split(":")[:2] for slot in slots)
+        tasks = {task.id: task for task in await self._brief(sorted({task_id for task_id, _ in parts}))}
+        return [(Held(task_id, server_id, int(fence)), tasks.get(task_id)) for task_id, fence in parts]
 
     async def _brief(self, ids: list[str]) -> list[Task]:
         pipeline = self._run.client.pipeline(transaction=False)

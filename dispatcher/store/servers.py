@@ -90,6 +90,13 @@ class RedisServers:
         _known(reply, server_id)
         return await self.get(server_id)
 
+    async def connect(self, server_id: str, session: str, gateway: str) -> None:
+        reply = await self._run.call("connect_worker", server_id=server_id, session=session, gateway=gateway)
+        _known(reply, server_id)
+
+    async def disconnect(self, server_id: str, session: str) -> None:
+        await self._run.call("disconnect_worker", server_id=server_id, session=session)
+
     async def get(self, server_id: str) -> Server:
         found = await self._read(server_id)
         if not found:

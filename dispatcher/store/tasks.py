@@ -161,7 +161,15 @@ class RedisTasks(TaskReads):
         return Gone(TaskState(state) if state else None)
 
     async def claim_next(
-        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str = ""
+        self,
+        server_id: str,
+        *,
+        claim_id: str,
+        nonce: str,
+        gateway: str,
+        lease_ms: int,
+        note: str = "",
+        session: str = "",
     ) -> Grant | None:
         reply = await self._run.call(
             "claim_next",
@@ -171,9 +179,12 @@ class RedisTasks(TaskReads):
             gateway=gateway,
             lease_ms=lease_ms,
             note=note,
+            session=session,
         )
         if reply.tag == "unknown":
             raise errors.NotFound(f"Server not found: {server_id}")
+        if reply.tag == "replaced":
+            raise errors.Replaced("Another connection of this worker has taken over")
         if reply.tag == "empty":
             return None
         grant = codec.grant(reply.values, reply.now_ms)

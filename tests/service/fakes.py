@@ -146,6 +146,9 @@ class FakeTasks(Scripted):
     async def running(self, server_ids: Any) -> dict[str, list[Task]]:
         return await self._answer("running", {}, server_ids=server_ids)
 
+    async def holding(self, server_id: str) -> Any:
+        return await self._answer("holding", [], server_id=server_id)
+
     async def updates(self, task_id: str, after_rev: int) -> Any:
         return await self._answer("updates", ([], False), task_id=task_id, after_rev=after_rev)
 
@@ -183,6 +186,12 @@ class FakeServers(Scripted):
 
     async def heartbeat(self, server_id: str, **rest: Any) -> Server:
         return await self._answer("heartbeat", a_server(server_id), server_id=server_id, **rest)
+
+    async def connect(self, server_id: str, session: str, gateway: str) -> None:
+        await self._answer("connect", None, server_id=server_id, session=session, gateway=gateway)
+
+    async def disconnect(self, server_id: str, session: str) -> None:
+        await self._answer("disconnect", None, server_id=server_id, session=session)
 
     async def probed(self, server_id: str, ok: bool) -> None:
         await self._answer("probed", None, server_id=server_id, ok=ok)

@@ -151,6 +151,10 @@ RAISING: dict[str, Refused] = {
     "claim next: unknown worker": lambda s: s.store.tasks.claim_next(
         "nobody", claim_id="c", nonce="n", gateway=GATEWAY, lease_ms=1
     ),
+    "claim next: another connection took over": lambda s: s.store.tasks.claim_next(
+        "s1", claim_id="c", nonce="n", gateway=GATEWAY, lease_ms=1, session="gone"
+    ),
+    "connect: unknown worker": lambda s: s.store.servers.connect("nobody", "s", GATEWAY),
     "register: too many classes": lambda s: s.store.servers.put(new_server("s9", capabilities=["other"])),
 }
 
@@ -194,6 +198,7 @@ ANSWERING: dict[str, tuple[Refused, Any]] = {
     "cancel: again": (lambda s: owned("cancel", "cancelled")(s), object),
     "watch: ended": (lambda s: s.store.tasks.watch("completed", "gw_2"), bool),
     "free slot: running": (lambda s: s.store.tasks.free_slot("running", "s1", 1), type(None)),
+    "disconnect: another connection took over": (lambda s: s.store.servers.disconnect("s1", "gone"), type(None)),
     "finish: the same again": (lambda s: finish("completed", own("completed"), done())(s), object),
 }
 

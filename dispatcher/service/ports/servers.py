@@ -41,6 +41,15 @@ class ServerStore(Protocol):
         """No new work from now on (or again). Raises NotFound."""
         ...
 
+    async def connect(self, server_id: str, session: str, gateway: str) -> None:
+        """The worker's socket is this `session` (a fresh id) of this gateway from now on: the one before gets no more
+        work, and the fleet is told (`server.connected`). A sign of life. Raises NotFound."""
+        ...
+
+    async def disconnect(self, server_id: str, session: str) -> None:
+        """That socket has ended. Changes nothing when another session has taken its place."""
+        ...
+
     async def get(self, server_id: str) -> Server:
         """One server with its live load. Raises NotFound."""
         ...

@@ -57,13 +57,22 @@ class TaskStore(Protocol):
         ...
 
     async def claim_next(
-        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str = ""
+        self,
+        server_id: str,
+        *,
+        claim_id: str,
+        nonce: str,
+        gateway: str,
+        lease_ms: int,
+        note: str = "",
+        session: str = "",
     ) -> Grant | None:
         """The next task for a worker that fetches its work, started on it, or None when there is none for it now.
 
         `note` (at most 1,000 characters, control characters become spaces) is kept with the attempt.
         The worker holds the lease: its heartbeats and reports renew it. The call is a sign of life. A repeated
-        `claim_id` answers as before. Raises NotFound for an unregistered worker.
+        `claim_id` answers as before. Raises NotFound for an unregistered worker; Replaced when `session` is given
+        and is not the worker's connection (any more).
         """
         ...
 
@@ -143,6 +152,11 @@ class TaskStore(Protocol):
 
     async def running(self, server_ids: Sequence[str]) -> dict[str, list[Task]]:
         """The tasks that each of these servers runs now, without results and attempts, the last started first."""
+        ...
+
+    async def holding(self, server_id: str) -> list[tuple[Held, Task | None]]:
+        """What a worker holds slots for, with the tasks as they are now (without results and attempts; None: removed):
+        its living attempts, and those that ended without it and that it may still be at work for."""
         ...
 
     async def updates(self, task_id: str, after_rev: int) -> tuple[list[TaskUpdate], bool]:

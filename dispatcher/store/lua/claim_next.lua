@@ -1,8 +1,8 @@
 -- claim_next: give a worker that fetches the next task that it may run. It holds the lease itself. A sign of life.
 -- KEYS    root
--- ARGV    server claim_id nonce gateway lease_ms:n note
+-- ARGV    server claim_id nonce gateway lease_ms:n note session
 -- OPTIONS offline_after_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap stats_ms updates_kept events_kept
--- RETURNS granted grant... | empty | unknown
+-- RETURNS granted grant... | empty | unknown | replaced
 --- @include select
 --- @include start
 --- @include heard
@@ -15,6 +15,7 @@ if earlier[1] then -- the reply was lost
     return reply('granted', unpack(grant_of(earlier[1], t)))
   end
 end
+if session ~= '' and redis.call('HGET', key, 'session') ~= session then return reply('replaced') end
 heard_of(server)
 local place = refresh_server(server)
 local head = place.free and select_head(server, place.class)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+from dispatcher.domain.errors import Replaced
 from dispatcher.domain.grant import Behind, Claim, Full, Gone, Grant, Granted, Moved, Waiting
 from dispatcher.domain.transitions import TaskState
 from dispatcher.store.memory import attempts, fleet
@@ -49,12 +50,14 @@ def claim(
 
 
 def claim_next(
-    s: State, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str
+    s: State, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str, session: str
 ) -> Grant | None:
     server = s.server(server_id)
     for row in s.tasks.values():  # the reply was lost
         if row.claim is not None and row.claim[0] == claim_id:
             return attempts.running_grant(s, row.id, row.claim[2], nonce)
+    if session not in ("", server.session):
+        raise Replaced("Another connection of this worker has taken over")
     fleet.heard_of(s, server)
     head = fleet.select(s, server) if server.free(s.now) else None
     if head is None:

@@ -137,6 +137,8 @@ class ServerRow:
     latency_ms: float | None = None
     metrics: str = "{}"
     boot_id: str = ""
+    session: str = ""
+    gateway: str = ""
 
     @property
     def id(self) -> str:
@@ -174,5 +176,5 @@ class ServerRow:
             maintenance=self.maintenance, reason=self.reason, ejected_until_ms=self.ejected_until_ms,
             rest_until_ms=self.rest_until_ms, probation=self.probation, active=len(self.slots),
             reported_active=self.reported_active, latency_ms=self.latency_ms, metrics=self.metrics,
-            boot_id=self.boot_id,
+            boot_id=self.boot_id, session=self.session, gateway=self.gateway,
         )  # fmt: skip

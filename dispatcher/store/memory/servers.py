@@ -148,6 +148,18 @@ class MemoryServers:
         fleet.wake(self._s, server)
         return server.view()
 
+    async def connect(self, server_id: str, session: str, gateway: str) -> None:
+        server = self._s.server(server_id)
+        fleet.heard_of(self._s, server)
+        if server.session != session:
+            server.session, server.gateway = session, gateway
+            self._s.hub.event("server.connected", {"id": server_id, "session": session})
+
+    async def disconnect(self, server_id: str, session: str) -> None:
+        server = self._s.servers.get(server_id)
+        if server is not None and server.session == session:
+            server.session = server.gateway = ""
+
     async def get(self, server_id: str) -> Server:
         return self._s.server(server_id).view()
 

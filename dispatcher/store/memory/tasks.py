@@ -52,11 +52,20 @@ class MemoryTasks:
         )  # fmt: skip
 
     async def claim_next(
-        self, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str = ""
+        self,
+        server_id: str,
+        *,
+        claim_id: str,
+        nonce: str,
+        gateway: str,
+        lease_ms: int,
+        note: str = "",
+        session: str = "",
     ) -> Grant | None:
         return claims.claim_next(
-            self._s, server_id, claim_id=claim_id, nonce=nonce, gateway=gateway, lease_ms=lease_ms, note=note
-        )
+            self._s, server_id, claim_id=claim_id, nonce=nonce, gateway=gateway, lease_ms=lease_ms, note=note,
+            session=session,
+        )  # fmt: skip
 
     async def finish(
         self,
@@ -166,6 +175,12 @@ class MemoryTasks:
             rows.sort(key=lambda row: (-(row.started_ms or 0), row.id))
             found[server_id] = [row.view() for row in rows]
         return found
+
+    async def holding(self, server_id: str) -> list[tuple[Held, Task | None]]:
+        server = self._s.servers.get(server_id)
+        slots = sorted(server.slots) if server is not None else []
+        rows = [(Held(task_id, server_id, fence), self._s.tasks.get(task_id)) for task_id, fence in slots]
+        return [(held, row.view() if row is not None else None) for held, row in rows]
 
     async def updates(self, task_id: str, after_rev: int) -> tuple[list[TaskUpdate], bool]:
         row = self._s.tasks.get(task_id)

@@ -28,6 +28,7 @@ from dispatcher.service.duties import Duties
 from dispatcher.service.latencies import Latencies
 from dispatcher.service.servers import Servers
 from dispatcher.service.services import Services
+from dispatcher.service.sessions import Sessions
 from dispatcher.service.stats import Stats
 from dispatcher.service.submit import Submit
 from dispatcher.service.tasks import Tasks
@@ -134,6 +135,7 @@ class World:
         self.tasks = Tasks(
             store.tasks, store.servers, self.backend, waits, self.dispatch, gateway="gw_test", clock=self.clock
         )
+        workers = Workers(store.tasks, store.servers, gateway="gw_test", clock=self.clock)
         self.services = Services(
             submit=Submit(store.tasks, self.dispatch, waits, gateway="gw_test", clock=self.clock),
             batches=Batches(store.batches, self.dispatch),
@@ -142,7 +144,8 @@ class World:
             stats=Stats(store.stats, store.servers, clock=self.clock),
             balancing=Balancing(store.servers),
             watch=Watch(store.tasks),
-            workers=Workers(store.tasks, store.servers, gateway="gw_test", clock=self.clock),
+            workers=workers,
+            sessions=Sessions(store.tasks, store.servers, workers, self.dispatch, gateway="gw_test"),
             coordination=store.coordination,
         )
         self.gate = Gate(self.tokens, read_callback, store.coordination, self.rates, self.body, self.results)
