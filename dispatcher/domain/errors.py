@@ -10,6 +10,7 @@
     |  |- StaleAttempt            STALE_ATTEMPT           a newer attempt, or none, has the task
     |  |- Replaced                REPLACED                another connection of the same worker took over
     |  |- ConflictingResult       CONFLICT_RESULT         another end was already recorded for this attempt
+    |  |- NoControl               NO_CONTROL_CHANNEL      its worker cannot be told to pause
     |  `- AlreadyEnded            CANCELLED | TIMEOUT ... the task ended otherwise
     |- KeyReused                  IDEMPOTENCY_KEY_REUSED  same key, other body
     |- TooLarge                   PAYLOAD_TOO_LARGE
@@ -98,6 +99,10 @@ class Replaced(Conflict):
 
 class ConflictingResult(Conflict):
     code = "CONFLICT_RESULT"
+
+
+class NoControl(Conflict):
+    code = "NO_CONTROL_CHANNEL"
 
 
 class AlreadyEnded(Conflict):

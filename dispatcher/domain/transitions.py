@@ -32,7 +32,9 @@ class TaskEvent(StrEnum):
     TIME_OUT = "time_out"  # the last permitted attempt timed out, or the deadline passed
     CANCEL = "cancel"
     PAUSE = "pause"
-    RESUME = "resume"
+    RESUME = "resume"  # no attempt of it lives
+    CONTINUE = "continue"  # resumed while its attempt lives
+    RESCHEDULE = "reschedule"  # resumed before its runAt
     REOPEN = "reopen"  # an explicit retry
 
 
@@ -45,12 +47,15 @@ TRANSITIONS: dict[TaskEvent, dict[TaskState, TaskState]] = {
     _E.COMPLETE: dict.fromkeys((_S.PROCESSING, _S.PENDING, _S.RETRYING, _S.PAUSED), _S.COMPLETED),
     # RETRYING and PENDING also end so when the retry budget or the losses are spent
     _E.FAIL: dict.fromkeys((_S.PROCESSING, _S.PENDING, _S.RETRYING, _S.PAUSED), _S.FAILED),
-    _E.RETRY_LATER: {_S.PROCESSING: _S.RETRYING},
-    _E.REQUEUE: {_S.PROCESSING: _S.PENDING},
+    # PAUSED: the attempt that lived on has ended, and the task waits for its owner
+    _E.RETRY_LATER: {_S.PROCESSING: _S.RETRYING, _S.PAUSED: _S.PAUSED},
+    _E.REQUEUE: {_S.PROCESSING: _S.PENDING, _S.PAUSED: _S.PAUSED},
     _E.TIME_OUT: dict.fromkeys((_S.SCHEDULED, _S.PENDING, _S.PROCESSING, _S.RETRYING, _S.PAUSED), _S.TIMEOUT),
     _E.CANCEL: dict.fromkeys((_S.SCHEDULED, _S.PENDING, _S.PROCESSING, _S.RETRYING, _S.PAUSED), _S.CANCELLED),
     _E.PAUSE: dict.fromkeys((_S.SCHEDULED, _S.PENDING, _S.PROCESSING, _S.RETRYING), _S.PAUSED),
-    _E.RESUME: {_S.PAUSED: _S.PENDING},  # straight to PROCESSING when its attempt still lives
+    _E.RESUME: {_S.PAUSED: _S.PENDING},
+    _E.CONTINUE: {_S.PAUSED: _S.PROCESSING},
+    _E.RESCHEDULE: {_S.PAUSED: _S.SCHEDULED},
     _E.REOPEN: {_S.FAILED: _S.PENDING, _S.TIMEOUT: _S.PENDING},
 }
 

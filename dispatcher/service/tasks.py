@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from dispatcher.domain.clock import Clock, SystemClock
-from dispatcher.domain.errors import DispatchError, Forbidden, NotFound, RateState, counted
+from dispatcher.domain.errors import DispatchError, Forbidden, Invalid, NotFound, RateState, counted
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Cancelled
 from dispatcher.domain.ids import is_id
+from dispatcher.domain.metrics import HISTORY_MAX, MetricsPoint, check_bounds
 from dispatcher.domain.principal import Owner, Principal
 from dispatcher.domain.reporter import Reporter
 from dispatcher.domain.task import Task
@@ -18,9 +19,18 @@ from dispatcher.service.endings import Endings
 from dispatcher.service.ports import Forwarder, RateRule, ServerStore, TaskQuery, TaskStore
 from dispatcher.service.waits import Waits
 
+REASON_MAX = 1_000  # characters
+
 
 def _not_found(task_id: str) -> NotFound:
     return NotFound(f"Task not found: {task_id[:80]}")
+
+
+def _check(task_id: str, reason: str) -> None:
+    if not is_id(task_id):
+        raise _not_found(task_id)
+    if len(reason) > REASON_MAX:
+        raise Invalid(f"reason must be at most {REASON_MAX} characters", field="reason")
 
 
 def _owner(principal: Principal) -> Owner | None:
@@ -101,17 +111,27 @@ class Tasks:
         outcome: Outcome | None,
         progress: float | None,
         lease_ms: int | None = None,
+        metrics: bytes | None = None,
+        checkpoint: str | None = None,
     ) -> Task:
         """A worker's word on its attempt: progress, an end, or both; the slot that an end frees is used at once.
 
-        Raises NotFound, StaleAttempt, Forbidden, ConflictingResult, AlreadyEnded, IllegalState.
+        `metrics` is a JSON object of at most 16 KiB, `checkpoint` at most 4,096 characters.
+        Raises Invalid, NotFound, StaleAttempt, Forbidden, ConflictingResult, AlreadyEnded, IllegalState.
         """
+        check_bounds(metrics, checkpoint)
         task = await self._known(task_id, origin)
+        more = bool(metrics or checkpoint)
+        percent = task.progress if progress is None else progress
         if outcome is None:
-            return task if progress is None else await self._tasks.progress(task_id, by, progress, lease_ms=lease_ms)
-        if progress is not None and outcome.verdict is not Verdict.COMPLETED:
+            if progress is None and not more:
+                return task
+            return await self._tasks.progress(
+                task_id, by, percent, lease_ms=lease_ms, metrics=metrics, checkpoint=checkpoint
+            )
+        if more or (progress is not None and outcome.verdict is not Verdict.COMPLETED):
             with suppress(DispatchError):  # of a repeated end, for one: `finish` judges that
-                await self._tasks.progress(task_id, by, progress)
+                await self._tasks.progress(task_id, by, percent, metrics=metrics, checkpoint=checkpoint)
         await self._dispatch.report(task, by, outcome)
         return await self._known(task_id, origin, result=True)
 
@@ -136,6 +156,27 @@ class Tasks:
         if cancelled.server_id is not None and not cancelled.already:
             self._background.spawn(self._stop(task_id, cancelled.server_id, cancelled.fence))
         return cancelled
+
+    async def pause(self, principal: Principal, task_id: str, *, origin: str, reason: str = "") -> None:
+        """Hold a task back until it is resumed; its deadline goes on counting. Already paused: nothing changes.
+
+        `reason`: at most 1,000 characters, for people. Raises Invalid, NotFound, IllegalState (it has ended),
+        NoControl (it runs on a worker that cannot be told).
+        """
+        _check(task_id, reason)
+        await self._tasks.pause(task_id, origin=origin, owner=_owner(principal), reason=reason)
+
+    async def resume(self, principal: Principal, task_id: str, *, origin: str, reason: str = "") -> None:
+        """Let a paused task go on; one that is not paused stays as it is. Raises as `pause`, but for NoControl."""
+        _check(task_id, reason)
+        await self._tasks.resume(task_id, origin=origin, owner=_owner(principal), reason=reason)
+
+    async def history(self, principal: Principal, task_id: str, *, origin: str, limit: int = 100) -> list[MetricsPoint]:
+        """The last `limit` (1 to 256) reports with metrics, the newest last. Raises Invalid, NotFound."""
+        if not 1 <= limit <= HISTORY_MAX:
+            raise Invalid(f"limit must be between 1 and {HISTORY_MAX}", field="limit")
+        await self.get(principal, task_id, origin=origin)
+        return await self._tasks.history(task_id, limit=limit)
 
     async def delete(self, principal: Principal, task_id: str, *, origin: str) -> None:
         """Remove an ended task. Raises NotFound, IllegalState when it has not ended."""

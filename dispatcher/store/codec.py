@@ -5,6 +5,7 @@ from typing import Any
 
 from dispatcher.domain.grant import Candidates, FreeServer, Grant
 from dispatcher.domain.lane import Demand, Offer
+from dispatcher.domain.metrics import MetricsPoint
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.server import Endpoints, Server, ServerHealth, Transport
 from dispatcher.domain.task import Attempt, AttemptStatus, Task, TaskError
@@ -14,6 +15,11 @@ from dispatcher.domain.transitions import TaskState
 def fields(flat: Sequence[bytes]) -> dict[str, str]:
     """A flat HGETALL reply as text."""
     return {flat[i].decode(): flat[i + 1].decode("utf-8", "replace") for i in range(0, len(flat), 2)}
+
+
+def who(owner: Owner | None) -> dict[str, str]:
+    """The owner as scripts take it; empty for an admin, who may see all."""
+    return {"tenant": owner.tenant if owner else "", "sub": owner.sub if owner else ""}
 
 
 def demand_text(demand: Demand) -> str:
@@ -70,10 +76,13 @@ def task(
         failures=int(f.get("failures", "0")),
         losses=int(f.get("losses", "0")),
         run=int(f.get("run", "0")),
-        attempt_lives=state is TaskState.PROCESSING,
+        attempt_lives=state is TaskState.PROCESSING or (state is TaskState.PAUSED and "halted" in f),
         result=result if state in (TaskState.COMPLETED, TaskState.FAILED) and result else None,
         payload=payload or None,
         error=TaskError(f["code"], f.get("why", "")) if failed and f.get("code") else None,
+        reason=f.get("reason", ""),
+        metrics=f.get("metrics", "").encode(),
+        checkpoint=f.get("checkpoint", ""),
         attempts=tuple(attempt(entry) for entry in reversed(attempts)),
     )
 
@@ -120,8 +129,8 @@ def candidates(flat: Sequence[bytes]) -> tuple[Candidates, int]:
 
 
 def grant(values: Sequence[Any], now_ms: int) -> Grant:
-    text = [v.decode("utf-8", "replace") for v in (*values[:7], *values[9:13])]
-    task_id, server_id, fence, nonce, kind, lane, points, ends, failures, losses, tried = text
+    text = [v.decode("utf-8", "replace") for v in (*values[:7], *values[9:14])]
+    task_id, server_id, fence, nonce, kind, lane, points, ends, failures, losses, tried, checkpoint = text
     return Grant(
         task_id=task_id,
         server_id=server_id,
@@ -137,4 +146,10 @@ def grant(values: Sequence[Any], now_ms: int) -> Grant:
         failures=int(failures),
         losses=int(losses),
         tried=frozenset(filter(None, tried.split(","))),
+        checkpoint=checkpoint,
     )
+
+
+def metrics_point(entry: bytes) -> MetricsPoint:
+    at, rank, percent, metrics = entry.split(b"\t", 3)
+    return MetricsPoint(int(at), int(rank), float(percent), metrics)

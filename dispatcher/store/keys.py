@@ -11,6 +11,7 @@ KEYS: dict[str, str] = {
     "out:<task>": "string: result, the raw JSON as it came",
     "att:<task>": "list: the last attempts, newest first, tab-separated",
     "ev:<task>": "stream: the task's last updates, entry id = revision",
+    "mt:<task>": "list: the last reports with metrics, oldest first, tab-separated: ms, rank, percent, JSON",
     "q:<lane>:<tenant>": "sorted set: a tenant's waiting tasks in a lane, by creation in us less its priority's boost",
     "lanes": "hash: lane -> what it demands (JSON)",
     "lane_live": "hash: lane -> live tasks",

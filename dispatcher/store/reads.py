@@ -7,6 +7,7 @@ from typing import Any
 from dispatcher.domain.errors import RateState
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.grant import Held
+from dispatcher.domain.metrics import MetricsPoint
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
@@ -75,7 +76,7 @@ class TaskReads:
         wanted = sorted({slot.decode().split(":")[0] for slots in held for slot in slots})
         found: dict[str, list[Task]] = {server_id: [] for server_id in server_ids}
         for task in sorted(await self._brief(wanted), key=lambda t: (-(t.started_ms or 0), t.id)):
-            if task.state is TaskState.PROCESSING and task.server_id in found:
+            if task.attempt_lives and task.server_id in found:
                 found[task.server_id].append(task)
         return found
 
@@ -101,6 +102,11 @@ class TaskReads:
             for task_id, hash_, spec in found
             if hash_
         ]
+
+    async def history(self, task_id: str, *, limit: int = 100) -> list[MetricsPoint]:
+        with reachable():
+            entries: Any = await self._run.client.lrange(f"{self._run.root}mt:{task_id}", -limit, -1)
+        return [codec.metrics_point(entry) for entry in entries]
 
     async def updates(self, task_id: str, after_rev: int) -> tuple[list[TaskUpdate], bool]:
         with reachable():

@@ -8,6 +8,14 @@ def not_found(task_id: str) -> errors.NotFound:
     return errors.NotFound(f"Task not found: {task_id}")
 
 
+def refuse_owned(reply: Reply, task_id: str, verb: str) -> None:
+    """Raise what a refused call of an owner deserves; nothing for an accepted one."""
+    if reply.tag == "not_found":
+        raise not_found(task_id)
+    if reply.tag == "illegal":
+        raise errors.IllegalState(f"A task in state {reply.text(0)} cannot be {verb}")
+
+
 def refuse_report(reply: Reply, task_id: str) -> None:
     """Raise what a refused report deserves; nothing for an accepted one."""
     match reply.tag:

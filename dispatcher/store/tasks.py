@@ -1,4 +1,5 @@
-"""Tasks in Redis: the verbs that move them. Implements `service.ports.TaskStore` together with `reads`."""
+"""Tasks in Redis: the verbs that move them. Implements `service.ports.TaskStore` together with
+`reads` and `pauses`."""
 
 import contextlib
 from collections.abc import Sequence
@@ -28,16 +29,12 @@ from dispatcher.domain.transitions import TaskState
 from dispatcher.service.ports import IdempotencyKey, RateRule
 from dispatcher.store import codec
 from dispatcher.store.fleet import Fleet
+from dispatcher.store.pauses import TaskPauses
 from dispatcher.store.rates import limited, rate_state
-from dispatcher.store.reads import TaskReads
-from dispatcher.store.refusals import not_found, refusal_of_create, refuse_report
+from dispatcher.store.refusals import not_found, refusal_of_create, refuse_owned, refuse_report
 from dispatcher.store.runner import Reply, Runner
 
 _NO_RULE = RateRule("", "", 0)
-
-
-def _who(owner: Owner | None) -> dict[str, str]:
-    return {"tenant": owner.tenant if owner else "", "sub": owner.sub if owner else ""}
 
 
 def _reporter(by: Reporter) -> dict[str, str | int]:
@@ -50,7 +47,7 @@ def _reporter(by: Reporter) -> dict[str, str | int]:
             return {"by": "admin", "fence": 0, "nonce": "", "holder": ""}
 
 
-class RedisTasks(TaskReads):
+class RedisTasks(TaskPauses):
     """The task half of the store. Safe to repeat with identical arguments, see `Runner`."""
 
     def __init__(self, runner: Runner, fleet: Fleet) -> None:
@@ -73,7 +70,7 @@ class RedisTasks(TaskReads):
                 "create_task",
                 task_id=task.id,
                 origin=task.origin,
-                **_who(task.owner),
+                **codec.who(task.owner),
                 type=task.type,
                 lane=lane,
                 demand=codec.demand_text(task.demand),
@@ -246,9 +243,26 @@ class RedisTasks(TaskReads):
         )
         return reply.tag == "accepted"
 
-    async def progress(self, task_id: str, by: Reporter, percent: float, *, lease_ms: int | None = None) -> Task:
-        lease_ms = lease_ms or self._run.options.accepted_lease_ms
-        reply = await self._run.call("progress", task_id=task_id, **_reporter(by), percent=percent, lease_ms=lease_ms)
+    async def progress(
+        self,
+        task_id: str,
+        by: Reporter,
+        percent: float,
+        *,
+        lease_ms: int | None = None,
+        metrics: bytes | None = None,
+        checkpoint: str | None = None,
+    ) -> Task:
+        reply = await self._run.call(
+            "progress",
+            task_id=task_id,
+            **_reporter(by),
+            percent=percent,
+            lease_ms=lease_ms or self._run.options.accepted_lease_ms,
+            metrics=metrics or b"",
+            checkpoint=checkpoint or "",
+            report_id=new_claim_id() if metrics else "",  # tells a replay from a second report
+        )
         refuse_report(reply, task_id)
         task, _ = await self.get(task_id, result=False)
         if task is None:
@@ -264,8 +278,10 @@ class RedisTasks(TaskReads):
 
     async def cancel(self, task_id: str, *, origin: str, owner: Owner | None, waiting_only: bool = False) -> Cancelled:
         only = "1" if waiting_only else "0"
-        reply = await self._run.call("cancel_task", task_id=task_id, origin=origin, **_who(owner), waiting_only=only)
-        self._owned(reply, task_id, "cancelled")
+        reply = await self._run.call(
+            "cancel_task", task_id=task_id, origin=origin, **codec.who(owner), waiting_only=only
+        )
+        refuse_owned(reply, task_id, "cancelled")
         if reply.tag == "already":
             return Cancelled(already=True)
         return Cancelled(reply.text(0) or None, reply.number(1))
@@ -277,10 +293,15 @@ class RedisTasks(TaskReads):
         op_id = new_claim_id()  # tells a replay from a second retry
         while True:
             reply = await self._run.call(
-                "retry_task", task_id=task_id, origin=origin, **_who(owner), waiting_ms=waiting_ms or 0, op_id=op_id
+                "retry_task",
+                task_id=task_id,
+                origin=origin,
+                **codec.who(owner),
+                waiting_ms=waiting_ms or 0,
+                op_id=op_id,
             )
             if reply.tag != "lane_unknown":
-                self._owned(reply, task_id, "retried")
+                refuse_owned(reply, task_id, "retried")
                 return self._created(reply, _NO_RULE)
             demand = codec.demand(reply.text(0))
             self._fleet.learn(demand)
@@ -288,15 +309,8 @@ class RedisTasks(TaskReads):
                 raise errors.Unavailable("Too many different demands are waiting", retry_after_s=5)
 
     async def delete(self, task_id: str, *, origin: str, owner: Owner | None) -> None:
-        reply = await self._run.call("delete_task", task_id=task_id, origin=origin, **_who(owner))
-        self._owned(reply, task_id, "deleted")
-
-    @staticmethod
-    def _owned(reply: Reply, task_id: str, verb: str) -> None:
-        if reply.tag == "not_found":
-            raise not_found(task_id)
-        if reply.tag == "illegal":
-            raise errors.IllegalState(f"A task in state {reply.text(0)} cannot be {verb}")
+        reply = await self._run.call("delete_task", task_id=task_id, origin=origin, **codec.who(owner))
+        refuse_owned(reply, task_id, "deleted")
 
     async def watch(self, task_id: str, gateway: str) -> bool:
         return (await self._run.call("watch_task", task_id=task_id, gateway=gateway)).tag == "watching"

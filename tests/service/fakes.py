@@ -10,6 +10,7 @@ from dispatcher.domain.clock import ManualClock
 from dispatcher.domain.failure import Accepted, Outcome, Verdict
 from dispatcher.domain.grant import Cancelled, Candidates, Created, Finished, FreeServer, Grant, Granted, Ticked
 from dispatcher.domain.lane import Demand, Offer
+from dispatcher.domain.metrics import MetricsPoint
 from dispatcher.domain.principal import Owner, Principal, Role
 from dispatcher.domain.registry import Registry
 from dispatcher.domain.server import Endpoints, Server
@@ -120,7 +121,17 @@ class FakeTasks(Scripted):
         return await self._answer("accept", True, task_id=task_id, by=by, **rest)
 
     async def progress(self, task_id: str, by: Any, percent: float, **rest: Any) -> Task:
-        return await self._answer("progress", a_task(task_id, progress=percent), task_id=task_id, percent=percent)
+        answer = a_task(task_id, progress=percent)
+        return await self._answer("progress", answer, task_id=task_id, percent=percent, **rest)
+
+    async def history(self, task_id: str, **rest: Any) -> list[MetricsPoint]:
+        return await self._answer("history", [], task_id=task_id, **rest)
+
+    async def pause(self, task_id: str, **rest: Any) -> None:
+        await self._answer("pause", None, task_id=task_id, **rest)
+
+    async def resume(self, task_id: str, **rest: Any) -> None:
+        await self._answer("resume", None, task_id=task_id, **rest)
 
     async def renew(self, held: Any, **rest: Any) -> frozenset[Any]:
         return await self._answer("renew", frozenset(), held=held, **rest)

@@ -6,12 +6,12 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAdmin, ByHolder
-from dispatcher.domain.server import ServerHealth
+from dispatcher.domain.server import ServerHealth, Transport
 from dispatcher.domain.stats import Counts
 from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
 from tests.store import redis_factory
-from tests.store.side_by_side import SERVERS, SideBySide
+from tests.store.side_by_side import SERVERS, WORKER, SideBySide
 from tests.store.world import GATEWAY, LEASE_MS, ORIGIN, by, held, new_server, new_task
 
 SLOTS = 2
@@ -19,6 +19,7 @@ SLOTS = 2
 grants = st.integers(0, 10_000)  # an index into the past grants
 tasks = st.integers(0, 10_000)
 servers = st.sampled_from(SERVERS)
+either = st.sampled_from([*SERVERS, WORKER])
 
 
 class StoreModel(SideBySide):
@@ -28,22 +29,23 @@ class StoreModel(SideBySide):
 
     @initialize()
     def fleet(self) -> None:
-        for name in SERVERS[:2]:
+        for name in (*SERVERS[:2], WORKER):
             self.put(name)
 
-    @rule(name=servers)
+    @rule(name=either)
     def put(self, name: str) -> None:
         capabilities = ["gpu"] if name == "s1" else []
         health = "http://s2/health" if name == "s2" else None
-        server = new_server(name, max_concurrent=SLOTS, capabilities=capabilities, health=health)
+        transport = Transport.SOCKET if name == WORKER else Transport.PUSH
+        server = new_server(name, max_concurrent=SLOTS, capabilities=capabilities, health=health, transport=transport)
         self.do(lambda store: store.servers.put(server))
 
-    @rule(name=servers)
+    @rule(name=either)
     def remove(self, name: str) -> None:
         self.do(lambda store: store.servers.remove(name))
 
     @rule(
-        name=servers, active=st.none() | st.integers(0, 3), boot=st.sampled_from([None, None, "b1", "b2"]),
+        name=either, active=st.none() | st.integers(0, 3), boot=st.sampled_from([None, None, "b1", "b2"]),
         lists=st.none() | st.booleans(),
     )  # fmt: skip
     def beat(self, name: str, active: int | None, boot: str | None, lists: bool | None) -> None:
@@ -122,11 +124,29 @@ class StoreModel(SideBySide):
             )
         )
 
+    @rule()
+    def claim_next(self) -> None:
+        claim_id, nonce = self.fresh("c"), self.fresh("n")
+        self.do(
+            lambda store: store.tasks.claim_next(
+                WORKER, claim_id=claim_id, nonce=nonce, gateway=GATEWAY, lease_ms=LEASE_MS
+            )
+        )
+
     @precondition(SideBySide.has_grants)
-    @rule(index=grants, percent=st.integers(0, 100))
-    def progress(self, index: int, percent: int) -> None:
+    @rule(
+        index=grants, percent=st.integers(0, 100), metrics=st.sampled_from([None, None, b'{"loss":1}']),
+        checkpoint=st.sampled_from([None, None, "epoch 2"]),
+    )  # fmt: skip
+    def progress(self, index: int, percent: int, metrics: bytes | None, checkpoint: str | None) -> None:
         grant = self.grant(index)
-        self.do(lambda store: store.tasks.progress(grant.task_id, by(grant), float(percent)))
+        self.do(
+            lambda store: store.tasks.progress(
+                grant.task_id, by(grant), float(percent), metrics=metrics, checkpoint=checkpoint
+            )
+        )
+        if metrics is not None:
+            self.last = None  # a second report is no replay
 
     @precondition(SideBySide.has_grants)
     @rule(index=grants)
@@ -151,6 +171,18 @@ class StoreModel(SideBySide):
     def cancel(self, task: int) -> None:
         task_id = self.task_id(task)
         self.do(lambda store: store.tasks.cancel(task_id, origin=ORIGIN, owner=None))
+
+    @precondition(SideBySide.has_tasks)
+    @rule(task=tasks)
+    def pause(self, task: int) -> None:
+        task_id = self.task_id(task)
+        self.do(lambda store: store.tasks.pause(task_id, origin=ORIGIN, owner=None, reason="wait"))
+
+    @precondition(SideBySide.has_tasks)
+    @rule(task=tasks)
+    def resume(self, task: int) -> None:
+        task_id = self.task_id(task)
+        self.do(lambda store: store.tasks.resume(task_id, origin=ORIGIN, owner=None, reason="go"))
 
     @precondition(SideBySide.has_tasks)
     @rule(task=tasks, waits=st.sampled_from([None, 4_000]))
@@ -199,7 +231,8 @@ class StoreModel(SideBySide):
     def every_running_task_has_its_slot_and_no_server_has_too_many(self) -> None:
         state = self.memory.state
         for row in state.tasks.values():
-            if row.state is TaskState.PROCESSING:
+            assert row.halted_ms is None or row.state is TaskState.PAUSED
+            if row.lives:
                 assert row.attempt is not None
                 assert (row.id, row.fence) in state.servers[row.attempt.server_id].slots
         seen = [slot for server in state.servers.values() for slot in server.slots]

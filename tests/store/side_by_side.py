@@ -21,6 +21,7 @@ from tests.store.world import ORIGIN, Stores
 
 OPTIONS = StoreOptions()
 SERVERS = ("s0", "s1", "s2")
+WORKER = "w"  # fetches over a socket
 Command = Callable[[Stores], Awaitable[Any]]
 
 
@@ -76,14 +77,14 @@ class SideBySide(RuleBasedStateMachine):
     async def _look(store: Stores) -> Any:
         found, total = await store.tasks.find(TaskQuery(ORIGIN, None, limit=1_000))
         full = [(await store.tasks.get(task.id))[0] for task in sorted(found, key=lambda one: one.id)]
-        counts = [await store.stats.server_totals(name) for name in (*SERVERS, NO_SERVER)]
+        counts = [await store.stats.server_totals(name) for name in (*SERVERS, WORKER, NO_SERVER)]
         waiting = await store.stats.waiting(ORIGIN, None, None)
         live = {state: n for state, n in waiting.items() if n}
         return full, total, await store.servers.all(), await store.stats.totals(ORIGIN, None), counts, live
 
     def _learn(self, answer: Any) -> None:
         match answer:
-            case Granted(grant) | Behind(grant) | Finished(grant=Grant() as grant):
+            case Granted(grant) | Behind(grant) | Finished(grant=Grant() as grant) | (Grant() as grant):
                 if grant not in self.grants:
                     self.grants.append(grant)
 

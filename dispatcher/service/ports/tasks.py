@@ -7,6 +7,7 @@ from dispatcher.domain.errors import RateState
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.failure import Outcome
 from dispatcher.domain.grant import Cancelled, Claim, Created, Finished, Grant, Held, Ticked, Waiting
+from dispatcher.domain.metrics import MetricsPoint
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAttempt, Reporter
 from dispatcher.domain.task import NewTask, Task
@@ -105,11 +106,43 @@ class TaskStore(Protocol):
         """The server answered 202: from now on its heartbeats carry the lease. False when the attempt is stale."""
         ...
 
-    async def progress(self, task_id: str, by: Reporter, percent: float, *, lease_ms: int | None = None) -> Task:
+    async def progress(
+        self,
+        task_id: str,
+        by: Reporter,
+        percent: float,
+        *,
+        lease_ms: int | None = None,
+        metrics: bytes | None = None,
+        checkpoint: str | None = None,
+    ) -> Task:
         """Record progress 0..100 of the current attempt; a lower value than the stored one changes nothing.
         Renews the lease of an attempt that its worker holds, by `lease_ms` (default: as for accepted ones).
 
+        `metrics` (a JSON object) become the task's, go into its history and are told as an update, whatever the
+        percentage. `checkpoint` is kept for the grants of later attempts. Nothing or an empty value keeps the old one.
         Raises as `finish`. Answers the task (without result).
+        """
+        ...
+
+    async def history(self, task_id: str, *, limit: int = 100) -> list[MetricsPoint]:
+        """The last `limit` (1 to 256, all that are kept) reports with metrics, the newest last."""
+        ...
+
+    async def pause(self, task_id: str, *, origin: str, owner: Owner | None, reason: str = "") -> None:
+        """Hold a task back. A waiting one leaves queue and timers; of a running one attempt, slot and lease stay, and
+        its time-out stands still. Deadlines, the waiting one too, go on counting. Already PAUSED: nothing changes.
+
+        `owner` None = an admin. Raises NotFound, IllegalState (it has ended), NoControl (it runs on a worker that
+        does not hold it over a socket, and so cannot be told).
+        """
+        ...
+
+    async def resume(self, task_id: str, *, origin: str, owner: Owner | None, reason: str = "") -> None:
+        """Let a paused task go on: PROCESSING when its attempt lives, with what was left of its time; SCHEDULED
+        before its runAt; else PENDING at its old place (a wait before a retry is over). Not PAUSED: nothing changes.
+
+        Raises NotFound, IllegalState (it has ended).
         """
         ...
 

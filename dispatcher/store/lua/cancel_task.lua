@@ -9,14 +9,15 @@
 --- @include attempts
 --- @include may
 --- @include owned
+--- @include lives
 local t = owned(task_id, origin, tenant, sub)
 if not t then return reply('not_found') end
 if t.state == 'CANCELLED' then return reply('already') end
-if not may('cancel', t.state) or (waiting_only == '1' and t.state == 'PROCESSING') then return reply('illegal', t.state) end
+if not may('cancel', t.state) or (waiting_only == '1' and lives(t.state, t.halted)) then return reply('illegal', t.state) end
 local server, fence = '', '0'
 if t.server and redis.call('ZSCORE', root .. 'slots:' .. t.server, slot(task_id, t.fence)) then
   server, fence = t.server, t.fence
-  if t.state == 'PROCESSING' then attempt_ended(task_id, 'cancelled', '') end
+  if lives(t.state, t.halted) then attempt_ended(task_id, 'cancelled', '') end
   leave_slot(server, slot(task_id, fence))
 end
 end_task(task_id, t, 'CANCELLED', 'CANCELLED', 'Cancelled')

@@ -6,12 +6,13 @@
 --- @include select
 --- @include start
 --- @include heard
+--- @include lives
 local key = root .. 's:' .. server
 if redis.call('EXISTS', key) == 0 then return reply('unknown') end
 local earlier = redis.call('HMGET', root .. 'claim:' .. claim_id, 'task', 'fence')
 if earlier[1] then -- the reply was lost
   local t = hash(root .. 't:' .. earlier[1])
-  if t and t.fence == earlier[2] and t.state == 'PROCESSING' then
+  if t and t.fence == earlier[2] and lives(t.state, t.halted) then
     return reply('granted', unpack(grant_of(earlier[1], t)))
   end
 end

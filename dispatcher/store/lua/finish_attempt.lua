@@ -11,6 +11,7 @@
 --- @include candidates
 --- @include reporter
 --- @include may
+--- @include lives
 local key = root .. 't:' .. task_id
 local t = hash(key)
 if not t then return reply('not_found') end
@@ -56,7 +57,7 @@ if not may('fail', t.state) then
   if slot_free == '1' and free_slot(t.server, member) then wake() end
   return reply('ended', t.state)
 end
-if not may(EVENT[verdict], t.state) then -- written off before: nothing more to count
+if not may(EVENT[verdict], t.state) or not (is_end or lives(t.state, t.halted)) then -- written off before: nothing more to count
   if slot_free == '1' and free_slot(t.server, member) then wake() end
   return reply('finished', t.state, '1', '')
 end
@@ -101,7 +102,7 @@ elseif verdict == 'lost' then
   blame()
   lost(task_id, t, code, why)
 else
-  local hand_on = verdict ~= 'released'
+  local hand_on = verdict ~= 'released' and t.state ~= 'PAUSED'
   if verdict == 'busy' then server_busy(t.server, t.lane, rest_ms) end
   if verdict == 'not_sent' then blame() end
   requeue(task_id, t, hand_on and now + first_right_ms or 0)

@@ -3,7 +3,8 @@
 -- ARGV    task_id server fence
 -- RETURNS freed | kept
 --- @include slots
-local t = redis.call('HMGET', root .. 't:' .. task_id, 'state', 'fence')
-if t[1] == 'PROCESSING' and t[2] == fence then return reply('kept') end
+--- @include lives
+local t = redis.call('HMGET', root .. 't:' .. task_id, 'state', 'fence', 'halted')
+if lives(t[1], t[3]) and t[2] == fence then return reply('kept') end
 if free_slot(server, slot(task_id, fence)) then wake() end
 return reply('freed')

@@ -1,27 +1,36 @@
 -- progress: record how far the current attempt is; never back. A sign of life of an accepted attempt.
 -- KEYS    root
--- ARGV    task_id by fence:n nonce holder percent:n lease_ms:n
--- OPTIONS offline_after_ms stats_ms attempts_kept updates_kept events_kept
+-- ARGV    task_id by fence:n nonce holder percent:n lease_ms:n metrics checkpoint report_id
+-- OPTIONS offline_after_ms stats_ms attempts_kept metrics_kept updates_kept events_kept
 -- RETURNS noted | not_found | stale | never_held | no_attempt | ended state
 --- @include state
 --- @include slots
 --- @include heard
 --- @include reporter
+--- @include lives
 local key = root .. 't:' .. task_id
 local t = hash(key)
 if not t then return reply('not_found') end
 local refusal = judge_reporter(task_id, t)
 if refusal then return reply(refusal) end
-if t.state == 'PENDING' or t.state == 'RETRYING' then return reply('stale') end
-if t.state ~= 'PROCESSING' then return reply('ended', t.state) end
+if t.ended then return reply('ended', t.state) end
+if not lives(t.state, t.halted) then return reply('stale') end
 if t.held == 's' then
   redis.call('ZADD', root .. 'slots:' .. t.server, now + lease_ms, slot(task_id, t.fence))
   redis.call('ZADD', root .. 'due', now + lease_ms, 'l:' .. task_id)
 end
 if by == 'holder' and redis.call('HGET', root .. 's:' .. holder, 'transport') ~= 'push' then heard_of(holder) end
-if percent > number(t.progress) then
-  t.progress = string.format('%.14g', percent)
-  redis.call('HSET', key, 'progress', t.progress)
-  announce(task_id, t)
+local reached, higher = string.format('%.14g', percent), percent > number(t.progress)
+local measured = metrics ~= '' and t.measured_by ~= report_id -- not when our own reply was lost
+if checkpoint ~= '' then redis.call('HSET', key, 'checkpoint', checkpoint) end
+if measured then
+  redis.call('HSET', key, 'metrics', metrics, 'measured_by', report_id)
+  redis.call('RPUSH', root .. 'mt:' .. task_id, table.concat({text(now), '0', reached, metrics}, '\t'))
+  redis.call('LTRIM', root .. 'mt:' .. task_id, -metrics_kept, -1)
 end
+if higher then
+  t.progress = reached
+  redis.call('HSET', key, 'progress', t.progress)
+end
+if higher or measured then announce(task_id, t) end
 return reply('noted')

@@ -3,13 +3,14 @@
 -- ARGV    gateway lease_ms:n held...
 -- RETURNS renewed place...
 --- @include slots
+--- @include lives
 local lost_places = {}
 for i = held_at, #ARGV, 3 do
   local id, server, fence = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local t = redis.call('HMGET', root .. 't:' .. id, 'state', 'fence', 'held', 'ends')
+  local t = redis.call('HMGET', root .. 't:' .. id, 'state', 'fence', 'held', 'ends', 'halted')
   local member, lease = slot(id, fence), now + lease_ms
   local slots = root .. 'slots:' .. server
-  if t[1] == 'PROCESSING' and t[2] == fence then
+  if lives(t[1], t[5]) and t[2] == fence then
     if t[3] == 'g' then
       redis.call('HSET', root .. 't:' .. id, 'gw', gateway)
       redis.call('ZADD', slots, lease, member)
@@ -19,7 +20,7 @@ for i = held_at, #ARGV, 3 do
     lease = math.max(math.min(lease, number(t[4])), number(redis.call('ZSCORE', slots, member)))
     redis.call('ZADD', slots, lease, member)
     redis.call('ZADD', root .. 'due', lease, 'o:' .. server .. ':' .. member)
-  elseif not (t[2] == fence and (t[1] == 'PENDING' or t[1] == 'RETRYING')) then
+  elseif not (t[2] == fence and (t[1] == 'PENDING' or t[1] == 'RETRYING' or t[1] == 'PAUSED')) then
     lost_places[#lost_places + 1] = text((i - held_at) / 3)
   end
 end

@@ -36,7 +36,7 @@ local function lease_over(id)
   if not t or not t.server then return end
   if spared(t.server, slot(id, t.fence), 'l:' .. id) then return end
   free_slot(t.server, slot(id, t.fence))
-  if t.state == 'PROCESSING' then
+  if lives(t.state, t.halted) then
     attempt_ended(id, 'lost', 'The lease ran out')
     if t.shy then add_tried(id, t, t.server) end
     lost(id, t, 'BACKEND_LOST', 'The lease ran out')
@@ -63,7 +63,7 @@ end
 local function deadline_over(id)
   local t = hash(root .. 't:' .. id)
   if not t or t.ended then return end
-  if t.state == 'PROCESSING' then
+  if lives(t.state, t.halted) then
     attempt_ended(id, 'timeout', 'The deadline passed')
     leave_slot(t.server, slot(id, t.fence))
   end

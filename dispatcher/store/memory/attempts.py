@@ -61,13 +61,14 @@ def grant_of(s: State, row: TaskRow, attempt: AttemptRow) -> Grant:
         task_id=row.id, server_id=attempt.server_id, fence=attempt.fence, nonce=attempt.nonce, type=new.type,
         lane=row.lane, points=new.points, spec=new.spec, payload=new.payload, now_ms=s.now,
         deadline_ms=attempt.deadline_ms, failures=row.failures, losses=row.losses, tried=frozenset(row.tried),
+        checkpoint=row.checkpoint,
     )  # fmt: skip
 
 
 def running_grant(s: State, task_id: str, fence: int, nonce: str) -> Grant | None:
     """The grant of an attempt again, while it runs and is the one that was given under this nonce."""
     row = s.tasks.get(task_id)
-    if row is None or row.attempt is None or row.state is not TaskState.PROCESSING:
+    if row is None or row.attempt is None or not row.lives:
         return None
     same = row.attempt.fence == fence and row.attempt.nonce == nonce
     return grant_of(s, row, row.attempt) if same else None
@@ -100,6 +101,7 @@ def end_task(s: State, row: TaskRow, event: TaskEvent, error: TaskError | None) 
 def close(s: State, row: TaskRow, status: AttemptStatus, error: str) -> None:
     """Note in the list of attempts how the last one ended."""
     row.attempts[-1] = replace(row.attempts[-1], ended_ms=s.now, status=status, error=error)
+    row.halted_ms = None
 
 
 def apply(s: State, row: TaskRow, attempt: AttemptRow, outcome: Outcome, *, retry_ms: int, judge: bool = True) -> bool:
@@ -147,7 +149,7 @@ def _failed(s: State, row: TaskRow, verdict: Verdict, error: TaskError, retry_ms
         timed_out = verdict is Verdict.TIMED_OUT
         end_task(s, row, TaskEvent.TIME_OUT if timed_out else TaskEvent.FAIL, error)
         return
-    row.retry_at_ms = s.now + retry_ms
+    row.retry_at_ms = s.now + retry_ms if row.state is not TaskState.PAUSED else None
     row.no_budget_since_ms = None
     s.move(row, TaskEvent.RETRY_LATER)
 
@@ -171,7 +173,7 @@ def running_on(s: State, server_id: str) -> list[tuple[TaskRow, AttemptRow]]:
     return [
         (row, row.attempt)
         for row in s.tasks.values()
-        if row.state is TaskState.PROCESSING and row.attempt is not None and row.attempt.server_id == server_id
+        if row.lives and row.attempt is not None and row.attempt.server_id == server_id
     ]
 
 

@@ -146,7 +146,7 @@ def insert(s: State, task: NewTask, *, later_us: int = 0) -> TaskRow:
         new=task, lane=task.demand.lane, created_ms=s.now, score=_score(start_ms, task) + later_us,
         state=TaskState.PENDING if run_at_ms is None else TaskState.SCHEDULED, updated_ms=s.now, since_ms=s.now,
         deadline_ms=task.deadline_ms, waiting_deadline_ms=waiting_until_ms, run_at_ms=run_at_ms,
-        updates=deque(maxlen=s.options.updates_kept),
+        updates=deque(maxlen=s.options.updates_kept), history=deque(maxlen=s.options.metrics_kept),
     )  # fmt: skip
     s.tasks[row.id] = row
     s.demands[row.lane] = task.demand

@@ -5,6 +5,7 @@ from dataclasses import replace
 from dispatcher.domain.errors import AlreadyEnded, ConflictingResult, Forbidden, IllegalState, StaleAttempt
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Finished
+from dispatcher.domain.metrics import MetricsPoint
 from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder, Reporter
 from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
@@ -35,12 +36,13 @@ def finish(
     attempt = _resolve(s, row, by)
     if row.ended:
         _refuse_ended(s, row, attempt, outcome)
-    if row.state is not TaskState.PROCESSING and outcome.verdict not in FINAL:
+    if not row.lives and outcome.verdict not in FINAL:
         _free(s, row, attempt, outcome)  # it was written off before, nothing more to count
         return Finished(row.state, duplicate=True)
     freed = attempts.apply(s, row, attempt, outcome, retry_ms=retry_delay_ms)
     if outcome.verdict in HANDED_ON:
-        found = attempts.offer(s, row, gateway, without=attempt.server_id)
+        paused = row.state is TaskState.PAUSED
+        found = attempts.offer(s, row, gateway, without=attempt.server_id) if not paused else None
         return Finished(row.state, candidates=found, turn=row.turn if found else 0)
     grant = None
     server = s.servers.get(attempt.server_id)
@@ -56,20 +58,27 @@ def finish(
     return Finished(row.state, grant=grant, task=task)
 
 
-def progress(s: State, task_id: str, by: Reporter, percent: float, lease_ms: int | None) -> Task:
+def progress(
+    s: State, task_id: str, by: Reporter, percent: float, *, lease_ms: int | None, metrics: bytes, checkpoint: str
+) -> Task:
     row = s.task(task_id)
     attempt = _resolve(s, row, by)
     if row.ended:
         raise AlreadyEnded(f"Task is {row.state}", code=row.state.value)
-    if row.state is not TaskState.PROCESSING:
+    if not row.lives:
         raise StaleAttempt("The attempt no longer has the task")
     if attempt.accepted:
         _extend(s, row, attempt, lease_ms or s.options.accepted_lease_ms)
     server = s.servers.get(attempt.server_id)
     if isinstance(by, ByHolder) and server is not None and not server.pushed:
         fleet.heard_of(s, server)
-    if percent > row.progress:
-        row.progress = min(float(percent), 100.0)
+    row.checkpoint = checkpoint or row.checkpoint
+    if metrics:
+        row.metrics = metrics
+        row.history.append(MetricsPoint(s.now, 0, percent, metrics))
+    higher = percent > row.progress
+    row.progress = max(row.progress, min(float(percent), 100.0))
+    if higher or metrics:
         s.changed(row)
     return row.view(full=True)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.failure import Verdict
+from dispatcher.domain.metrics import MetricsPoint
 from dispatcher.domain.server import NewServer, Server, ServerHealth, Transport
 from dispatcher.domain.task import Attempt, NewTask, Task, TaskError
 from dispatcher.domain.transitions import TERMINAL, TaskState
@@ -52,6 +53,7 @@ class TaskRow:
     waiting_deadline_ms: int | None
     run_at_ms: int | None
     updates: deque[TaskUpdate]
+    history: deque[MetricsPoint]
     rev: int = 0
     progress: float = 0.0
     fence: int = 0
@@ -77,6 +79,10 @@ class TaskRow:
     result: bytes | None = None
     error: TaskError | None = None
     cause: TaskError | None = None  # why the last attempt failed
+    halted_ms: int | None = None  # when the attempt of a paused task was told to wait; it lives on
+    reason: str = ""
+    metrics: bytes = b""
+    checkpoint: str = ""
 
     @property
     def id(self) -> str:
@@ -85,6 +91,11 @@ class TaskRow:
     @property
     def ended(self) -> bool:
         return self.state in TERMINAL
+
+    @property
+    def lives(self) -> bool:
+        """An attempt holds a lease on it."""
+        return self.state is TaskState.PROCESSING or self.halted_ms is not None
 
     def due_deadline_ms(self) -> int | None:
         """The nearest deadline that still counts."""
@@ -99,7 +110,8 @@ class TaskRow:
             started_ms=self.started_ms,
             ended_ms=self.ended_ms, run_at_ms=self.run_at_ms, retry_at_ms=self.retry_at_ms,
             deadline_ms=self.deadline_ms, timeout_ms=new.timeout_ms, failures=self.failures, losses=self.losses,
-            run=self.run, attempt_lives=self.state is TaskState.PROCESSING, error=self.error,
+            run=self.run, attempt_lives=self.lives, error=self.error,
+            reason=self.reason, metrics=self.metrics, checkpoint=self.checkpoint,
             result=self.result if result else None,
             payload=new.payload if payload else None, attempts=tuple(self.attempts) if full else (),
         )  # fmt: skip

@@ -6,7 +6,6 @@ from dispatcher.domain.errors import Unavailable
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.registry import Registry
 from dispatcher.domain.server import NewServer, Server, ServerHealth
-from dispatcher.domain.transitions import TaskState
 from dispatcher.store.memory import attempts, fleet
 from dispatcher.store.memory.counters import MINUTE_MS
 from dispatcher.store.memory.rows import ServerRow
@@ -113,7 +112,7 @@ class MemoryServers:
                 attempts.lose(self._s, row, attempt, "The server no longer runs it")
         for (task_id, fence), expires in server.slots.items():
             row_now = self._s.tasks.get(task_id)
-            current = row_now is not None and row_now.state is TaskState.PROCESSING and row_now.fence == fence
+            current = row_now is not None and row_now.lives and row_now.fence == fence
             if task_id in running and not current:  # it works on for an attempt that has ended
                 lease_ms = self._s.now + self._s.options.accepted_lease_ms
                 server.slots[task_id, fence] = max(expires, lease_ms)

@@ -6,12 +6,13 @@ from dispatcher.domain.errors import IllegalState, NotFound, RateState
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.failure import Outcome
 from dispatcher.domain.grant import Cancelled, Claim, Created, Finished, Grant, Held, Ticked, Waiting
+from dispatcher.domain.metrics import MetricsPoint
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAttempt, Reporter
 from dispatcher.domain.task import AttemptStatus, NewTask, Task
 from dispatcher.domain.transitions import TaskEvent, TaskState
 from dispatcher.service.ports import IdempotencyKey, RateRule, TaskQuery
-from dispatcher.store.memory import attempts, claims, create, fleet, reports, timers
+from dispatcher.store.memory import attempts, claims, create, fleet, pauses, reports, timers
 from dispatcher.store.memory.rows import TaskRow
 from dispatcher.store.memory.state import State
 
@@ -88,8 +89,29 @@ class MemoryTasks:
     async def accept(self, task_id: str, by: ByAttempt, *, lease_ms: int) -> bool:
         return reports.accept(self._s, task_id, by, lease_ms)
 
-    async def progress(self, task_id: str, by: Reporter, percent: float, *, lease_ms: int | None = None) -> Task:
-        return reports.progress(self._s, task_id, by, percent, lease_ms)
+    async def progress(
+        self,
+        task_id: str,
+        by: Reporter,
+        percent: float,
+        *,
+        lease_ms: int | None = None,
+        metrics: bytes | None = None,
+        checkpoint: str | None = None,
+    ) -> Task:
+        return reports.progress(
+            self._s, task_id, by, percent, lease_ms=lease_ms, metrics=metrics or b"", checkpoint=checkpoint or ""
+        )
+
+    async def history(self, task_id: str, *, limit: int = 100) -> list[MetricsPoint]:
+        row = self._s.tasks.get(task_id)
+        return list(row.history)[-limit:] if row is not None else []
+
+    async def pause(self, task_id: str, *, origin: str, owner: Owner | None, reason: str = "") -> None:
+        pauses.pause(self._s, self._owned(task_id, origin, owner), reason)
+
+    async def resume(self, task_id: str, *, origin: str, owner: Owner | None, reason: str = "") -> None:
+        pauses.resume(self._s, self._owned(task_id, origin, owner), reason)
 
     async def renew(self, held: Sequence[Held], *, gateway: str, lease_ms: int) -> frozenset[Held]:
         return frozenset(one for one in held if not self._renewed(one, gateway, lease_ms))
@@ -101,7 +123,7 @@ class MemoryTasks:
         attempt = row.attempt if row is not None else None
         if row is None or attempt is None or (attempt.fence, attempt.server_id) != (one.fence, one.server_id):
             return False
-        if row.state is TaskState.PROCESSING:
+        if row.lives:
             if not attempt.accepted and server is not None:
                 attempt.gateway = gateway
                 server.slots[row.id, attempt.fence] = s.now + lease_ms
@@ -118,10 +140,10 @@ class MemoryTasks:
             raise IllegalState(f"Task is {row.state}")
         if row.ended:
             return Cancelled(already=True)
-        if waiting_only and row.state is TaskState.PROCESSING:
+        if waiting_only and row.lives:
             raise IllegalState(f"Task is {row.state}")
         attempt = row.attempt
-        running = row.state is TaskState.PROCESSING
+        running = row.lives
         if running:
             attempts.close(s, row, AttemptStatus.CANCELLED, "")
         attempts.end_task(s, row, TaskEvent.CANCEL, None)
@@ -134,7 +156,7 @@ class MemoryTasks:
     async def free_slot(self, task_id: str, server_id: str, fence: int) -> None:
         s = self._s
         row = s.tasks.get(task_id)
-        if row is not None and row.state is TaskState.PROCESSING and row.fence == fence:
+        if row is not None and row.lives and row.fence == fence:
             return
         if fleet.drop_slot(s, server_id, task_id, fence):
             fleet.wake(s, s.servers.get(server_id))

@@ -83,7 +83,7 @@ def _lease_over(s: State, server: ServerRow, slot: Slot) -> None:
         return
     row = s.tasks.get(slot[0])
     attempt = row.attempt if row is not None else None
-    if row is not None and attempt is not None and row.state is TaskState.PROCESSING and attempt.fence == slot[1]:
+    if row is not None and attempt is not None and row.lives and attempt.fence == slot[1]:
         attempts.lose(s, row, attempt, "The lease ran out")
         if row.new.shy and server.id not in row.tried:
             row.tried.append(server.id)
@@ -94,7 +94,7 @@ def _deadline_over(s: State, row: TaskRow) -> None:
     if row.ended:
         return
     text = "The deadline passed"
-    if row.state is TaskState.PROCESSING:
+    if row.lives:
         attempts.close(s, row, AttemptStatus.TIMEOUT, text)
     attempts.end_task(s, row, TaskEvent.TIME_OUT, TaskError(DEADLINE, text))
 

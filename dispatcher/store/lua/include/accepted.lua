@@ -2,6 +2,7 @@
 --- @include lost
 --- @include slots
 --- @include attempts
+--- @include lives
 local function task_of(member)
   return string.match(member, '^([^:]+):(%d+):')
 end
@@ -18,7 +19,7 @@ local function lose_attempt(server, member, why)
   local id, fence = task_of(member)
   local t = hash(root .. 't:' .. id)
   free_slot(server, member)
-  if t and t.state == 'PROCESSING' and t.fence == fence then
+  if t and lives(t.state, t.halted) and t.fence == fence then
     attempt_ended(id, 'lost', why)
     lost(id, t, 'BACKEND_LOST', why)
   end

@@ -37,7 +37,7 @@ local function end_task(id, t, state, code, why)
   drop_timers(id)
   set_state(id, t, state)
   redis.call('HSET', key, 'ended', text(now), 'code', code, 'why', why, 'right', '0')
-  redis.call('HDEL', key, 'retry_at')
+  redis.call('HDEL', key, 'retry_at', 'halted')
   if state == 'COMPLETED' then
     t.progress = '100'
     redis.call('HSET', key, 'progress', '100')
@@ -51,9 +51,16 @@ local function end_task(id, t, state, code, why)
   redis.call('HDEL', key, 'waiters')
 end
 
+-- The attempt of a paused task has ended, the task waits on.
+local function stay_paused(id, t)
+  redis.call('HDEL', root .. 't:' .. id, 'halted')
+  announce(id, t)
+end
+
 -- Back to the old place of the queue; fence and nonce stay, so a late report can still save the work.
 local function requeue(id, t, right_until)
   redis.call('ZREM', root .. 'due', 'l:' .. id, 'x:' .. id)
+  if t.state == 'PAUSED' then return stay_paused(id, t) end
   set_state(id, t, 'PENDING')
   redis.call('HSET', root .. 't:' .. id, 'back', text(now), 'right', text(right_until))
   redis.call('HDEL', root .. 't:' .. id, 'retry_at')
@@ -63,6 +70,7 @@ end
 
 local function retry_later(id, t, at, code, why)
   redis.call('ZREM', root .. 'due', 'l:' .. id, 'x:' .. id)
+  if t.state == 'PAUSED' then return stay_paused(id, t) end
   set_state(id, t, 'RETRYING')
   redis.call('HSET', root .. 't:' .. id, 'retry_at', text(at), 'code', code, 'why', why)
   redis.call('HDEL', root .. 't:' .. id, 'starved')

@@ -13,7 +13,7 @@ local function unregister(server_id)
     local t = hash(root .. 't:' .. id)
     redis.call('ZREM', root .. 'due', 'o:' .. server_id .. ':' .. member)
     redis.call('HDEL', root .. 'graced', server_id .. ':' .. member)
-    if t and t.state == 'PROCESSING' and t.fence == fence then
+    if t and lives(t.state, t.halted) and t.fence == fence then
       attempt_ended(id, 'released', 'The server was unregistered')
       requeue(id, t, 0)
     end
