@@ -53,6 +53,11 @@ class Outbox:
         """Send, until cancelled."""
         while True:
             await self._send({"type": "websocket.send", "text": await self._queue.get()})
+            self._queue.task_done()
+
+    async def written(self) -> None:
+        """Wait until all that was queued is sent."""
+        await self._queue.join()
 
     async def flush(self) -> None:
         """Send what is queued; for the last words before a close."""

@@ -18,19 +18,20 @@ FindMaster = Callable[[Grant], Awaitable[Master | None]]
 
 
 class FarmChannel:
-    """`assigned` are the tasks that this connection was given last, with their attempts."""
+    """Remembers the tasks that this connection was given last."""
 
     def __init__(self, outbox: Outbox, clock: Clock, find_master: FindMaster) -> None:
         self._outbox = outbox
         self._clock = clock
         self._find_master = find_master
-        self._assigned: deque[tuple[str, int]] = deque(maxlen=REMEMBERED)
+        self._assigned: deque[str] = deque(maxlen=REMEMBERED)
         self._closing: asyncio.Future[CloseSocket] = asyncio.get_running_loop().create_future()
 
     async def assign(self, grant: Grant) -> None:
         master = await self._find_master(grant)
-        self._assigned.append((grant.task_id, grant.fence))
+        self._assigned.append(grant.task_id)
         self._put(task_message(grant, master, self._clock.now_ms()))
+        await self._outbox.written()
 
     async def control(self, action: Control, task_id: str, fence: int, reason: str) -> None:
         self._put(control_message(action, task_id, self._clock.now_ms()))
@@ -46,7 +47,7 @@ class FarmChannel:
         raise await self._closing
 
     def was_given(self, task_id: str) -> bool:
-        return any(task_id == one for one, _ in self._assigned)
+        return task_id in self._assigned
 
     def _put(self, text: str) -> None:
         try:

@@ -19,6 +19,7 @@ from dispatcher.domain.server import Endpoints, NewServer, Server, Transport
 from dispatcher.web.answer import encode_json
 
 _CLIENT_ID = re.compile(r"[^\s/]{1,128}")
+IDLE = SystemInfo()
 LEAST = Resources(cpu=1, memory=MB)  # what every client has
 
 
@@ -70,7 +71,7 @@ def offer_of(resources: ClientResources | None, options: FarmOptions) -> Offer:
 class Known:
     """What the last heartbeats told of a client, and the address it connects from."""
 
-    system_info: SystemInfo = SystemInfo()
+    system_info: SystemInfo = IDLE
     resources: ClientResources | None = None
     address: str = ""
 

@@ -5,23 +5,17 @@ from dataclasses import replace
 from typing import Any
 
 from dispatcher.dialects.farm.channel import POLICY, FarmChannel
-from dispatcher.dialects.farm.clients import Known, offer_of
-from dispatcher.dialects.farm.messages import (
-    ClientResources,
-    Heartbeat,
-    TaskProgress,
-    TaskRequest,
-    TaskResult,
-    read_message,
-)
+from dispatcher.dialects.farm.clients import known_of, offer_of
+from dispatcher.dialects.farm.messages import Heartbeat, TaskProgress, TaskRequest, TaskResult, read_message
 from dispatcher.dialects.farm.options import FarmOptions
 from dispatcher.dialects.farm.reports import Reports
 from dispatcher.dialects.farm.wire_messages import ack_message, error_message, outcome_of
 from dispatcher.dialects.validation import validate
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.errors import AlreadyEnded, DispatchError, Invalid, NotFound
+from dispatcher.domain.server import Server
+from dispatcher.service.servers import Servers
 from dispatcher.service.sessions import Session
-from dispatcher.service.workers import Workers
 from dispatcher.web.answer import encode_json
 from dispatcher.web.event_stream import CloseSocket, Inlet, Outbox
 
@@ -34,29 +28,30 @@ class Conversation:
         session: Session,
         channel: FarmChannel,
         outbox: Outbox,
-        workers: Workers,
+        servers: Servers,
         clock: Clock,
         *,
-        server_id: str,
-        name: str,
-        known: Known,
+        server: Server,
+        address: str,
         request_id: str,
         options: FarmOptions,
     ) -> None:
         self._session = session
         self._channel = channel
         self._outbox = outbox
-        self._workers = workers
+        self._servers = servers
         self._clock = clock
-        self._server_id = server_id
-        self._name = name
-        self._known = known
+        self._server = server
+        self._known = replace(known_of(server), address=address)
+        self._offer = server.offer
         self._request_id = request_id
         self._options = options
         self.reports = Reports(self._report)
 
     async def listen(self, inlet: Inlet) -> None:
         """Handle messages until the socket ends."""
+        await self._offer_again()
+        await self._beat()
         while True:
             raw = await inlet.next()
             try:
@@ -65,7 +60,7 @@ class Conversation:
                 self._tell_error(error)
 
     async def _handle(self, message: dict[str, Any]) -> None:
-        if message.get("client_id", self._name) != self._name:
+        if message.get("client_id", self._server.name) != self._server.name:
             raise CloseSocket(POLICY, "client_id is not the Client-ID of this connection")
         match message.get("type"):
             case "task_request":
@@ -81,22 +76,22 @@ class Conversation:
 
     async def _request(self, request: TaskRequest) -> None:
         if request.resources is not None:
-            await self._declare(request.resources)
+            self._known = replace(self._known, resources=request.resources)
+            await self._offer_again()
             await self._beat()
         self._session.ask()
 
     async def _heartbeat(self, heartbeat: Heartbeat) -> None:
-        self._known = replace(self._known, system_info=heartbeat.system_info)
-        if heartbeat.resources is not None:
-            await self._declare(heartbeat.resources)
+        resources = heartbeat.resources or self._known.resources
+        self._known = replace(self._known, system_info=heartbeat.system_info, resources=resources)
+        await self._offer_again()
         await self._beat()
 
-    async def _declare(self, resources: ClientResources) -> None:
+    async def _offer_again(self) -> None:
         """Offer what the client says it has, where that is news."""
-        offer, before = offer_of(resources, self._options), offer_of(self._known.resources, self._options)
-        self._known = replace(self._known, resources=resources)
-        if offer != before:
-            await self._workers.reoffer(self._server_id, offer)
+        offer = offer_of(self._known.resources, self._options)
+        if offer != self._offer:
+            self._offer = (await self._servers.reoffer(self._server.id, offer)).offer
 
     async def _beat(self) -> None:
         await self._session.heartbeat(metrics=self._known.to_json())

@@ -69,9 +69,7 @@ class TaskRoutes:
 
     async def get(self, call: Call) -> Answer:
         with about_task():
-            task, rate = await self._tasks.get(
-                call.caller, task_id(call), origin=ORIGIN, rate=call.rule, payload=True
-            )
+            task, rate = await self._tasks.get(call.caller, task_id(call), origin=ORIGIN, rate=call.rule, payload=True)
         return Answer(encode_json(wire.details(task)), rate=rate)
 
     async def update(self, call: Call) -> Answer:

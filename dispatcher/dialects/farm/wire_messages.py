@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from dispatcher.dialects.farm.errors import code_of, error_body
+from dispatcher.dialects.farm.messages import TaskResult
 from dispatcher.domain.errors import DispatchError
 from dispatcher.domain.failure import WORKER_FAILED, Outcome, Verdict
 from dispatcher.domain.grant import Grant
-from dispatcher.dialects.farm.messages import TaskResult
 from dispatcher.service.sessions import Control
 from dispatcher.web.answer import encode_json
 from dispatcher.web.times import iso
