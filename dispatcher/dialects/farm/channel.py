@@ -18,18 +18,18 @@ FindMaster = Callable[[Grant], Awaitable[Master | None]]
 
 
 class FarmChannel:
-    """Remembers the tasks that this connection was given last."""
+    """Remembers the tasks that this connection was given last, with their attempts."""
 
     def __init__(self, outbox: Outbox, clock: Clock, find_master: FindMaster) -> None:
         self._outbox = outbox
         self._clock = clock
         self._find_master = find_master
-        self._assigned: deque[str] = deque(maxlen=REMEMBERED)
+        self._assigned: deque[tuple[str, int]] = deque(maxlen=REMEMBERED)
         self._closing: asyncio.Future[CloseSocket] = asyncio.get_running_loop().create_future()
 
     async def assign(self, grant: Grant) -> None:
         master = await self._find_master(grant)
-        self._assigned.append(grant.task_id)
+        self._assigned.append((grant.task_id, grant.fence))
         self._put(task_message(grant, master, self._clock.now_ms()))
         await self._outbox.written()
 
@@ -46,8 +46,9 @@ class FarmChannel:
         """Wait until the session wants the connection closed. Raises CloseSocket then."""
         raise await self._closing
 
-    def was_given(self, task_id: str) -> bool:
-        return task_id in self._assigned
+    def last_given(self, task_id: str) -> int | None:
+        """The attempt with which a task was given; None for one that was not."""
+        return next((fence for known, fence in reversed(self._assigned) if known == task_id), None)
 
     def _put(self, text: str) -> None:
         try:

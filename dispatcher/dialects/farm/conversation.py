@@ -117,14 +117,22 @@ class Conversation:
                 )
         refused: DispatchError | None = None
         try:
-            await self._session.finish(result.task_id, outcome_of(result), fence=result.attempt)
-        except AlreadyEnded:
-            pass  # it was stopped: nobody waits for the result
-        except NotFound as error:
-            refused = None if self._channel.was_given(result.task_id) else error  # else it was removed meanwhile
+            await self._finish(result)
         except DispatchError as error:
             refused = error
         self._outbox.put(ack_message(result.task_id, self._clock.now_ms(), refused))
+
+    async def _finish(self, result: TaskResult) -> None:
+        """What comes too late for a task that was stopped or removed is dropped. Raises DispatchError."""
+        try:
+            await self._session.finish(result.task_id, outcome_of(result), fence=result.attempt)
+        except AlreadyEnded:
+            return
+        except NotFound:
+            given = self._channel.last_given(result.task_id)
+            if given is None:
+                raise
+            await self._session.let_go(result.task_id, given)
 
     def _tell_error(self, error: DispatchError, *, task_id: str | None = None) -> None:
         if task_id is not None:
