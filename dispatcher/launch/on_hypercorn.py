@@ -43,7 +43,7 @@ async def run(app: ASGIApp, bound: socket.socket, stop: asyncio.Event, *, ping_i
     config.keep_alive_timeout = 75.0
     config.keep_alive_max_requests = 1_000_000
     config.websocket_ping_interval = ping_interval_s
-    config.websocket_max_message_size = 1 << 20
+    config.websocket_max_message_size = 16 << 20  # a result; our own limits are narrower
     config.graceful_timeout = STOP_S
     task = asyncio.ensure_future(serve(app, config, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
     stopped = asyncio.ensure_future(stop.wait())

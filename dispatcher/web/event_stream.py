@@ -16,6 +16,9 @@ TOO_SLOW = 1013
 SIGNED_OUT = 4401
 
 
+_Queued = tuple[str, "asyncio.Future[None] | None"]  # a message, and who is told that it is written
+
+
 class CloseSocket(Exception):
     """Close with this code and reason (at most 123 bytes)."""
 
@@ -34,35 +37,48 @@ class Outbox:
 
     def __init__(self, send: Send, maxsize: int = 256) -> None:
         self._send = send
-        self._queue: asyncio.Queue[str] = asyncio.Queue(maxsize)
+        self._queue: asyncio.Queue[_Queued] = asyncio.Queue(maxsize)
 
     def put(self, text: str) -> None:
         """Queue a message. Raises CloseSocket(1013) when the consumer is too slow."""
-        try:
-            self._queue.put_nowait(text)
-        except asyncio.QueueFull:
-            raise CloseSocket(TOO_SLOW, "Too slow: reconnect and resume") from None
+        self._put(text, None)
+
+    async def deliver(self, text: str) -> None:
+        """Queue a message and return once it is written; never, when the socket ends before. A message whose sender
+        was cancelled meanwhile is not written. Raises as `put`."""
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._put(text, written)
+        await written
 
     def put_last(self, text: str) -> None:
         """Queue the last words; when the queue is full, instead of what waits there."""
         if self._queue.full():
             self._queue = asyncio.Queue(1)
-        self._queue.put_nowait(text)
+        self._queue.put_nowait((text, None))
 
     async def run(self) -> None:
         """Send, until cancelled."""
         while True:
-            await self._send({"type": "websocket.send", "text": await self._queue.get()})
-            self._queue.task_done()
-
-    async def written(self) -> None:
-        """Wait until all that was queued is sent."""
-        await self._queue.join()
+            await self._send_one(await self._queue.get())
 
     async def flush(self) -> None:
         """Send what is queued; for the last words before a close."""
         while not self._queue.empty():
-            await self._send({"type": "websocket.send", "text": self._queue.get_nowait()})
+            await self._send_one(self._queue.get_nowait())
+
+    def _put(self, text: str, written: asyncio.Future[None] | None) -> None:
+        try:
+            self._queue.put_nowait((text, written))
+        except asyncio.QueueFull:
+            raise CloseSocket(TOO_SLOW, "Too slow: reconnect and resume") from None
+
+    async def _send_one(self, queued: _Queued) -> None:
+        text, written = queued
+        if written is not None and written.cancelled():
+            return  # nobody waits for it any more
+        await self._send({"type": "websocket.send", "text": text})
+        if written is not None and not written.done():
+            written.set_result(None)
 
 
 class Inlet:

@@ -45,5 +45,10 @@ def error_answer(error: DispatchError, request_id: str) -> ErrorAnswer:
     return answer
 
 
+def error_message(error: DispatchError, request_id: str, **more: str | int) -> str:
+    """The same as a message on a socket, with what else it is about."""
+    return encode_json({"type": "error", **error_answer(error, request_id), **more}).decode()
+
+
 def render(error: DispatchError, request_id: str) -> bytes:
     return encode_json(error_answer(error, request_id))

@@ -1,12 +1,14 @@
 """The native dialect, put together."""
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from dispatcher.dialects.dialect import Dialect
 from dispatcher.dialects.gate import Gate
-from dispatcher.dialects.native.claim_routes import CallbackToken, ClaimRoutes
+from dispatcher.dialects.native.claim_routes import ClaimRoutes
 from dispatcher.dialects.native.errors import ErrorAnswer, render
 from dispatcher.dialects.native.options import ORIGIN, NativeOptions
 from dispatcher.dialects.native.server_operations import TAG as SERVERS
@@ -21,6 +23,8 @@ from dispatcher.dialects.native.system_routes import SystemRoutes
 from dispatcher.dialects.native.task_operations import TAG as TASKS
 from dispatcher.dialects.native.task_operations import task_operations
 from dispatcher.dialects.native.task_routes import TaskRoutes
+from dispatcher.dialects.native.wire_claims import CallbackToken, GrantWire
+from dispatcher.dialects.native.worker_socket import WORKER_PATH, WorkerSocket, WorkerSocketLimits
 from dispatcher.dialects.openapi import openapi
 from dispatcher.domain.clock import Clock
 from dispatcher.service.duties import Duties
@@ -37,7 +41,11 @@ _TAGS = {
 }
 _ABOUT = (
     "Hand in tasks, watch them, and run the fleet of servers that does them. "
-    "Times are epoch milliseconds. Live updates come over a WebSocket at `/ws`."
+    "Times are epoch milliseconds. Live updates come over a WebSocket at `/ws`; a server registered with transport "
+    "`socket` is handed its tasks over one at `/api/servers/{id}/socket`, which it opens with its token. It sends "
+    "`ready` {slots}, `heartbeat`, `progress`, `result` and `release` {taskId, attempt}, `ping`; it is sent `welcome`, "
+    "`task` {task: as a claim answers}, `control` {action: pause, resume or stop, taskId, attempt, reason}, "
+    "`ack` {taskId, attempt, accepted, code}, `error`, `pong`."
 )
 
 
@@ -56,6 +64,7 @@ def native_dialect(
     version: str,
     options: NativeOptions | None = None,
     socket_limits: SocketLimits | None = None,
+    worker_limits: WorkerSocketLimits | None = None,
     log: Any = None,
 ) -> Dialect:
     """The native API, to be mounted at the root."""
@@ -63,13 +72,24 @@ def native_dialect(
     servers = ServerRoutes(
         services, clock, check_url=check_url, seal_key=seal_key, issue_server_token=issue_server_token
     )
-    claims = ClaimRoutes(services, options, callback_token=callback_token, public_url=public_url)
+    wire = GrantWire(public_url, callback_token)
+    claims = ClaimRoutes(services, options, wire=wire)
     operations = [
         *task_operations(TaskRoutes(services, options)),
         *server_operations(servers, claims),
         *stats_operations(StatsRoutes(services, clock)),
         *system_operations(SystemRoutes(health, duties)),
     ]
+    worker_limits = worker_limits or WorkerSocketLimits()
+    workers = WorkerSocket(
+        services,
+        gate,
+        clock,
+        options=options,
+        limits=replace(worker_limits, max_result=gate.results.max_bytes),
+        wire=wire,
+        issue_server_token=issue_server_token,
+    )
     socket = TaskSocket(services, gate.authenticator, clock, rates=gate.rates, limits=socket_limits)
     pages: dict[str, Response] = {}
     if options.docs:
@@ -77,4 +97,5 @@ def native_dialect(
             operations, title="Edge dispatcher", version=version, description=_ABOUT, tags=_TAGS, error=ErrorAnswer
         )
         pages = docs_pages(document)
-    return Dialect(ORIGIN, "", operations, render=render, gate=gate, pages=pages, sockets={"/ws": socket}, log=log)
+    sockets: dict[str, ASGIApp] = {"/ws": socket, WORKER_PATH: workers}
+    return Dialect(ORIGIN, "", operations, render=render, gate=gate, pages=pages, sockets=sockets, log=log)

@@ -17,6 +17,7 @@ class NativeOptions:
     waiting_ms        how long a task may wait for its first start, from create or runAt; None = for ever
     sync_limit_ms     the longest wait of one request
     claim_lease_ms    of a task that a server has claimed; its heartbeats and reports renew it
+    heartbeat_ms      how often a worker is asked to be heard on its socket; silent for three, it is closed
     attempts_max      attempts before a failing task ends
     tenant_weights    share of each tenant in the fair order; 1 for those not named
     docs              serve /docs and /openapi.json
@@ -27,6 +28,7 @@ class NativeOptions:
     waiting_ms: int | None = DAY_MS
     sync_limit_ms: int = 25_000
     claim_lease_ms: int = 30_000
+    heartbeat_ms: int = 10_000
     attempts_max: int = 3
     tenant_weights: Mapping[str, int] = field(default_factory=dict)
     docs: bool = True

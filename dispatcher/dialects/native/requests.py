@@ -84,8 +84,10 @@ class RegisterServer(RequestModel):
     capabilities: Words = Field(default=[])
     groups: Words = Field(default=[])
     priority: int = Field(default=1, ge=1, le=1000, description="Weight in balancing")
-    transport: Literal["push", "pull"] = Field(
-        default="push", description="push: the gateway calls endpoints.predict; pull: the server claims its tasks"
+    transport: Literal["push", "pull", "socket"] = Field(
+        default="push",
+        description="push: the gateway calls endpoints.predict; pull: the server claims its tasks; "
+        "socket: they come down the WebSocket that it opens at /api/servers/{id}/socket",
     )
 
 
@@ -103,6 +105,21 @@ class Heartbeat(RequestModel):
     running: Annotated[list[Name], Field(max_length=1024)] | None = Field(
         default=None, description="Ids of the tasks at work"
     )
+
+
+class Ready(RequestModel):
+    slots: int = Field(default=1, ge=1, le=MAX_CONCURRENT)
+
+
+class Attempt(RequestModel):
+    task_id: Annotated[str, Field(min_length=1, max_length=64)]
+    attempt: int = Field(ge=1, le=2**53)
+
+
+class Progress(Attempt):
+    progress: float = Field(default=0.0, ge=0, le=100)
+    metrics: dict[str, Any] | None = None
+    checkpoint: Annotated[str, Field(max_length=1024)] | None = None
 
 
 class SetMaintenance(RequestModel):

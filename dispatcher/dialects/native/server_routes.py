@@ -9,7 +9,6 @@ from dispatcher.dialects.native.answers import RegisteredAnswer, ServerListAnswe
 from dispatcher.dialects.native.requests import Heartbeat, RegisterServer, SetMaintenance
 from dispatcher.dialects.native.validation import validate
 from dispatcher.domain.clock import Clock
-from dispatcher.domain.errors import Invalid
 from dispatcher.domain.ids import new_server_id
 from dispatcher.domain.principal import Principal
 from dispatcher.domain.server import ServerHealth, ServerStatus
@@ -19,7 +18,6 @@ from dispatcher.web.query import choice, one, whole
 from dispatcher.web.request_headers import idempotency_key
 
 MOST_LISTED = 1000
-MOST_METRICS = 8192  # bytes
 
 CheckUrl = Callable[[str, str], None]  # (URL, name of its field); raises Invalid
 SealKey = Callable[[str, str], bytes]  # (server id, key)
@@ -75,19 +73,16 @@ class ServerRoutes:
     async def heartbeat(self, call: Call) -> Answer:
         json = await call.json()
         body = validate(Heartbeat, json.members)
-        metrics = json.raw_members["metrics"] if body.metrics else b"{}"
-        if len(metrics) > MOST_METRICS:
-            raise Invalid(f"Invalid field metrics: larger than {MOST_METRICS} bytes", field="metrics")
         server = await self._servers.heartbeat(
             call.path_id,
             health=ServerHealth(body.status),
             active=body.active_tasks,
-            metrics=metrics.decode(),
+            metrics=wire.metrics_text(body, json),
             boot_id=body.boot_id,
             running=body.running,
         )
         answer = ServerStatusAnswer(message="Heartbeat updated", serverId=server.id, status=server.status.value)
-        if _needs_token(call.caller, server.id, self._clock.now_ms()):
+        if needs_token(call.caller, server.id, self._clock.now_ms()):
             answer["serverToken"] = self._issue(server.id, call.caller.owner.tenant)
         return Answer(encode_json(answer))
 
@@ -115,7 +110,7 @@ def _server_id(principal: Principal, key: str | None) -> str:
     return new_server_id(lambda size: hashlib.blake2b(text, digest_size=size, person=b"server-id").digest())
 
 
-def _needs_token(principal: Principal, server_id: str, now_ms: int) -> bool:
+def needs_token(principal: Principal, server_id: str, now_ms: int) -> bool:
     """True in the last third of the life of a server's own token."""
     life = principal.expires_ms - principal.issued_ms
     return principal.serves(server_id) and now_ms >= principal.expires_ms - life / 3

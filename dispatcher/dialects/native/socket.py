@@ -12,37 +12,33 @@ Without `rev` the first update is a snapshot. With the `rev` last seen it is wha
 already, a snapshot marked `reset`.
 """
 
-import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
-from dispatcher.dialects.native.errors import error_answer
+from dispatcher.dialects.native.errors import error_message
 from dispatcher.dialects.native.options import ORIGIN
 from dispatcher.dialects.native.socket_session import Session
 from dispatcher.domain.clock import Clock
-from dispatcher.domain.errors import DispatchError, Unauthorized
-from dispatcher.domain.principal import Principal
 from dispatcher.service.services import Services
-from dispatcher.web.answer import encode_json
-from dispatcher.web.authentication import REFUSED, Authenticator, sign_in, socket_token
-from dispatcher.web.errors import close_code_of
-from dispatcher.web.event_stream import SIGNED_OUT, CloseSocket, Disconnected, Inlet, Outbox, until_first
-from dispatcher.web.jsonbody import parse_object
+from dispatcher.web.authentication import Authenticator
+from dispatcher.web.event_stream import Inlet, Outbox, until_first
 from dispatcher.web.rates import Rate, Rates
 from dispatcher.web.request_id import request_id_of
+from dispatcher.web.sockets import Seats, converse, expire, signed_in
 
 
 @dataclass(frozen=True, slots=True)
 class SocketLimits:
     """`sign_in_s` is how long the first message may take when it has to bring the token; `farewell_s` how long the last
-    words to one who does not read."""
+    words to one who does not read. `sockets` is per principal and gateway."""
 
     max_message: int = 65_536
     messages_per_second: int = 100
     subscriptions: int = 100
     queue: int = 256
+    sockets: int = 1000
     sign_in_s: float = 10.0
     farewell_s: float = 5.0
 
@@ -64,64 +60,31 @@ class TaskSocket:
         self._clock = clock
         self._rates = rates
         self._limits = limits or SocketLimits()
+        self._seats = Seats(self._limits.sockets)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if (await receive())["type"] != "websocket.connect":
-            return
-        offered = scope.get("subprotocols", [])
-        # echoed: a browser gives up when none of the protocols that it offered is chosen; never the token itself
-        protocol = offered[0] if offered and offered[0].lower() == "bearer" else None
-        await send({"type": "websocket.accept", "subprotocol": protocol})
-        inlet = Inlet(
-            receive, self._clock, max_bytes=self._limits.max_message, per_second=self._limits.messages_per_second
+        limits = self._limits
+        await converse(
+            scope,
+            receive,
+            send,
+            partial(self._serve, scope),
+            clock=self._clock,
+            tell_error=partial(error_message, request_id=request_id_of(scope)),
+            max_bytes=limits.max_message,
+            per_second=limits.messages_per_second,
+            queue=limits.queue,
+            farewell_s=limits.farewell_s,
         )
-        outbox = Outbox(send, self._limits.queue)
-        try:
-            await self._serve(scope, inlet, outbox)
-        except Disconnected:
-            return
-        except CloseSocket as close:
-            await self._farewell(outbox, send, close)
-        except DispatchError as error:
-            outbox.put_last(encode_json({"type": "error", **error_answer(error, request_id_of(scope))}).decode())
-            await self._farewell(outbox, send, CloseSocket(close_code_of(error), error.message[:120]))
-
-    async def _farewell(self, outbox: Outbox, send: Send, close: CloseSocket) -> None:
-        with suppress(TimeoutError):  # the server drops the connection when we return
-            async with asyncio.timeout(self._limits.farewell_s):
-                await outbox.flush()
-                await send({"type": "websocket.close", "code": close.code, "reason": close.reason})
 
     async def _serve(self, scope: Scope, inlet: Inlet, outbox: Outbox) -> None:
-        principal = await self._sign_in(scope, inlet, outbox)
+        principal = await signed_in(scope, inlet, outbox, self._authenticator, within_s=self._limits.sign_in_s)
         rule = self._rates.rule(Rate.DEFAULT, ORIGIN, principal.rate_key)
         if rule is not None:
             await self._services.coordination.limit(rule)
-        session = Session(self._services, principal, outbox, request_id_of(scope), self._limits.subscriptions)
-        try:
-            await until_first(session.listen(inlet), session.follow(), outbox.run(), self._expire(principal))
-        finally:
-            session.close()
-
-    async def _sign_in(self, scope: Scope, inlet: Inlet, outbox: Outbox) -> Principal:
-        """The caller: by the handshake, else by the first message. Raises Unauthorized."""
-        token = socket_token(scope)
-        told = token is None
-        if token is None:
+        with self._seats.taken(principal):
+            session = Session(self._services, principal, outbox, request_id_of(scope), self._limits.subscriptions)
             try:
-                async with asyncio.timeout(self._limits.sign_in_s):
-                    first = parse_object(await inlet.next()).members
-            except TimeoutError:
-                raise Unauthorized(REFUSED) from None
-            token = first.get("token")
-            if first.get("type") != "auth" or not isinstance(token, str):
-                raise Unauthorized(REFUSED)
-        principal = sign_in(scope, self._authenticator.authenticate(token))
-        if told:
-            outbox.put('{"type":"ready"}')
-        return principal
-
-    async def _expire(self, principal: Principal) -> None:
-        """A socket does not outlive the token that opened it."""
-        await asyncio.sleep(max(0.0, (principal.expires_ms - self._clock.now_ms()) / 1000))
-        raise CloseSocket(SIGNED_OUT, "The token has expired")
+                await until_first(session.listen(inlet), session.follow(), outbox.run(), expire(principal, self._clock))
+            finally:
+                session.close()

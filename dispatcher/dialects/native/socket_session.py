@@ -2,7 +2,7 @@
 
 import asyncio
 
-from dispatcher.dialects.native.errors import error_answer
+from dispatcher.dialects.native.errors import error_message
 from dispatcher.dialects.native.options import ORIGIN
 from dispatcher.dialects.native.wire_tasks import as_of, task_json
 from dispatcher.domain.errors import DispatchError, Invalid, NotFound
@@ -121,7 +121,7 @@ class Session:
         self._outbox.put(encode_json(message).decode())
 
     def _tell_error(self, error: DispatchError) -> None:
-        self._outbox.put(encode_json({"type": "error", **error_answer(error, self._request_id)}).decode())
+        self._outbox.put(error_message(error, self._request_id))
 
 
 def _task_id(message: dict[str, object]) -> str:

@@ -1,11 +1,31 @@
 """A claimed task on the wire. Pure."""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from dispatcher.dialects.native.wire_tasks import plain
 from dispatcher.domain.grant import Grant
 from dispatcher.domain.task import POINTS_PER_LEVEL
 from dispatcher.web.answer import encode_json
+
+CallbackToken = Callable[[str, int, str], str]  # (task id, attempt, nonce)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantWire:
+    """How a granted task is shown to its worker. `public_url` is where servers reach this gateway."""
+
+    public_url: str
+    callback_token: CallbackToken
+
+    def __call__(self, grant: Grant, lease_ms: int) -> bytes:
+        return claim_json(
+            grant,
+            callback_url=f"{self.public_url}/api/task/{grant.task_id}",
+            callback_token=self.callback_token(grant.task_id, grant.fence, grant.nonce),
+            lease_ms=lease_ms,
+        )
 
 
 def claim_json(grant: Grant, *, callback_url: str, callback_token: str, lease_ms: int) -> bytes:

@@ -5,11 +5,14 @@ from typing import Any
 
 from dispatcher.dialects.native.answers import EndpointsAnswer, MetricsAnswer, MetricsFields, ServerAnswer
 from dispatcher.dialects.native.options import ORIGIN
-from dispatcher.dialects.native.requests import RegisterServer
+from dispatcher.dialects.native.requests import Heartbeat, RegisterServer
 from dispatcher.domain.errors import Invalid
 from dispatcher.domain.lane import Offer
 from dispatcher.domain.server import Endpoints, NewServer, Server, Transport
 from dispatcher.domain.stats import Counts
+from dispatcher.web.jsonbody import JsonObject
+
+MOST_METRICS = 8192  # bytes
 
 
 def new_server(body: RegisterServer, server_id: str, sealed_key: bytes) -> NewServer:
@@ -41,6 +44,19 @@ def urls(body: RegisterServer) -> list[tuple[str, str]]:
     """The URLs of a registration with the names of their fields."""
     given = body.endpoints.model_dump(exclude_none=True) if body.endpoints is not None else {}
     return [(f"endpoints.{name}", url) for name, url in given.items()]
+
+
+def metrics_text(body: Heartbeat, json: JsonObject) -> str:
+    """The figures of a heartbeat as they came. Raises Invalid."""
+    return bounded_metrics(json) if body.metrics else "{}"
+
+
+def bounded_metrics(json: JsonObject) -> str:
+    """Raises Invalid for figures that are too many to keep."""
+    metrics = json.raw_members["metrics"]
+    if len(metrics) > MOST_METRICS:
+        raise Invalid(f"Invalid field metrics: larger than {MOST_METRICS} bytes", field="metrics")
+    return metrics.decode()
 
 
 def server_answer(server: Server, now_ms: int) -> ServerAnswer:

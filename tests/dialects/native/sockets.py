@@ -61,12 +61,18 @@ class Socket:
 
 
 def connect(
-    world: World, token: str | None = A, *, subprotocols: Sequence[str] = (), query: str = "", reads: int = 0
+    world: World,
+    token: str | None = A,
+    *,
+    path: str = "/ws",
+    subprotocols: Sequence[str] = (),
+    query: str = "",
+    reads: int = 0,
 ) -> Socket:
     headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
     scope = {
         "type": "websocket",
-        "path": "/ws",
+        "path": path,
         "query_string": query.encode(),
         "headers": headers,
         "subprotocols": list(subprotocols),
@@ -75,8 +81,8 @@ def connect(
 
 
 @asynccontextmanager
-async def connected(world: World, token: str | None = A) -> AsyncIterator[Socket]:
-    socket = connect(world, token)
+async def connected(world: World, token: str | None = A, path: str = "/ws") -> AsyncIterator[Socket]:
+    socket = connect(world, token, path=path)
     await socket.accepted()
     yield socket
     await socket.drop()
@@ -89,6 +95,8 @@ async def events(world: World) -> AsyncIterator[None]:
     async def pump() -> None:
         async for event in world.store.coordination.events():
             world.services.watch.publish(event)
+            world.services.workers.publish(event)
+            world.services.sessions.publish(event)
 
     task = asyncio.create_task(pump())
     await asyncio.sleep(0)

@@ -130,7 +130,7 @@ async def test_the_server_shows_its_transport(world: World) -> None:
         ({**PULL, "apiKey": "secret"}, "apiKey"),
         ({"endpoints": None}, "endpoints"),
         ({"transport": "push", "endpoints": None}, "endpoints"),
-        ({"transport": "socket", "endpoints": None}, "transport"),
+        ({"transport": "carrier pigeon", "endpoints": None}, "transport"),
     ],
 )
 async def test_registrations_that_contradict_themselves(world: World, changes: dict[str, Any], field: str) -> None:
@@ -268,4 +268,5 @@ async def test_the_document_tells_of_it(world: World) -> None:
     assert {"200", "400", "401", "403", "404", "429", "503"} <= found["responses"].keys()
     registration = document["components"]["schemas"]["RegisterServer"]
     assert registration["required"] == ["name"]
-    assert registration["properties"]["transport"]["enum"] == ["push", "pull"]
+    assert registration["properties"]["transport"]["enum"] == ["push", "pull", "socket"]
+    assert "/api/servers/{id}/socket" in document["info"]["description"]

@@ -14,6 +14,7 @@ from dispatcher.dialects.gate import Gate
 from dispatcher.dialects.native.native import native_dialect
 from dispatcher.dialects.native.options import NativeOptions
 from dispatcher.dialects.native.socket import SocketLimits
+from dispatcher.dialects.native.worker_socket import WorkerSocketLimits
 from dispatcher.domain.clock import ManualClock
 from dispatcher.domain.errors import Invalid, Unauthorized
 from dispatcher.domain.failure import Accepted, Outcome
@@ -117,6 +118,7 @@ class World:
     body: BodyLimits = field(default_factory=BodyLimits)
     results: BodyLimits = field(default_factory=lambda: BodyLimits(max_bytes=8_388_608))
     sockets: SocketLimits = field(default_factory=SocketLimits)
+    worker_sockets: WorkerSocketLimits = field(default_factory=WorkerSocketLimits)
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(START_MS)
@@ -172,6 +174,7 @@ class World:
             version="0.1.0",
             options=self.options,
             socket_limits=self.sockets,
+            worker_limits=self.worker_sockets,
         )
 
     def _seal(self, server_id: str, key: str) -> bytes:

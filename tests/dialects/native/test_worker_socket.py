@@ -1,0 +1,340 @@
+"""A worker's socket: what it may say, what it is told, and what closes it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from dispatcher.dialects.native.options import NativeOptions
+from dispatcher.dialects.native.worker_socket import WorkerSocketLimits
+from dispatcher.domain.transitions import TaskState
+from dispatcher.service.channel import Control
+from dispatcher.web.body import BodyLimits
+from dispatcher.web.rates import Rates
+from tests.dialects.native.sockets import Closed, Socket, connect, connected, events
+from tests.dialects.native.world import REGISTER, START_MS, World
+
+WORKER = {"endpoints": None, "transport": "socket", "maxConcurrent": 2}
+
+
+def path_of(server_id: str) -> str:
+    return f"/api/servers/{server_id}/socket"
+
+
+async def a_worker(world: World) -> str:
+    server_id = await world.register(**WORKER)
+    world.tokens.server(server_id)
+    return server_id
+
+
+@asynccontextmanager
+async def working(world: World, server_id: str, token: str = "") -> AsyncIterator[Socket]:
+    """A socket that was welcomed."""
+    async with connected(world, token or f"server-{server_id}", path_of(server_id)) as socket:
+        assert (await socket.recv())["type"] == "welcome"
+        yield socket
+
+
+async def handed(world: World, socket: Socket, **more: Any) -> dict[str, Any]:
+    """A new task that came down."""
+    task_id = await world.create(**more)
+    socket.send({"type": "ready"})
+    message = await socket.recv()
+    assert (message["type"], message["task"]["taskId"]) == ("task", task_id)
+    task: dict[str, Any] = message["task"]
+    return task
+
+
+def about(task: dict[str, Any], kind: str, **more: Any) -> dict[str, Any]:
+    return {"type": kind, "taskId": task["taskId"], "attempt": task["attempt"], **more}
+
+
+async def not_called(*_: object) -> bool:
+    """The forwarder's answer for a server without endpoints."""
+    return False
+
+
+async def closed_with(socket: Socket) -> int:
+    while True:
+        try:
+            await socket.recv()
+        except Closed as closed:
+            await socket.ended()
+            return closed.code
+
+
+async def test_a_task_comes_down_is_worked_on_and_told(world: World) -> None:
+    server_id = await a_worker(world)
+    async with events(world), connected(world, f"server-{server_id}", path_of(server_id)) as socket:
+        welcome = await socket.recv()
+        assert welcome == {"type": "welcome", "serverId": server_id, "heartbeatMs": 10_000, "leaseMs": 30_000}
+        task = await handed(world, socket, priority=3, payload={"n": 1})
+        assert task | {"callbackToken": "", "deadline": 0} == {
+            "taskId": task["taskId"], "type": "video-processing", "priority": 3, "capabilities": [], "attempt": 1,
+            "callbackUrl": f"http://gateway/api/task/{task['taskId']}", "callbackToken": "", "deadline": 0,
+            "lease": 30, "payload": {"n": 1},
+        }  # fmt: skip
+        socket.send(about(task, "progress", progress=40))
+        socket.send({"type": "ping"})
+        assert (await socket.recv()) == {"type": "pong"}
+        shown = (await world.call("GET", f"/api/task/{task['taskId']}")).json()
+        assert (shown["status"], shown["progress"], shown["serverId"]) == ("PROCESSING", 40, server_id)
+        socket.send(about(task, "result", status="COMPLETED", result={"ok": 1.50}))
+        assert await socket.recv() == {**about(task, "ack"), "accepted": True}
+        shown = (await world.call("GET", f"/api/task/{task['taskId']}")).json()
+        assert (shown["status"], shown["result"]) == ("COMPLETED", {"ok": 1.5})
+        socket.send(about(task, "result", status="COMPLETED", result={"ok": 1.50}))
+        assert (await socket.recv())["accepted"], "the same once more"
+        socket.send(about(task, "result", status="COMPLETED", result={"ok": 2}))
+        assert await socket.recv() == {**about(task, "ack"), "accepted": False, "code": "CONFLICT_RESULT"}
+
+
+async def test_failures_and_releases_mean_what_they_mean_over_http(world: World) -> None:
+    server_id = await a_worker(world)
+    async with working(world, server_id) as socket:
+        task = await handed(world, socket)
+        socket.send(about(task, "release"))
+        assert (await socket.recv())["accepted"]
+        found = (await world.store.tasks.get(task["taskId"]))[0]
+        assert found is not None
+        assert (found.state, found.failures, found.losses) == (TaskState.PENDING, 0, 0)
+        socket.send({"type": "ready", "slots": 1})
+        again = (await socket.recv())["task"]
+        assert again["attempt"] == 2
+        socket.send(about(task, "result", status="COMPLETED", result=1))
+        assert (await socket.recv())["code"] == "STALE_ATTEMPT"
+        socket.send(about(again, "result", status="FAILED", error="no", retryable=False))
+        assert (await socket.recv())["accepted"]
+        shown = (await world.call("GET", f"/api/task/{task['taskId']}")).json()
+        assert (shown["status"], shown["error"], shown["errorCode"]) == ("FAILED", "no", "WORKER_FAILED")
+
+
+async def test_a_heartbeat_is_answered_and_renews_the_token(world: World) -> None:
+    server_id = await a_worker(world)
+    async with working(world, server_id) as socket:
+        socket.send({"type": "heartbeat", "activeTasks": 1, "metrics": {"gpu": 7}, "bootId": "b", "running": []})
+        assert await socket.recv() == {"type": "pong"}
+        server = await world.store.servers.get(server_id)
+        assert (server.metrics, server.boot_id, server.reported_active) == ('{"gpu": 7}', "b", 1)
+        world.clock.advance(700_000_000)
+        socket.send({"type": "heartbeat"})
+        assert await socket.recv() == {"type": "pong", "serverToken": f"server-{server_id}"}
+        await world.store.servers.remove(server_id)
+        socket.send({"type": "heartbeat"})
+        assert await closed_with(socket) == 4404
+
+
+async def test_a_cancelled_task_is_stopped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.backend, "cancel", not_called)
+    server_id = await a_worker(world)
+    async with events(world), working(world, server_id) as socket:
+        task = await handed(world, socket)
+        await world.call("POST", f"/api/task/{task['taskId']}/cancel")
+        stop = await socket.recv()
+        assert stop == {**about(task, "control"), "action": "stop", "reason": "The task is CANCELLED"}
+        socket.send(about(task, "release"))
+        assert await socket.recv() == {**about(task, "ack"), "accepted": False, "code": "CANCELLED"}
+        assert (await world.store.servers.get(server_id)).active == 0
+
+
+async def test_progress_that_nobody_wants_says_so_and_what_it_was_about(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.backend, "cancel", not_called)
+    server_id = await a_worker(world)
+    async with working(world, server_id) as socket:
+        task = await handed(world, socket)
+        await world.call("POST", f"/api/task/{task['taskId']}/cancel")
+        socket.send(about(task, "progress", progress=50))
+        error = await socket.recv()
+        assert (error["type"], error["code"], error["taskId"], error["attempt"]) == (
+            "error", "CANCELLED", task["taskId"], 1,
+        )  # fmt: skip
+        assert error["requestId"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "x", [], {}, {"type": "shout"}, {"type": "ready", "slots": 0}, {"type": "ready", "slots": 257},
+        {"type": "ready", "slots": "1"}, {"type": "heartbeat", "status": "fine"}, {"type": "heartbeat", "running": 1},
+        {"type": "heartbeat", "metrics": {"x": "y" * 9_000}}, {"type": "progress", "taskId": "t1", "attempt": 0},
+        {"type": "progress", "taskId": "t1", "attempt": 1, "progress": 101}, {"type": "progress", "progress": 1},
+        {"type": "progress", "taskId": "t1", "attempt": 1, "metrics": {"x": "y" * 9_000}},
+        {"type": "progress", "taskId": "nothing", "attempt": 1}, {"type": "progress", "taskId": "a/b", "attempt": 1},
+        {"type": "result", "taskId": "t1", "attempt": 1}, {"type": "result", "status": "COMPLETED"},
+        {"type": "result", "taskId": "t1", "attempt": 1, "status": "PROCESSING"},
+        {"type": "result", "taskId": "t1", "attempt": True, "status": "COMPLETED"},
+        {"type": "release", "taskId": "t" * 65, "attempt": 1},
+    ],
+)  # fmt: skip
+async def test_a_wrong_message_is_answered_and_the_socket_stays(world: World, message: Any) -> None:
+    server_id = await a_worker(world)
+    async with working(world, server_id) as socket:
+        socket.send(message)
+        answer = await socket.recv()
+        assert answer["type"] == "error"
+        assert answer["code"] in ("INVALID_REQUEST", "NOT_FOUND")
+        socket.send({"type": "ping"})
+        assert (await socket.recv())["type"] == "pong"
+
+
+async def test_reports_on_what_it_never_had_are_refused(world: World) -> None:
+    server_id, other = await a_worker(world), await a_worker(world)
+    async with working(world, server_id) as mine, working(world, other) as theirs:
+        task = await handed(world, theirs)
+        mine.send(about(task, "result", status="COMPLETED", result=1))
+        assert await mine.recv() == {**about(task, "ack"), "accepted": False, "code": "FORBIDDEN"}
+        mine.send({"type": "release", "taskId": "nothing", "attempt": 1})
+        assert (await mine.recv())["code"] == "NOT_FOUND"
+
+
+async def test_who_may_open_it(world: World) -> None:
+    server_id, other = await a_worker(world), await a_worker(world)
+    async with working(world, server_id, "admin"):
+        pass
+    pushed = await world.register()
+    refused = {
+        (server_id, "client-a"): ("FORBIDDEN", 4403),
+        (server_id, f"server-{other}"): ("FORBIDDEN", 4403),
+        (server_id, "nobody"): ("UNAUTHORIZED", 4401),
+        ("server_unknown", "admin"): ("NOT_FOUND", 4404),
+        (pushed, "admin"): ("ILLEGAL_STATE", 4400),
+    }
+    for (target, token), (code, closing) in refused.items():
+        socket = connect(world, token, path=path_of(target))
+        await socket.accepted()
+        assert (await socket.recv())["code"] == code
+        assert await closed_with(socket) == closing
+    assert (await world.call("GET", path_of(server_id), "admin")).status_code == 426
+
+
+async def test_a_second_socket_replaces_the_first(world: World) -> None:
+    server_id = await a_worker(world)
+    async with events(world), working(world, server_id) as old, working(world, server_id) as new:
+        with pytest.raises(Closed) as closed:
+            await old.recv()
+        assert closed.value.code == 1008
+        await handed(world, new)
+
+
+async def test_a_gateway_that_stops_sends_workers_elsewhere(world: World) -> None:
+    server_id = await a_worker(world)
+    async with working(world, server_id) as socket:
+        await world.services.sessions.drain()
+        assert await closed_with(socket) == 1012
+    socket = connect(world, "admin", path=path_of(server_id))
+    await socket.accepted()
+    assert (await socket.recv())["code"] == "UNAVAILABLE"
+    assert await closed_with(socket) == 1013
+
+
+async def limited(**limits: Any) -> tuple[World, str]:
+    beat = {"options": NativeOptions(heartbeat_ms=limits.pop("heartbeat_ms", 10_000))}
+    rates = Rates(report=limits.pop("report", 6000), register=0)
+    world = World(worker_sockets=WorkerSocketLimits(**limits), rates=rates, results=BodyLimits(max_bytes=4_000), **beat)
+    return world, await a_worker(world)
+
+
+async def test_a_silent_socket_is_closed_and_a_sign_keeps_it() -> None:
+    world, server_id = await limited(heartbeat_ms=10)
+    async with working(world, server_id) as socket:
+        for _ in range(3):
+            world.clock.advance(29)
+            socket.send({"type": "ping"})
+            assert (await socket.recv())["type"] == "pong"
+        world.clock.advance(30)
+        assert await closed_with(socket) == 4408
+    await world.close()
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ({"type": "websocket.receive", "bytes": b"x"}, 1003),
+        ({"type": "websocket.receive", "text": '{"type":"heartbeat","x":"' + "x" * 2_000 + '"}'}, 1009),
+        ({"type": "websocket.receive", "text": '{"type":"result","type":"' + "x" * 2_000 + '"}'}, 1009),
+        ({"type": "websocket.receive", "text": "x" * 70_000}, 1009),
+    ],
+)
+async def test_messages_that_close_it(message: Any, code: int) -> None:
+    world, server_id = await limited(max_message=2_000)
+    async with working(world, server_id) as socket:
+        task = await handed(world, socket)
+        socket.send(about(task, "result", status="COMPLETED", result="x" * 3_000))
+        assert (await socket.recv())["accepted"], "a result may be larger"
+        socket.send_raw(message)
+        assert await closed_with(socket) == code
+    await world.close()
+
+
+async def test_a_flood_closes_it_and_a_rate_is_told() -> None:
+    world, server_id = await limited(messages_per_second=3, report=2)
+    async with working(world, server_id) as socket:  # opening counts as well
+        socket.send({"type": "heartbeat"})
+        assert (await socket.recv())["type"] == "pong"
+        socket.send({"type": "release", "taskId": "t1", "attempt": 1})
+        error = await socket.recv()
+        assert (error["code"], error["taskId"]) == ("RATE_LIMITED", "t1")
+        for _ in range(2):
+            socket.send({"type": "ping"})
+        assert await closed_with(socket) == 1008
+    await world.close()
+
+
+async def test_one_principal_has_so_many_sockets() -> None:
+    world, server_id = await limited(sockets=1)
+    other = await a_worker(world)
+    async with working(world, server_id, "admin"):
+        socket = connect(world, "admin", path=path_of(other))
+        await socket.accepted()
+        assert await closed_with(socket) == 1008
+    async with working(world, other, "admin"):
+        pass
+    await world.close()
+
+
+async def test_a_task_that_nobody_reads_goes_back(world: World) -> None:
+    server_id = await a_worker(world)
+    task_id = await world.create()
+    socket = connect(world, "admin", path=path_of(server_id), reads=2)
+    socket.send({"type": "ready"})
+    await world.settle()
+    assert socket.outbound.qsize() == 2, "accepted and welcomed, and the task waits to be written"
+    assert (await world.store.tasks.get(task_id))[0].state is TaskState.PROCESSING  # type: ignore[union-attr]
+    await socket.drop()
+    await world.settle()
+    task = (await world.store.tasks.get(task_id))[0]
+    assert task is not None
+    assert (task.state, task.losses) == (TaskState.PENDING, 0)
+
+
+async def test_a_reader_too_slow_is_closed() -> None:
+    world, server_id = await limited(queue=2, farewell_s=0.02)
+    socket = connect(world, "admin", path=path_of(server_id), reads=2)
+    for _ in range(5):
+        socket.send({"type": "ping"})
+    await socket.ended()
+    assert len(world.services.sessions) == 0
+    await world.close()
+
+
+async def test_pause_and_resume_are_told_as_they_come(world: World) -> None:
+    server_id = await a_worker(world)
+    async with working(world, server_id) as socket:
+        session = next(iter(world.services.sessions._open))
+        await session._channel.control(Control.PAUSE, "t1", 2, "night")
+        assert await socket.recv() == {
+            "type": "control", "action": "pause", "taskId": "t1", "attempt": 2, "reason": "night",
+        }  # fmt: skip
+
+
+async def test_a_server_that_is_handed_its_tasks_claims_none_and_has_no_endpoints(world: World) -> None:
+    server_id = await a_worker(world)
+    refused = await world.call("POST", f"/api/servers/{server_id}/claim", "admin", {})
+    assert (refused.status_code, refused.json()["code"]) == (400, "ILLEGAL_STATE")
+    both = await world.call("POST", "/api/servers", "admin", {**REGISTER, "transport": "socket"})
+    assert (both.status_code, both.json()["field"]) == (400, "endpoints")
+    shown = (await world.call("GET", f"/api/servers/{server_id}", "admin")).json()
+    assert (shown["transport"], shown["registeredAt"]) == ("socket", START_MS)
