@@ -1,8 +1,6 @@
 """The WebSocket of the clients: who may open it, and how it ends."""
 
-import asyncio
 from collections.abc import Coroutine
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,19 +39,23 @@ from dispatcher.web.event_stream import (
 )
 from dispatcher.web.rates import Rate
 from dispatcher.web.request_id import request_id_of
+from dispatcher.web.sockets import Seats, expire, farewell
 
 INTERNAL = 1011
+SILENT_LEASES = 3  # nothing heard for so many of them: the other end may be gone without a word
 # the document knows only some codes: the others stand for these
 _DOCUMENTED = {NOT_UTF8: NOT_TEXT, TOO_BIG: POLICY, TOO_SLOW: POLICY, SIGNED_OUT: POLICY}
 
 
 @dataclass(frozen=True, slots=True)
 class SocketLimits:
-    """`farewell_s` is how long the last words to one who does not read may take."""
+    """`sockets` is per principal and gateway; `farewell_s` is how long the last words to one who does not read may
+    take."""
 
     max_message: int = 1_048_576
     messages_per_second: int = 100
     queue: int = 256
+    sockets: int = 1000
     farewell_s: float = 5.0
 
 
@@ -84,42 +86,51 @@ class FarmSocket:
         self._clock = clock
         self._options = options
         self._limits = limits or SocketLimits()
+        self._seats = Seats(self._limits.sockets)
         self._masters = Masters(services, options.master_port)
         self._log = log or structlog.get_logger("dispatcher.dialects")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (await receive())["type"] != "websocket.connect":
             return
-        limits = self._limits
-        outbox = Outbox(send, limits.queue)
+        outbox = Outbox(send, self._limits.queue)
         try:
-            visitor = await self._admit(scope)
-            channel = FarmChannel(outbox, self._clock, self._masters.of)
+            close = await self._enter(scope, receive, send, outbox)
+        except DispatchError as error:  # before it was opened
+            response = json_response(render(error, request_id_of(scope)), status_of(error), error_headers(error))
+            await answer_handshake(response, scope, receive, send)
+            return
+        except CloseSocket as refused:
+            await send({"type": "websocket.accept"})
+            close = refused
+        if close is not None:
+            documented = CloseSocket(_DOCUMENTED.get(close.code, close.code), close.reason)
+            await farewell(outbox, send, documented, self._limits.farewell_s)
+
+    async def _enter(self, scope: Scope, receive: Receive, send: Send, outbox: Outbox) -> CloseSocket | None:
+        """Open the socket and serve it: how it is to be closed then, or None when the client is gone.
+
+        Raises instead of opening it: DispatchError to be answered, CloseSocket where the document has a code.
+        """
+        limits = self._limits
+        visitor = await self._admit(scope)
+        channel = FarmChannel(outbox, self._clock, self._masters.of)
+        with self._seats.taken(visitor.principal):
             opening = self._services.sessions.open(visitor.server.id, channel, lease_ms=self._options.lease_ms)
             async with opening as session:
                 await send({"type": "websocket.accept"})
                 inlet = Inlet(receive, self._clock, max_bytes=limits.max_message, per_second=limits.messages_per_second)
-                close = await self._serve(scope, visitor, session, channel, inlet, outbox)
-        except DispatchError as error:
-            body = render(error, request_id_of(scope))
-            response = json_response(body, status_of(error), error_headers(error))
-            await answer_handshake(response, scope, receive, send)
-            return
-        except _Stranger as stranger:
-            await send({"type": "websocket.accept"})
-            close = stranger
-        if close is not None:
-            await self._farewell(outbox, send, close)
+                return await self._serve(scope, visitor, session, channel, inlet, outbox)
 
     async def _admit(self, scope: Scope) -> Visitor:
-        """The client that a handshake names, known to the farm from now on. Raises DispatchError."""
+        """The client that a handshake names, known to the farm from now on. Raises as `_enter`."""
         principal = sign_in(scope, self._gate.principal_of(scope))
         if not principal.roles & {Role.SERVER, Role.ADMIN}:
             raise Forbidden("Server role required")
         name = client_id(Headers(scope=scope).getlist("client-id"))
         server_id = core_id(principal.owner.tenant, name)
         if not principal.may_be(f"{ORIGIN}:{name}", server_id):
-            raise _Stranger(POLICY, "The token belongs to another client")
+            raise CloseSocket(POLICY, "The token belongs to another client")
         rule = self._gate.rates.rule(Rate.REPORT, ORIGIN, f"server/{server_id}")
         if rule is not None:
             await self._services.coordination.limit(rule)
@@ -144,9 +155,10 @@ class FarmSocket:
         )
         jobs: list[Coroutine[Any, Any, None]] = [
             talk.listen(inlet), talk.reports.run(), channel.closed(), outbox.run(),
+            inlet.watch_silence(SILENT_LEASES * self._options.lease_ms / 1000, POLICY),
         ]  # fmt: skip
         if visitor.principal.expires_ms:
-            jobs.append(self._expire(visitor.principal))
+            jobs.append(expire(visitor.principal, self._clock))
         try:
             await until_first(*jobs)
         except Disconnected:
@@ -156,19 +168,3 @@ class FarmSocket:
         except Exception:  # noqa: BLE001 - logged; the client learns nothing of it
             self._log.exception("unexpected", operation="clientSocket", request_id=request_id_of(scope))
         return CloseSocket(INTERNAL, internal_error().message)
-
-    async def _expire(self, principal: Principal) -> None:
-        """A socket does not outlive the token that opened it."""
-        await asyncio.sleep(max(0.0, (principal.expires_ms - self._clock.now_ms()) / 1000))
-        raise CloseSocket(SIGNED_OUT, "The token has expired")
-
-    async def _farewell(self, outbox: Outbox, send: Send, close: CloseSocket) -> None:
-        with suppress(TimeoutError):  # the server drops the connection when we return
-            async with asyncio.timeout(self._limits.farewell_s):
-                await outbox.flush()
-                code = _DOCUMENTED.get(close.code, close.code)
-                await send({"type": "websocket.close", "code": code, "reason": close.reason})
-
-
-class _Stranger(CloseSocket):
-    """A client that names itself otherwise than its token does: told so by the document's code."""
