@@ -17,7 +17,8 @@ FindMaster = Callable[[Grant], Awaitable[Master | None]]
 
 
 class FarmChannel:
-    """Remembers the tasks that this connection was given last, with their attempts; `closed` waits for a reason to end."""
+    """Implements `Channel`. Remembers the tasks that it gave last, with their attempts; `closed` waits for a reason to
+    close."""
 
     def __init__(self, outbox: Outbox, clock: Clock, find_master: FindMaster) -> None:
         self._outbox = outbox

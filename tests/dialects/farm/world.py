@@ -31,11 +31,13 @@ class Denied(Exception):
 
 
 class Socket:
-    """A client of the farm that speaks ASGI to the application."""
+    """A client of the farm that speaks ASGI to the application. It takes at most `reads` messages that nobody fetches
+    (0: any number)."""
 
-    def __init__(self, app: ASGIApp, scope: Scope) -> None:
+    def __init__(self, app: ASGIApp, scope: Scope, reads: int = 0) -> None:
+        self.closed_with: int | None = None
         self._inbound: asyncio.Queue[Message] = asyncio.Queue()
-        self.outbound: asyncio.Queue[Message] = asyncio.Queue()
+        self.outbound: asyncio.Queue[Message] = asyncio.Queue(reads)
         self._running = asyncio.ensure_future(app(scope, self._inbound.get, self.outbound.put))  # type: ignore[arg-type]
         self._inbound.put_nowait({"type": "websocket.connect"})
 
@@ -60,9 +62,16 @@ class Socket:
     async def hear(self) -> dict[str, Any]:
         message = await self._next()
         if message["type"] == "websocket.close":
+            self.closed_with = message["code"]
             raise Closed(message["code"], message["reason"])
         found: dict[str, Any] = json.loads(message["text"])
         return found
+
+    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        """What is heard until the other side closes."""
+        with suppress(Closed):
+            while True:
+                yield await self.hear()
 
     @property
     def silent(self) -> bool:
@@ -92,8 +101,12 @@ class World(GatewayWorld):
         client: str | None = CLIENT,
         *,
         path: str = "/farm",
+        query: str = "",
         address: str = "10.0.0.9",
         headers: dict[str, str] | None = None,
+        extensions: bool = True,
+        reads: int = 0,
+        app: ASGIApp | None = None,
     ) -> Socket:
         given = dict(headers or {})
         if caller is not None:
@@ -103,13 +116,13 @@ class World(GatewayWorld):
         scope = {
             "type": "websocket",
             "path": path,
-            "query_string": b"",
+            "query_string": query.encode(),
             "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in given.items()],
             "subprotocols": [],
             "client": (address, 1),
-            "extensions": {"websocket.http.response": {}},
+            "extensions": {"websocket.http.response": {}} if extensions else {},
         }
-        return Socket(self.gateway.asgi, scope)
+        return Socket(app or self.gateway.asgi, scope, reads)
 
     @asynccontextmanager
     async def connected(self, client: str = CLIENT, **more: Any) -> AsyncIterator[Socket]:
