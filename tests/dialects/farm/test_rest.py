@@ -174,24 +174,21 @@ async def test_resources_are_summed_up_in_the_list(world: World) -> None:
     assert (await world.call("GET", "/clients")).json()["clients"][0]["resources"]["ram"]["used"] == 100
 
 
-@pytest.mark.parametrize("path", ["/farm/api/tasks", "/farm/v1/tasks", "/farm/api/v1/tasks"])
-async def test_the_version_may_be_part_of_the_path(world: World, path: str) -> None:
-    assert (await world.call("GET", path, prefix="")).status_code == 200
+async def test_the_version_may_be_part_of_the_path(world: World) -> None:
+    for path in ("/api/tasks", "/v1/tasks", "/api/v1/tasks"):
+        assert (await world.call("GET", path, prefix="/farm")).status_code == 200
+    for path in ("/v2/tasks", "/api/v2/tasks", "/tasks", "/api/v1", "/api/x"):
+        answer = await world.call("GET", path, prefix="/farm")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND"), path
+        assert answer.headers["X-API-Version"] == "1.0"
 
 
-@pytest.mark.parametrize("path", ["/farm/v2/tasks", "/farm/api/v2/tasks", "/farm/tasks", "/farm/api/v1", "/farm/api/x"])
-async def test_there_is_nothing_else(world: World, path: str) -> None:
-    answer = await world.call("GET", path, prefix="")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
-    assert answer.headers["X-API-Version"] == "1.0"
-
-
-@pytest.mark.parametrize(("given", "status"), [("1.0", 200), ("1", 200), ("2.0", 400), ("", 400), ("1.0, 1.0", 400)])
-async def test_a_version_that_is_asked_for_is_checked(world: World, given: str, status: int) -> None:
-    answer = await world.call("GET", "/tasks", headers={"X-API-Version": given})
-    assert (answer.status_code, answer.headers["X-API-Version"]) == (status, "1.0")
-    if status == 400:
-        assert answer.json()["error"]["details"]["field"] == "X-API-Version"
+async def test_a_version_that_is_asked_for_is_checked(world: World) -> None:
+    for given, status in (("1.0", 200), ("1", 200), ("2.0", 400), ("", 400), ("1.0, 1.0", 400)):
+        answer = await world.call("GET", "/tasks", headers={"X-API-Version": given})
+        assert (answer.status_code, answer.headers["X-API-Version"]) == (status, "1.0")
+        if status == 400:
+            assert answer.json()["error"]["details"]["field"] == "X-API-Version"
 
 
 async def test_sixty_calls_a_minute(world: World) -> None:
