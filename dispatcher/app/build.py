@@ -2,10 +2,10 @@
 
 import random
 import secrets as entropy
-from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
 from dispatcher.app import options
+from dispatcher.app.dialects import farm_doors, jobs_doors
 from dispatcher.app.gateway import Draining, Gateway
 from dispatcher.auth.callback import CallbackTokens
 from dispatcher.auth.keys import SecretKeys
@@ -13,10 +13,9 @@ from dispatcher.auth.sealer import Sealer
 from dispatcher.auth.tokens import Tokens
 from dispatcher.dialects.dialect import Dialect
 from dispatcher.dialects.gate import Gate
-from dispatcher.dialects.jobs.jobs import jobs_dialect
 from dispatcher.dialects.native.native import native_dialect
 from dispatcher.domain.clock import Clock, SystemClock
-from dispatcher.domain.principal import Owner, Principal, Role
+from dispatcher.domain.principal import Role
 from dispatcher.forward import HttpForwarder, UrlPolicy, transport_named
 from dispatcher.loops.events import Events
 from dispatcher.loops.inbox import Inbox
@@ -45,7 +44,6 @@ from dispatcher.web.body import BodyLimits
 from dispatcher.web.gateway import gateway as web_gateway
 from dispatcher.web.health import Health
 
-ANONYMOUS = Principal(Owner("default", "anonymous"), frozenset(Role))
 AGAIN_S = 0.5  # until a stream that broke is begun again
 
 
@@ -122,24 +120,13 @@ def build(
         seal_key=sealer.seal,
     )
     gateway.runner = Runner(_loops(gateway, store, waits), rng=rng)
-    _mount(gateway, {(native.name, "required"): native, **_jobs(settings, services, tokens, callbacks, health)}, clock)
+    dialects = {
+        (native.name, "required"): native,
+        **jobs_doors(settings, services, tokens, callbacks, health),
+        **farm_doors(settings, services, tokens, callbacks, clock),
+    }
+    _mount(gateway, dialects, clock)
     return gateway
-
-
-def _jobs(
-    settings: Settings, services: Services, tokens: Tokens, callbacks: CallbackTokens, health: Health
-) -> dict[tuple[str, str], Dialect]:
-    """The job queue, with tokens and without: which of them is reached is for the settings to say."""
-    gate = Gate(
-        tokens,
-        callbacks.read,
-        services.coordination,
-        options.jobs_rates(settings),
-        BodyLimits(max_bytes=settings.server.max_body),
-    )
-    doors = {"required": gate, "none": replace(gate, anonymous=ANONYMOUS)}
-    made = options.jobs_options(settings)
-    return {("jobs", auth): jobs_dialect(services, door, health=health, options=made) for auth, door in doors.items()}
 
 
 def _forwarder(
@@ -223,7 +210,11 @@ def _mount(gateway: Gateway, dialects: dict[tuple[str, str], Dialect], clock: Cl
     """`dialects` by name and by what they ask of callers."""
     settings = gateway.settings
     gateway.dialects = dialects
-    main = [dialects["native", "required"], dialects["jobs", settings.jobs.auth]]
+    main = [
+        dialects["native", "required"],
+        dialects["jobs", settings.jobs.auth],
+        dialects["farm", settings.farm.auth],
+    ]
     gateway.asgi = web_gateway(
         {dialect.prefix: dialect.mount() for dialect in main}, clock=clock, lifespan=gateway.lifespan
     )

@@ -2,6 +2,8 @@
 
 from ipaddress import ip_address
 
+from dispatcher.dialects.farm.options import FarmOptions
+from dispatcher.dialects.farm.socket import SocketLimits as FarmSocketLimits
 from dispatcher.dialects.jobs.options import JobsOptions
 from dispatcher.dialects.native.options import TASK_PATH, NativeOptions
 from dispatcher.forward import UrlPolicy
@@ -85,9 +87,32 @@ def jobs_rates(settings: Settings) -> Rates:
     return Rates(jobs.requests, jobs.submits, 0, jobs.reports, settings.limits.enabled)
 
 
+def farm_options(settings: Settings) -> FarmOptions:
+    farm = settings.farm
+    return FarmOptions(
+        lease_ms=farm.lease,
+        forget_ms=farm.forget,
+        strict_resources=farm.strict_resources,
+        gang_restart=farm.gang_restart,
+        master_port=farm.master_port,
+        public_url=farm.public_url.rstrip("/"),
+        tenant_weights=settings.queue.tenant_weights,
+    )
+
+
+def farm_rates(settings: Settings) -> Rates:
+    farm = settings.farm
+    return Rates(farm.requests, 0, 0, farm.reports, settings.limits.enabled)
+
+
+def farm_socket_limits(settings: Settings) -> FarmSocketLimits:
+    farm = settings.farm
+    return FarmSocketLimits(max_message=farm.max_message, messages_per_second=farm.messages)
+
+
 def open_doors(settings: Settings) -> list[str]:
     """Where anybody on the network may do everything; a production gateway refuses to start with any."""
-    doors = [("[jobs]", settings.jobs.auth, settings.server.host)]
+    doors = [("[jobs]", settings.jobs.auth, settings.server.host), ("[farm]", settings.farm.auth, settings.server.host)]
     doors += [(f"[[listeners]] port {one.port}", one.auth, one.host) for one in settings.listeners]
     return [
         f'{name} auth = "none" would let everybody in: the gateway listens on {host}, which is not loopback'

@@ -5,6 +5,7 @@
     role     client | server | admin; or roles, an array with at least one of these words (others are ignored)
     tid      tenant: 1..64 characters of A-Z a-z 0-9 . _ -; "default" when absent
     sid      the server that a server token is bound to: a core id or <dialect>:<external id>
+    cid      the same for a client of the farm, by its Client-ID alone: what sid = farm:<Client-ID> says
     iss, aud checked against the settings
 
 Neither `sub` nor `tid` may hold ":" or "/", which separate the parts of store keys and rate keys.
@@ -64,7 +65,7 @@ def read_claims(
     owner = Owner(_word(claims, "tid", _TID) or DEFAULT_TENANT, _required(_word(claims, "sub", _SUB)))
     principal = Principal(
         owner,
-        server_id=_word(claims, "sid", _SID),
+        server_id=_server_id(claims),
         roles=_roles(claims),
         issued_ms=issued_s * 1000,
         expires_ms=span.expires_s * 1000,
@@ -102,6 +103,14 @@ def _word(claims: Mapping[str, Any], name: str, pattern: re.Pattern[str]) -> str
     if not isinstance(value, str) or pattern.fullmatch(value) is None:
         raise unauthorized()
     return value
+
+
+def _server_id(claims: Mapping[str, Any]) -> str | None:
+    if "cid" not in claims:
+        return _word(claims, "sid", _SID)
+    if "sid" in claims:  # nobody is two workers
+        raise unauthorized()
+    return f"farm:{_word(claims, 'cid', _SID)}"
 
 
 def _required(value: _T | None) -> _T:

@@ -44,11 +44,12 @@ class Gate:
         if access.callback:
             call.attempt = self._attempt(scope, call.path_id)
         if call.attempt is None:
-            call.principal = sign_in(scope, self._principal(scope))
+            call.principal = sign_in(scope, self.principal_of(scope))
         call.rule = self._rule(dialect, operation, call)
         return call
 
-    def _principal(self, scope: Scope) -> Principal:
+    def principal_of(self, scope: Scope) -> Principal:
+        """Who calls. Raises Unauthorized."""
         if self.anonymous is not None:
             return self.anonymous
         return self.authenticator.authenticate(bearer_token(scope))

@@ -1,8 +1,9 @@
 """From a JSON object to a request model, with the same error texts in every dialect."""
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from dispatcher.domain.errors import Invalid
 
@@ -20,6 +21,26 @@ _TEXTS = {
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
 }
+
+
+class RequestModel(BaseModel):
+    """Names as they stand, no type coercion, unknown fields ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+def _web_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable or not text.isprintable() or " " in text:
+        raise ValueError("must be an absolute http or https URL")
+    return text
+
+
+WebUrl = Annotated[str, Field(max_length=2048), AfterValidator(_web_url)]
 
 
 def validate(model: type[M], members: dict[str, Any]) -> M:

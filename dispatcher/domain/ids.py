@@ -4,11 +4,13 @@ An id is made before the store is asked, so that a lost reply can be replayed wi
 """
 
 import base64
+import hashlib
 import re
 import secrets
 from collections.abc import Callable
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def _random(entropy: Callable[[int], bytes]) -> str:
@@ -30,6 +32,18 @@ def new_claim_id(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
 def new_nonce(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
     """The random part of a callback token: one per attempt."""
     return _random(entropy)
+
+
+def worker_id(prefix: str, tenant: str, dialect: str, name: str) -> str:
+    """The core id of a worker that names itself: the same for the same worker, over all gateways; those of two tenants
+    or two dialects never meet."""
+    return prefix + hashlib.blake2b(f"{tenant}\0{dialect}\0{name}".encode(), digest_size=16).hexdigest()
+
+
+def as_uuid(text: str) -> str | None:
+    """A UUID as the store spells it, None for a text that is none."""
+    lower = text.lower()
+    return lower if _UUID.fullmatch(lower) else None
 
 
 def is_id(text: str) -> bool:

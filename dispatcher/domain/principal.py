@@ -40,6 +40,10 @@ class Principal:
         """True for the token of exactly this server."""
         return Role.SERVER in self.roles and self.server_id == server_id
 
+    def may_be(self, *names: str) -> bool:
+        """False for a server token that is bound to a worker by another name."""
+        return Role.SERVER not in self.roles or self.server_id is None or self.server_id in names
+
     @property
     def rate_key(self) -> str:
         """What its requests are counted under: one key per principal over all its tokens."""

@@ -1,5 +1,6 @@
 """A task: what was asked for, where it stands, what became of it. All times are epoch milliseconds."""
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -41,6 +42,11 @@ class NewTask:
     needs: Resources = NOTHING  # reserved on the server while it runs
     gang_restart: bool = True  # a lost rank puts the gang back into the queue; False: it ends the task
     shy: bool = False  # its workers' reports name no attempt: a worker that lost it gets it again only as the last
+
+
+def facet_word(text: str) -> str:
+    """A facet that stands for any text."""
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,11 @@ class Session:
             self._woken.set()
         return await self._read(task_id) or task
 
+    async def let_go(self, task_id: str, fence: int) -> None:
+        """The worker is done with an attempt of a task that was removed: free its slot."""
+        await self._ports.tasks.free_slot(_id(task_id), self.server_id, fence)
+        self._woken.set()
+
     # ---- what it is told of
 
     async def check(self) -> None:

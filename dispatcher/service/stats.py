@@ -60,9 +60,11 @@ class Stats:
         """One day by the hour."""
         return await self._stats.day(origin, _scope(principal), date)
 
-    async def standing(self, origin: str, facets: Sequence[str] = ("",)) -> dict[str, dict[TaskState, int]]:
-        """How many kept tasks of the whole origin are in each state now, by facet ("": all)."""
-        return await self._stats.standing(origin, None, facets)
+    async def standing(
+        self, origin: str, facets: Sequence[str] = ("",), *, owner: Owner | None = None
+    ) -> dict[str, dict[TaskState, int]]:
+        """How many kept tasks of one owner (None: of the whole origin) are in each state now, by facet ("": all)."""
+        return await self._stats.standing(origin, owner, facets)
 
     async def totals(self, origin: str) -> Counts:
         """Of the whole origin, since ever."""

@@ -142,6 +142,16 @@ class Tasks:
             raise _not_found(task_id)
         return found
 
+    async def first_holder(self, task_id: str, *, origin: str) -> str:
+        """The worker that has the first rank of a task, or had it last, for the workers of the other ranks.
+
+        Raises NotFound.
+        """
+        task = await self._known(task_id, origin)
+        if task.server_id is None:
+            raise _not_found(task_id)
+        return task.server_id
+
     async def running(self, server_ids: Sequence[str]) -> dict[str, list[Task]]:
         """What each of these servers runs now, the last started first."""
         return await self._tasks.running(server_ids)

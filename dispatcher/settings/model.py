@@ -3,6 +3,7 @@
 from pydantic import Field, field_validator
 
 from dispatcher.settings import sections
+from dispatcher.settings.farm import Farm
 from dispatcher.settings.sections import Section
 
 
@@ -20,6 +21,7 @@ class Settings(Section):
     retention: sections.Retention = sections.Retention()
     store: sections.Store = sections.Store()
     jobs: sections.Jobs = sections.Jobs()
+    farm: Farm = Farm()
     urls: sections.Urls = sections.Urls()
     log: sections.Log = sections.Log()
     triggers: sections.Triggers = sections.Triggers()

@@ -86,7 +86,11 @@ def _sections() -> Iterator[tuple[str, type[BaseModel], bool]]:
 
 
 # The listeners that the file shows, commented out: each API on the port that its document names.
-_LISTENERS: tuple[dict[str, Any], ...] = ({}, {"dialect": "jobs", "port": 8080})
+_LISTENERS: tuple[dict[str, Any], ...] = (
+    {},
+    {"dialect": "jobs", "port": 8080},
+    {"dialect": "farm", "port": 8765},
+)
 
 
 def render_file() -> str:

@@ -29,9 +29,9 @@ class AccessLog:
         async def watched(message: Message) -> None:
             nonlocal status, sent
             match message["type"]:
-                case "http.response.start":
+                case "http.response.start" | "websocket.http.response.start":
                     status = message["status"]
-                case "http.response.body":
+                case "http.response.body" | "websocket.http.response.body":
                     sent += len(message.get("body", b""))
                 case "websocket.accept":
                     status = 101

@@ -91,12 +91,14 @@ class Inlet:
         self._per_second = per_second
         self._second = 0
         self._count = 0
+        self._heard_at = clock.monotonic()
 
     async def next(self) -> bytes:
         """The next text message in UTF-8. Raises Disconnected, or CloseSocket with 1003, 1007, 1008 or 1009."""
         message = await self._receive()
         if message["type"] == "websocket.disconnect":
             raise Disconnected
+        self._heard_at = self._clock.monotonic()
         text: str | None = message.get("text")
         if text is None:
             raise CloseSocket(NOT_TEXT, "Text messages only")
@@ -112,6 +114,29 @@ class Inlet:
         if len(raw) > self._max_bytes:
             raise CloseSocket(TOO_BIG, f"Message larger than {self._max_bytes} bytes")
         return raw
+
+    async def watch_silence(self, limit_s: float, code: int) -> None:
+        """Close a socket whose other end was not heard for so long: it may be gone without a word."""
+        while True:
+            left = self._heard_at + limit_s - self._clock.monotonic()
+            if left <= 0:
+                raise CloseSocket(code, f"Nothing heard for {limit_s:g} s")
+            await asyncio.sleep(left)
+
+
+class Parting:
+    """A reason to close a socket that does not come from its own talk. The first one counts."""
+
+    def __init__(self) -> None:
+        self._reason: asyncio.Future[CloseSocket] = asyncio.get_running_loop().create_future()
+
+    def end(self, close: CloseSocket) -> None:
+        if not self._reason.done():
+            self._reason.set_result(close)
+
+    async def closed(self) -> None:
+        """Wait for a reason to close, and raise it."""
+        raise await asyncio.shield(self._reason)
 
 
 async def until_first(*jobs: Coroutine[Any, Any, None]) -> None:

@@ -35,7 +35,7 @@ class RequestId:
         scope = {**scope, "state": {**scope.get("state", {}), "request_id": request_id}}
 
         async def tagged(message: Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.accept"):
+            if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
                 message.setdefault("headers", [])
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)

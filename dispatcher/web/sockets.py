@@ -73,13 +73,13 @@ async def converse(
     except Disconnected:
         return
     except CloseSocket as close:
-        await _farewell(outbox, send, close, farewell_s)
+        await farewell(outbox, send, close, farewell_s)
     except DispatchError as error:
         outbox.put_last(tell_error(error))
-        await _farewell(outbox, send, CloseSocket(close_code_of(error), error.message[:120]), farewell_s)
+        await farewell(outbox, send, CloseSocket(close_code_of(error), error.message[:120]), farewell_s)
 
 
-async def _farewell(outbox: Outbox, send: Send, close: CloseSocket, limit_s: float) -> None:
+async def farewell(outbox: Outbox, send: Send, close: CloseSocket, limit_s: float) -> None:
     with suppress(TimeoutError):  # the server drops the connection when we return
         async with asyncio.timeout(limit_s):
             await outbox.flush()

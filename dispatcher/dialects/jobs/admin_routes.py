@@ -4,13 +4,14 @@ from dispatcher.dialects.call import Answer, Call
 from dispatcher.dialects.jobs.answers import Executor, HealthAnswer, JobsByStatus, PendingByPriority, Statistics
 from dispatcher.dialects.jobs.metrics_text import CONTENT_TYPE, Sample, family
 from dispatcher.dialects.jobs.options import ORIGIN, PRIORITIES
-from dispatcher.dialects.jobs.wire_jobs import STATES, iso
+from dispatcher.dialects.jobs.wire_jobs import STATES
 from dispatcher.domain.server import Server
 from dispatcher.domain.stats import Counts
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
 from dispatcher.web.health import Health
+from dispatcher.web.times import iso
 
 
 def _in(states: dict[TaskState, int], word: str) -> int:

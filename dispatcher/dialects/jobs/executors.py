@@ -1,19 +1,12 @@
 """Who an executor is: a worker of the core, known by what it calls itself. Pure."""
 
-import hashlib
-
 from dispatcher.dialects.jobs.options import KIND, ORIGIN, JobsOptions
 from dispatcher.domain.errors import Forbidden
+from dispatcher.domain.ids import worker_id
 from dispatcher.domain.lane import Offer
-from dispatcher.domain.principal import Principal, Role
+from dispatcher.domain.principal import Principal
 from dispatcher.domain.server import MAX_CONCURRENT, Endpoints, NewServer, Transport
 from dispatcher.web.answer import encode_json
-
-
-def core_id(tenant: str, executor_id: str) -> str:
-    """The same for the same executor, over all gateways; those of two tenants never meet."""
-    name = f"{tenant}\0{ORIGIN}\0{executor_id}"
-    return "executor_" + hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
 
 def identify(principal: Principal, executor_id: str) -> str:
@@ -21,9 +14,8 @@ def identify(principal: Principal, executor_id: str) -> str:
 
     Raises Forbidden when its token is bound to another one.
     """
-    own = core_id(principal.owner.tenant, executor_id)
-    bound = principal.server_id
-    if Role.SERVER in principal.roles and bound is not None and bound not in (f"{ORIGIN}:{executor_id}", own):
+    own = worker_id("executor_", principal.owner.tenant, ORIGIN, executor_id)
+    if not principal.may_be(f"{ORIGIN}:{executor_id}", own):
         raise Forbidden("The token belongs to another executor", field="executor_id")
     return own
 

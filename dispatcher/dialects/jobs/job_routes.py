@@ -13,6 +13,7 @@ from dispatcher.dialects.jobs.requests import TYPE, CancelJobs, SubmitJob
 from dispatcher.dialects.validation import validate
 from dispatcher.domain.digest import digest_json
 from dispatcher.domain.errors import DispatchError, IllegalState, Invalid, NotFound
+from dispatcher.domain.ids import as_uuid
 from dispatcher.domain.principal import Principal
 from dispatcher.domain.task import NewTask
 from dispatcher.service.ports import IdempotencyKey
@@ -20,17 +21,18 @@ from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
 from dispatcher.web.query import choice, one, whole
 from dispatcher.web.request_headers import idempotency_key
+from dispatcher.web.times import iso
 
 MOST = 1000  # jobs of one call
 CHUNK = 64
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def job_id(text: str) -> str:
     """Raises NotFound for a text that is no UUID: there can be no such job."""
-    if _ID.fullmatch(text.lower()) is None:
+    found = as_uuid(text)
+    if found is None:
         raise NotFound("Job not found")
-    return text.lower()
+    return found
 
 
 class JobRoutes:
@@ -53,7 +55,7 @@ class JobRoutes:
             id=created.task_id,
             type=body.type,
             status=wire.status_word(created.state),
-            created_at=wire.iso(created.created_ms),
+            created_at=iso(created.created_ms),
         )
         headers = {"Location": f"{call.scope.get('root_path', '')}{BASE}/jobs/{created.task_id}"}
         return Answer(encode_json(answer), 201, headers, created.rate)

@@ -2,28 +2,12 @@
 
 import re
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
+
+from dispatcher.dialects.validation import RequestModel, WebUrl
 
 TYPE = r"^\S{1,128}$"
-
-
-class RequestModel(BaseModel):
-    """No type coercion, unknown fields ignored."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
-
-
-def _url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        usable = False
-    if not usable or not text.isprintable() or " " in text:
-        raise ValueError("must be an absolute http or https URL")
-    return text
 
 
 def _sha256(text: str) -> str:
@@ -58,7 +42,7 @@ ExitCode = Annotated[int, Field(ge=-(2**31), le=2**32 - 1)]
 
 class SubmitJob(RequestModel):
     type: Annotated[Word, Field(description="No spaces")]
-    binary_url: Annotated[str, Field(max_length=2048), AfterValidator(_url)]
+    binary_url: WebUrl
     binary_sha256: Annotated[str, AfterValidator(_sha256)]
     arguments: Annotated[list[Argument], Field(max_length=1024)] = Field(default=[])
     env_variables: Annotated[dict[Annotated[str, AfterValidator(_variable)], Argument], Field(max_length=256)] = Field(

@@ -1,9 +1,7 @@
 """Jobs between the wire and the domain. Pure."""
 
-import hashlib
 import json
 import uuid
-from datetime import UTC, datetime
 from typing import Any, cast
 
 from dispatcher.dialects.jobs.answers import AttemptAnswer, AttemptStatus, JobDetails, JobStatus, ListedJob
@@ -13,10 +11,11 @@ from dispatcher.dialects.jobs.wire_results import output_of
 from dispatcher.domain.failure import POISON
 from dispatcher.domain.lane import Demand
 from dispatcher.domain.principal import Owner
-from dispatcher.domain.task import Attempt, NewTask, Task
+from dispatcher.domain.task import Attempt, NewTask, Task, facet_word
 from dispatcher.domain.task import AttemptStatus as Core
 from dispatcher.domain.transitions import TaskState
 from dispatcher.web.answer import encode_json
+from dispatcher.web.times import iso
 
 # which states a status word stands for
 STATES: dict[str, tuple[TaskState, ...]] = {
@@ -46,7 +45,7 @@ def facets(priority: str, job_type: str | None) -> str:
     """The word under which jobs of one priority, or of one priority and type, are listed."""
     if job_type is None:
         return priority
-    return f"{priority}.{hashlib.blake2b(job_type.encode(), digest_size=8).hexdigest()}"
+    return f"{priority}.{facet_word(job_type)}"
 
 
 def facets_asked(priority: str | None, job_type: str | None) -> tuple[str, ...]:
@@ -73,11 +72,6 @@ def new_job(body: SubmitJob, owner: Owner, options: JobsOptions) -> NewTask:
         facets=(facets(body.priority, None), facets(body.priority, body.type)),
         shy=True,
     )
-
-
-def iso(ms: int) -> str:
-    """UTC, rounded down to the second."""
-    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _iso(ms: int | None) -> str | None:

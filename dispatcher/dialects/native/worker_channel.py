@@ -1,12 +1,11 @@
 """What the gateway says to a worker on its socket."""
 
-import asyncio
 from collections.abc import Callable
 
 from dispatcher.domain.grant import Grant
 from dispatcher.service.channel import Control
 from dispatcher.web.answer import encode_json
-from dispatcher.web.event_stream import FLOOD, CloseSocket, Outbox
+from dispatcher.web.event_stream import FLOOD, CloseSocket, Outbox, Parting
 
 REPLACED = FLOOD  # 1008, policy violation: one socket for each worker
 SERVICE_RESTART = 1012
@@ -18,14 +17,15 @@ class WorkerChannel:
     def __init__(self, outbox: Outbox, wire: Callable[[Grant], bytes]) -> None:
         self._outbox = outbox
         self._wire = wire
-        self._close: asyncio.Future[CloseSocket] = asyncio.get_running_loop().create_future()
+        self._parting = Parting()
+        self.closed = self._parting.closed
 
     async def assign(self, grant: Grant) -> None:
         text = f'{{"type":"task","task":{self._wire(grant).decode()}}}'  # spliced: the payload stays as it came
         try:
             await self._outbox.deliver(text)
         except CloseSocket as close:
-            self._end(close)
+            self._parting.end(close)
             raise
 
     async def control(self, action: Control, task_id: str, fence: int, reason: str) -> None:
@@ -33,18 +33,10 @@ class WorkerChannel:
         try:
             self._outbox.put(encode_json(message).decode())
         except CloseSocket as close:
-            self._end(close)
+            self._parting.end(close)
 
     async def replaced(self) -> None:
-        self._end(CloseSocket(REPLACED, "replaced"))
+        self._parting.end(CloseSocket(REPLACED, "replaced"))
 
     async def going_away(self) -> None:
-        self._end(CloseSocket(SERVICE_RESTART, "gateway stops"))
-
-    async def closed(self) -> None:
-        """Wait for a reason to close, and raise it."""
-        raise await asyncio.shield(self._close)
-
-    def _end(self, close: CloseSocket) -> None:
-        if not self._close.done():
-            self._close.set_result(close)
+        self._parting.end(CloseSocket(SERVICE_RESTART, "gateway stops"))

@@ -1,6 +1,5 @@
 """What a worker says on its socket, and what it is answered."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from dispatcher.dialects.native import requests as r
@@ -17,7 +16,6 @@ from dispatcher.web.answer import encode_json
 from dispatcher.web.event_stream import TOO_BIG, CloseSocket, Inlet, Outbox
 from dispatcher.web.jsonbody import JsonObject, parse_object
 
-SILENT = 4408
 _AGAIN = (Unavailable, RateLimited)  # no answer to the report: it is to be sent once more
 _RELEASED = Outcome(Verdict.RELEASED, text="The worker handed it back")
 
@@ -43,13 +41,11 @@ class WorkerSession:
         self._count = count
         self._fresh_token = fresh_token
         self._max_message = max_message
-        self._heard_at = clock.monotonic()
 
     async def listen(self, inlet: Inlet) -> None:
         """Handle messages until the socket ends. What a message did wrong is answered, not punished."""
         while True:
             raw = await inlet.next()
-            self._heard_at = self._clock.monotonic()
             try:
                 message = parse_object(raw)
             except Invalid as error:
@@ -62,14 +58,6 @@ class WorkerSession:
                 await self._handle(message)
             except DispatchError as error:
                 self._tell_error(error, **_about(message))
-
-    async def watch_silence(self, limit_s: float) -> None:
-        """Close a socket whose other end was not heard for so long: it may be gone without a word."""
-        while True:
-            left = self._heard_at + limit_s - self._clock.monotonic()
-            if left <= 0:
-                raise CloseSocket(SILENT, f"Nothing heard for {limit_s:g} s")
-            await asyncio.sleep(left)
 
     async def _handle(self, message: JsonObject) -> None:
         kind = message.members.get("type")

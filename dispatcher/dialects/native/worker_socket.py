@@ -38,6 +38,7 @@ from dispatcher.web.request_id import request_id_of
 from dispatcher.web.sockets import Seats, converse, expire, signed_in
 
 WORKER_PATH = "/api/servers/{id}/socket"
+SILENT = 4408
 ENVELOPE = 65_536  # what a message may hold beside a result
 
 
@@ -127,7 +128,7 @@ class WorkerSocket:
             silence_s = self._limits.beats_missed * heartbeat_ms / 1000
             await until_first(
                 worker.listen(inlet),
-                worker.watch_silence(silence_s),
+                inlet.watch_silence(silence_s, SILENT),
                 outbox.run(),
                 channel.closed(),
                 expire(principal, self._clock),

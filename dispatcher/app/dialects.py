@@ -1,0 +1,48 @@
+"""The APIs beside the native one, each behind two doors: with tokens and without. Which of them is reached is for the
+settings to say."""
+
+from dataclasses import replace
+
+from dispatcher.app import options
+from dispatcher.auth.callback import CallbackTokens
+from dispatcher.auth.tokens import Tokens
+from dispatcher.dialects.dialect import Dialect
+from dispatcher.dialects.farm.farm import farm_dialect
+from dispatcher.dialects.gate import Gate
+from dispatcher.dialects.jobs.jobs import jobs_dialect
+from dispatcher.domain.clock import Clock
+from dispatcher.domain.principal import Owner, Principal, Role
+from dispatcher.service.services import Services
+from dispatcher.settings import Settings
+from dispatcher.web.body import BodyLimits
+from dispatcher.web.health import Health
+from dispatcher.web.rates import Rates
+
+ANONYMOUS = Principal(Owner("default", "anonymous"), frozenset(Role))
+
+
+def jobs_doors(
+    settings: Settings, services: Services, tokens: Tokens, callbacks: CallbackTokens, health: Health
+) -> dict[tuple[str, str], Dialect]:
+    doors = _doors(settings, services, tokens, callbacks, options.jobs_rates(settings))
+    made = options.jobs_options(settings)
+    return {("jobs", auth): jobs_dialect(services, door, health=health, options=made) for auth, door in doors.items()}
+
+
+def farm_doors(
+    settings: Settings, services: Services, tokens: Tokens, callbacks: CallbackTokens, clock: Clock
+) -> dict[tuple[str, str], Dialect]:
+    doors = _doors(settings, services, tokens, callbacks, options.farm_rates(settings))
+    made, limits = options.farm_options(settings), options.farm_socket_limits(settings)
+    return {
+        ("farm", auth): farm_dialect(services, door, clock, options=made, socket_limits=limits)
+        for auth, door in doors.items()
+    }
+
+
+def _doors(
+    settings: Settings, services: Services, tokens: Tokens, callbacks: CallbackTokens, rates: Rates
+) -> dict[str, Gate]:
+    limits = BodyLimits(max_bytes=settings.server.max_body)
+    gate = Gate(tokens, callbacks.read, services.coordination, rates, limits)
+    return {"required": gate, "none": replace(gate, anonymous=ANONYMOUS)}

@@ -1,0 +1,96 @@
+"""Who a client is: a worker of the core, known by its Client-ID; what it offers, and what is kept of its heartbeats.
+Pure."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from dispatcher.dialects.farm.messages import ClientResources, SystemInfo
+from dispatcher.dialects.farm.options import KIND, MB, ORIGIN, FarmOptions
+from dispatcher.domain.errors import Invalid
+from dispatcher.domain.ids import worker_id
+from dispatcher.domain.lane import Offer
+from dispatcher.domain.principal import Owner
+from dispatcher.domain.resources import Resources
+from dispatcher.domain.server import Endpoints, NewServer, Server, Transport
+from dispatcher.web.answer import encode_json
+
+_CLIENT_ID = re.compile(r"[^\s/]{1,128}")
+IDLE = SystemInfo()
+LEAST = Resources(cpu=1, memory=MB)  # what every client has
+
+
+def client_id(given: list[str]) -> str:
+    """The one Client-ID: 1 to 128 printable characters without spaces and slashes. Raises Invalid."""
+    if len(given) != 1 or _CLIENT_ID.fullmatch(given[0]) is None or not given[0].isprintable():
+        raise Invalid("The header Client-ID must name the client: 1 to 128 characters", field="Client-ID")
+    return given[0]
+
+
+def core_id(tenant: str, name: str) -> str:
+    return worker_id("client_", tenant, ORIGIN, name)
+
+
+def is_of(server: Server, owner: Owner) -> bool:
+    """True for a client that signed in with a token of this owner's tenant."""
+    return server.origin == ORIGIN and server.id == core_id(owner.tenant, server.name)
+
+
+def new_client(server_id: str, name: str, options: FarmOptions) -> NewServer:
+    return NewServer(
+        id=server_id,
+        origin=ORIGIN,
+        name=name,
+        endpoints=Endpoints(),
+        offer=offer_of(None, options),
+        max_concurrent=1,
+        transport=Transport.SOCKET,
+        silence_ms=options.lease_ms,
+        forget_ms=options.forget_ms,
+    )
+
+
+def offer_of(resources: ClientResources | None, options: FarmOptions) -> Offer:
+    """What a client offers. One that reported no resources is given any task, or only the least ones."""
+    if resources is None:
+        return Offer(kinds=frozenset({KIND}), resources=LEAST if options.strict_resources else None)
+    total = Resources(
+        cpu=resources.cpu.cores,
+        memory=resources.ram.total * MB,
+        gpu=len(resources.gpu),
+        # a task is told to be given so much of one GPU
+        gpu_memory=max((gpu.memory.total for gpu in resources.gpu), default=0) * MB,
+    )
+    return Offer(kinds=frozenset({KIND}), resources=total)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the last heartbeats told of a client, and the address it connects from."""
+
+    system_info: SystemInfo = IDLE
+    resources: ClientResources | None = None
+    address: str = ""
+
+    def to_json(self) -> str:
+        kept: dict[str, Any] = {"system_info": self.system_info.model_dump(), "address": self.address}
+        if self.resources is not None:
+            kept["resources"] = self.resources.model_dump()
+        return encode_json(kept).decode()
+
+
+def known_of(server: Server) -> Known:
+    """Nothing, where a heartbeat in another API's form came last."""
+    kept = json.loads(server.metrics)
+    try:
+        resources = kept.get("resources")
+        return Known(
+            SystemInfo.model_validate(kept["system_info"]),
+            None if resources is None else ClientResources.model_validate(resources),
+            kept["address"],
+        )
+    except (KeyError, ValidationError):
+        return Known()

@@ -1,0 +1,140 @@
+"""One connected client: what it says, and what becomes of it."""
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from dispatcher.dialects.farm.channel import POLICY, FarmChannel
+from dispatcher.dialects.farm.clients import known_of, offer_of
+from dispatcher.dialects.farm.messages import Heartbeat, TaskProgress, TaskRequest, TaskResult, read_message
+from dispatcher.dialects.farm.options import FarmOptions
+from dispatcher.dialects.farm.reports import Reports
+from dispatcher.dialects.farm.wire_messages import ack_message, error_message, outcome_of
+from dispatcher.dialects.validation import validate
+from dispatcher.domain.clock import Clock
+from dispatcher.domain.errors import AlreadyEnded, DispatchError, Invalid, NotFound
+from dispatcher.domain.server import Server
+from dispatcher.service.servers import Servers
+from dispatcher.service.sessions import Session
+from dispatcher.web.answer import encode_json
+from dispatcher.web.event_stream import CloseSocket, Inlet, Outbox
+
+
+class Conversation:
+    """What a message did wrong is answered, not punished; but for one that is no JSON, or of another client."""
+
+    def __init__(
+        self,
+        session: Session,
+        channel: FarmChannel,
+        outbox: Outbox,
+        servers: Servers,
+        clock: Clock,
+        *,
+        server: Server,
+        address: str,
+        request_id: str,
+        options: FarmOptions,
+    ) -> None:
+        self._session = session
+        self._channel = channel
+        self._outbox = outbox
+        self._servers = servers
+        self._clock = clock
+        self._server = server
+        self._known = replace(known_of(server), address=address)
+        self._offer = server.offer
+        self._request_id = request_id
+        self._options = options
+        self.reports = Reports(self._report)
+
+    async def listen(self, inlet: Inlet) -> None:
+        """Handle messages until the socket ends."""
+        await self._offer_again()
+        await self._beat()
+        while True:
+            raw = await inlet.next()
+            try:
+                await self._handle(read_message(raw))
+            except DispatchError as error:
+                self._tell_error(error)
+
+    async def _handle(self, message: dict[str, Any]) -> None:
+        if message.get("client_id", self._server.name) != self._server.name:
+            raise CloseSocket(POLICY, "client_id is not the Client-ID of this connection")
+        match message.get("type"):
+            case "task_request":
+                await self._request(validate(TaskRequest, message))
+            case "task_progress":
+                self.reports.put(validate(TaskProgress, message))
+            case "task_result":
+                await self._result(validate(TaskResult, message))
+            case "heartbeat":
+                await self._heartbeat(validate(Heartbeat, message))
+            case _:
+                raise Invalid("Unknown message type", field="type")
+
+    async def _request(self, request: TaskRequest) -> None:
+        if request.resources is not None:
+            self._known = replace(self._known, resources=request.resources)
+            await self._offer_again()
+            await self._beat()
+        self._session.ask()
+
+    async def _heartbeat(self, heartbeat: Heartbeat) -> None:
+        resources = heartbeat.resources or self._known.resources
+        self._known = replace(self._known, system_info=heartbeat.system_info, resources=resources)
+        await self._offer_again()
+        await self._beat()
+
+    async def _offer_again(self) -> None:
+        """Offer what the client says it has, where that is news."""
+        offer = offer_of(self._known.resources, self._options)
+        if offer != self._offer:
+            self._offer = (await self._servers.reoffer(self._server.id, offer)).offer
+
+    async def _beat(self) -> None:
+        await self._session.heartbeat(metrics=self._known.to_json())
+
+    async def _report(self, report: TaskProgress) -> None:
+        try:
+            await self._session.progress(
+                report.task_id,
+                report.progress,
+                fence=report.attempt,
+                metrics=encode_json(report.metrics) if report.metrics else None,
+                checkpoint=report.checkpoint_path or None,
+            )
+        except DispatchError as error:
+            self._tell_error(error, task_id=report.task_id)
+
+    async def _result(self, result: TaskResult) -> None:
+        await self.reports.flush(result.task_id)
+        if result.status != "completed" and result.checkpoint_path:
+            with suppress(DispatchError):  # of a task that ended: `finish` judges that
+                await self._session.progress(
+                    result.task_id, 0.0, fence=result.attempt, checkpoint=result.checkpoint_path
+                )
+        refused: DispatchError | None = None
+        try:
+            await self._finish(result)
+        except DispatchError as error:
+            refused = error
+        self._outbox.put(ack_message(result.task_id, self._clock.now_ms(), refused))
+
+    async def _finish(self, result: TaskResult) -> None:
+        """What comes too late for a task that was stopped or removed is dropped. Raises DispatchError."""
+        try:
+            await self._session.finish(result.task_id, outcome_of(result), fence=result.attempt)
+        except AlreadyEnded:
+            return
+        except NotFound:
+            given = self._channel.last_given(result.task_id)
+            if given is None:
+                raise
+            await self._session.let_go(result.task_id, given)
+
+    def _tell_error(self, error: DispatchError, *, task_id: str | None = None) -> None:
+        if task_id is not None:
+            error.context["task_id"] = task_id
+        self._outbox.put(error_message(error, self._request_id, self._clock.now_ms()))

@@ -1,0 +1,173 @@
+"""The gateway with the farm: what its clients say over their sockets, and what is asked over REST."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import httpx
+from starlette.types import ASGIApp, Message, Scope
+
+from dispatcher.loops.events import Events
+from tests.dialects.world import GatewayWorld
+
+TASK: dict[str, Any] = {"type": "training", "name": "model_name"}
+CLIENT = "client_uuid"
+START_MS = 1_730_721_600_000  # 2024-11-04T12:00:00Z
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+class Closed(Exception):
+    def __init__(self, code: int, reason: str = "") -> None:
+        super().__init__(code, reason)
+        self.code, self.reason = code, reason
+
+
+class Denied(Exception):
+    def __init__(self, status: int, headers: dict[str, str], body: Any) -> None:
+        super().__init__(status)
+        self.status, self.headers, self.body = status, headers, body
+
+
+class Socket:
+    """A client of the farm that speaks ASGI to the application. It takes at most `reads` messages that nobody fetches
+    (0: any number)."""
+
+    def __init__(self, app: ASGIApp, scope: Scope, reads: int = 0) -> None:
+        self.closed_with: int | None = None
+        self._inbound: asyncio.Queue[Message] = asyncio.Queue()
+        self.outbound: asyncio.Queue[Message] = asyncio.Queue(reads)
+        self._running = asyncio.ensure_future(app(scope, self._inbound.get, self.outbound.put))  # type: ignore[arg-type]
+        self._inbound.put_nowait({"type": "websocket.connect"})
+
+    def say(self, kind: str, **members: Any) -> None:
+        self.send({"type": kind, "client_id": CLIENT, "timestamp": "2024-11-04T12:00:00Z", **members})
+
+    def send(self, message: object) -> None:
+        self.send_raw({"type": "websocket.receive", "text": json.dumps(message)})
+
+    def send_raw(self, message: Message) -> None:
+        self._inbound.put_nowait(message)
+
+    async def opened(self) -> Message:
+        message = await self._next()
+        if message["type"] == "websocket.accept":
+            return message
+        assert message["type"] == "websocket.http.response.start"
+        body = json.loads((await self._next())["body"])
+        headers = {name.decode(): value.decode() for name, value in message["headers"]}
+        raise Denied(message["status"], headers, body)
+
+    async def hear(self) -> dict[str, Any]:
+        message = await self._next()
+        if message["type"] == "websocket.close":
+            self.closed_with = message["code"]
+            raise Closed(message["code"], message["reason"])
+        found: dict[str, Any] = json.loads(message["text"])
+        return found
+
+    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        """What is heard until the other side closes."""
+        with suppress(Closed):
+            while True:
+                yield await self.hear()
+
+    @property
+    def silent(self) -> bool:
+        return self.outbound.empty()
+
+    async def drop(self) -> None:
+        self._inbound.put_nowait({"type": "websocket.disconnect", "code": 1006})
+        await self._running
+
+    async def _next(self) -> Message:
+        async with asyncio.timeout(5):
+            return await self.outbound.get()
+
+
+class World(GatewayWorld):
+    name = "farm"
+    base = "/farm/api"
+
+    def __init__(self, **sections: Any) -> None:
+        super().__init__(START_MS, **sections)
+        self.tokens["bound"] = self.issue("x", ["server"], server_id=f"farm:{CLIENT}")
+        self.tokens["elsewhere"] = self.issue("pool", ["server"], "other")
+
+    def socket(
+        self,
+        caller: str | None = "worker",
+        client: str | None = CLIENT,
+        *,
+        path: str = "/farm",
+        query: str = "",
+        address: str = "10.0.0.9",
+        headers: dict[str, str] | None = None,
+        extensions: bool = True,
+        reads: int = 0,
+        app: ASGIApp | None = None,
+    ) -> Socket:
+        given = dict(headers or {})
+        if caller is not None:
+            given["Authorization"] = f"Bearer {self.tokens[caller]}"
+        if client is not None:
+            given["Client-ID"] = client
+        scope = {
+            "type": "websocket",
+            "path": path,
+            "query_string": query.encode(),
+            "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in given.items()],
+            "subprotocols": [],
+            "client": (address, 1),
+            "extensions": {"websocket.http.response": {}} if extensions else {},
+        }
+        return Socket(app or self.gateway.asgi, scope, reads)
+
+    @asynccontextmanager
+    async def connected(self, client: str = CLIENT, **more: Any) -> AsyncIterator[Socket]:
+        socket = self.socket(client=client, **more)
+        await socket.opened()
+        yield socket
+        await socket.drop()
+
+    @asynccontextmanager
+    async def events(self) -> AsyncIterator[None]:
+        """What the events loop does: bring the fleet's stream to the sockets."""
+        services = self.services
+        loop = Events(self.store.coordination, services.watch, services.workers, services.sessions)
+        task = asyncio.create_task(loop.run_once())
+        await asyncio.sleep(0)
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    async def create(self, caller: str = "a", **more: Any) -> str:
+        answer = await self.call("POST", "/tasks", caller, {**TASK, **more})
+        assert answer.status_code == 201, answer.text
+        self.clock.advance(1)  # the next one is younger
+        task_id: str = answer.json()["id"]
+        return task_id
+
+    async def given(self, socket: Socket, **more: Any) -> str:
+        """A new task that this client has got."""
+        task_id = await self.create(**more)
+        socket.say("task_request")
+        message = await socket.hear()
+        assert (message["type"], message["data"]["id"]) == ("task", task_id)
+        return task_id
+
+    async def put(self, task_id: str, status: str, caller: str = "a", **more: Any) -> httpx.Response:
+        return await self.call("PUT", f"/tasks/{task_id}/status", caller, {"status": status, **more})
+
+    async def task(self, task_id: str, caller: str = "admin") -> dict[str, Any]:
+        answer = await self.call("GET", f"/tasks/{task_id}", caller)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def reported(self, socket: Socket, task_id: str, progress: float, **more: Any) -> None:
+        """A progress report that has arrived."""
+        socket.say("task_progress", task_id=task_id, progress=progress, **more)
+        await self.settle()
