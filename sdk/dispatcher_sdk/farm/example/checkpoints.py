@@ -3,7 +3,7 @@
 import json
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,16 +33,15 @@ class Checkpoints:
             "weights": [weight.hex() for weight in model.weights],
             "bias": model.bias.hex(),
         }
-        handle, name = tempfile.mkstemp(dir=self._home, suffix=".tmp")
+        temporary = place.with_suffix(f".{secrets.token_hex(8)}.tmp")  # a predecessor may write the same epoch
         try:
-            with os.fdopen(handle, "w", encoding="ascii") as file:
+            with temporary.open("x", encoding="ascii") as file:
                 json.dump(content, file, indent=1, sort_keys=True)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).replace(place)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+            temporary.replace(place)
+        finally:
+            temporary.unlink(missing_ok=True)
         self._sync_directory()
         return place
 

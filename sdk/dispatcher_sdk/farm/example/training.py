@@ -69,12 +69,26 @@ class Training:
 
 def settings(config: Mapping[str, Any]) -> Settings:
     """The settings of a configuration; what it does not say has a default. Raises ValueError."""
-    given = {}
-    for name, usual in asdict(Settings()).items():
-        value = config.get(name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int if isinstance(usual, int) else (int, float)):
-            raise ValueError(f"{name} is a {'whole number' if isinstance(usual, int) else 'number'}")
-        given[name] = value
-    return Settings(**given)
+    usual = Settings()
+    return Settings(
+        epochs=_whole(config, "epochs", usual.epochs),
+        learning_rate=_number(config, "learning_rate", usual.learning_rate),
+        batch_size=_whole(config, "batch_size", usual.batch_size),
+        seed=_whole(config, "seed", usual.seed),
+    )
+
+
+def _whole(config: Mapping[str, Any], name: str, usual: int) -> int:
+    value = _number(config, name, usual)
+    if not value.is_integer():
+        raise ValueError(f"{name} is a whole number")
+    return int(value)
+
+
+def _number(config: Mapping[str, Any], name: str, usual: float) -> float:
+    value = config.get(name)
+    if value is None:
+        return float(usual)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} is a number")
+    return float(value)
