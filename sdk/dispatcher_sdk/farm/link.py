@@ -18,6 +18,7 @@ quiet = logging.getLogger("dispatcher_sdk.farm.wire")
 quiet.setLevel(logging.INFO)  # below that the library writes down the headers, and with them the token
 
 MESSAGE_BYTES = 1024 * 1024
+PONG_SECONDS = 10  # a connection that is silent for so long after a ping is dead
 POLICY = 1008  # close code: the token, the Client-ID, or another connection with that Client-ID
 FINAL = (400, 401, 403)
 
@@ -50,6 +51,7 @@ class Link:
         received: Callable[[str | bytes], None],
         pace: Pace,
         rng: Callable[[], float] = random.random,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._url = url
         self._headers = dict(headers)
@@ -57,6 +59,7 @@ class Link:
         self._received = received
         self._pace = pace
         self._rng = rng
+        self._sleep = sleep
         self._socket: ClientConnection | None = None
 
     async def keep(self) -> None:
@@ -75,7 +78,7 @@ class Link:
                 log.warning("no connection to %s: %s", self._url, error or type(error).__name__)
             failures = 0 if loop.time() - since > self._pace.longest_pause else failures
             # full jitter: the clients of a gateway that went away do not come back all at once
-            await asyncio.sleep(self._rng() * min(self._pace.longest_pause, self._pace.first_pause * 2**failures))
+            await self._sleep(self._rng() * min(self._pace.longest_pause, self._pace.first_pause * 2**failures))
             failures = min(failures + 1, 16)
 
     async def send(self, text: str) -> bool:
@@ -95,7 +98,7 @@ class Link:
             additional_headers=self._headers,
             max_size=MESSAGE_BYTES,
             ping_interval=self._pace.heartbeat,
-            ping_timeout=self._pace.heartbeat,
+            ping_timeout=PONG_SECONDS,
             logger=quiet,
         ) as socket:
             log.info("connected to %s", self._url)
@@ -107,6 +110,7 @@ class Link:
                         self._received(text)
             finally:
                 self._socket = None
+                await socket.close()  # 1000, also when cancelled, for which the context manager would say 1011
         if socket.close_code == POLICY:
             raise Refused(socket.close_reason or "policy violation")
         log.warning("the connection ended: %s %s", socket.close_code, socket.close_reason or "")

@@ -19,7 +19,7 @@ class Reports:
     def __init__(self, send: Callable[[Mapping[str, Any]], Awaitable[bool]], pace: Pace) -> None:
         self._send = send
         self._pace = pace
-        self._progress: Mapping[str, Any] | None = None
+        self._progress: Mapping[str, Any] | None = None  # the newest, sent or not
         self._any_progress = asyncio.Event()
         self._result: Mapping[str, Any] | None = None
         self._acknowledged = asyncio.Event()
@@ -33,20 +33,20 @@ class Reports:
         """Send progress as it comes, until cancelled."""
         while True:
             await self._any_progress.wait()
-            self._any_progress.clear()
-            await self._flush()
+            await self._send_newest()
             await asyncio.sleep(self._pace.progress)
 
     async def again(self) -> None:
         """Send what the last connection may have lost."""
-        await self._flush()
+        self._any_progress.set()
+        await self._send_newest()
         if self._result is not None:
             await self._send(self._result)
 
     async def deliver(self, result: Mapping[str, Any], leaving: asyncio.Event) -> None:
         """Send a result until it is settled. When the worker is leaving, that is tried for `farewell` seconds more."""
         loop = asyncio.get_running_loop()
-        await self._flush()
+        await self._send_newest()
         self._result = result
         give_up: float | None = None
         while not self._acknowledged.is_set():
@@ -75,7 +75,9 @@ class Reports:
         if error.get("code") not in TRANSIENT:
             self.acknowledge({**error, "received": False, "reason": error.get("code")})
 
-    async def _flush(self) -> None:
-        news, self._progress = self._progress, None
-        if news is not None and not await self._send(news) and self._progress is None:
-            self._progress = news  # for the next connection
+    async def _send_newest(self) -> None:
+        """Send the newest progress unless it was; what a breaking connection swallows is sent by `again`."""
+        if self._any_progress.is_set():
+            self._any_progress.clear()
+            if self._progress is not None:
+                await self._send(self._progress)
