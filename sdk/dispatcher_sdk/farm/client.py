@@ -156,9 +156,10 @@ class FarmClient:
             elif kind == "task_result_ack":
                 self._reports.acknowledge(message)
             elif kind == "error":
-                self._reports.refuse(messages.data(message))
-        except ValueError as error:
-            log.warning("a message that cannot be read: %s", error)
+                error = messages.data(message)
+                log.warning("the gateway answers %s: %s", error.get("code"), error.get("message"))
+        except ValueError as fault:
+            log.warning("a message that cannot be read: %s", fault)
 
     def _assign(self, task: FarmTask) -> None:
         held = self._held.get(task.id)

@@ -8,7 +8,7 @@ from typing import Any
 from dispatcher_sdk import _json
 from dispatcher_sdk.farm.task import FarmTask, Report
 
-LONGEST = 1024 * 1024 - 4096  # bytes; a message has a MiB, and the rest of it stays far below these 4 KiB
+LARGEST = 16_384  # bytes of metrics; the gateway keeps them with every point of the task's history
 
 
 def encode(message: Mapping[str, Any], client_id: str) -> str:
@@ -53,19 +53,20 @@ def result(task: FarmTask, status: str, metrics: Mapping[str, Any], error: str |
 
 
 def finite(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The metrics in their JSON form, without NaN and infinity, which JSON does not know. Raises TypeError."""
+    """The metrics in their JSON form, without NaN and infinity, which JSON does not know.
+
+    Raises TypeError for a value without such a form, ValueError when they are larger than 16 KiB.
+    """
     kept = {name: value for name, value in metrics.items() if not _endless(value)}
-    plain: dict[str, Any] = _json.loads(_json.dumps(kept))
+    text = _json.dumps(kept)
+    if len(text) > LARGEST:
+        raise ValueError(f"metrics have to fit in {LARGEST} bytes")
+    plain: dict[str, Any] = _json.loads(text)
     return plain
 
 
 def _about(task: FarmTask, message: dict[str, Any]) -> dict[str, Any]:
-    """With what says which task and attempt it is about; the checkpoint and the attempt only where known.
-
-    Raises ValueError for a message that is too long for the socket.
-    """
-    if len(_json.dumps(message)) > LONGEST:
-        raise ValueError(f"metrics and error have to fit in {LONGEST} bytes")
+    """With what says which task and attempt it is about; the checkpoint and the attempt only where known."""
     known = {"task_id": task.id, "checkpoint_path": task.checkpoint_path, "attempt": task.attempt}
     return {**message, **{name: value for name, value in known.items() if value is not None}}
 

@@ -10,7 +10,7 @@ from dispatcher_sdk.farm.link import Pace
 
 log = logging.getLogger("dispatcher_sdk.farm")
 
-TRANSIENT = ("INTERNAL_ERROR", "SERVICE_UNAVAILABLE", "RATE_LIMITED")  # errors after which the same is sent again
+TRANSIENT = ("INTERNAL_ERROR", "SERVICE_UNAVAILABLE", "RATE_LIMITED")  # reasons after which the same is sent again
 
 
 class Reports:
@@ -65,15 +65,11 @@ class Reports:
         """The gateway has the result, or has no use for it. Acknowledgements that came already change nothing."""
         if self._result is None or message.get("task_id") != self._result["task_id"]:
             return
-        if message.get("received") is not True:
-            log.warning("the result of task %s was not taken: %s", message["task_id"], message.get("reason", ""))
-        self._acknowledged.set()
-
-    def refuse(self, error: Mapping[str, Any]) -> None:
-        """The gateway answers an error; one about the result that no repetition would cure settles it."""
-        log.warning("the gateway answers %s: %s", error.get("code"), error.get("message"))
-        if error.get("code") not in TRANSIENT:
-            self.acknowledge({**error, "received": False, "reason": error.get("code")})
+        taken, reason = message.get("received") is True, message.get("reason", "no reason given")
+        if not taken:
+            log.warning("the result of task %s was not taken: %s", message["task_id"], reason)
+        if taken or reason not in TRANSIENT:
+            self._acknowledged.set()
 
     async def _send_newest(self) -> None:
         """Send the newest progress unless it was; what a breaking connection swallows is sent by `again`."""

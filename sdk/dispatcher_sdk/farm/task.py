@@ -51,7 +51,7 @@ class FarmTask:
 
         `progress` is in percent, 0..100. Metrics are free; those that are not finite are left out, JSON has none.
         Raises `Stopped` when the training shall end, TypeError or ValueError for metrics that have no JSON form or not
-        within a MiB.
+        within 16 KiB.
         """
         if checkpoint_path is not None:
             self.checkpoint_path = checkpoint_path

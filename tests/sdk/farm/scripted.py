@@ -70,8 +70,8 @@ class Scripted:
         """The client has read what was sent before."""
         await (await self.socket.ping())
 
-    async def acknowledge(self, task_id: str = "t1", received: bool = True) -> None:
-        await self.send(type="task_result_ack", task_id=task_id, received=received)
+    async def acknowledge(self, task_id: str = "t1", received: bool = True, **more: str) -> None:
+        await self.send(type="task_result_ack", task_id=task_id, received=received, **more)
 
     def cut(self) -> None:
         """The connection breaks without a word."""

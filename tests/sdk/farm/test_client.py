@@ -46,7 +46,7 @@ async def test_what_the_training_raises_fails_the_task() -> None:
     async with scripted() as gateway:
         train = Led()
         async with working(gateway, train):
-            for task_id, fault in (("t1", RuntimeError("out of memory")), ("t2", (1, {"text": "x" * 1_048_576}))):
+            for task_id, fault in (("t1", RuntimeError("out of memory")), ("t2", (1, {"text": "x" * 16_384}))):
                 await gateway.next("task_request")
                 await gateway.assign(task_id)
                 train.go.put(fault)
@@ -84,7 +84,7 @@ async def test_a_result_is_sent_until_it_is_acknowledged() -> None:
     assert train.began.qsize() == 2
 
 
-async def test_an_error_about_the_result_settles_it_unless_trying_again_may_help() -> None:
+async def test_a_result_that_cannot_be_taken_now_is_sent_again() -> None:
     async with scripted() as gateway:
         train = Led()
         async with working(gateway, train, Pace(resend=0.02)):
@@ -92,10 +92,11 @@ async def test_an_error_about_the_result_settles_it_unless_trying_again_may_help
             await gateway.assign()
             train.go.put(None)
             await gateway.next("task_result")
-            for code in ("SERVICE_UNAVAILABLE", "INTERNAL_ERROR"):
-                await gateway.send(type="error", data={"code": code, "message": "m", "task_id": "t1"})
+            await gateway.send(type="error", data={"code": "CONFLICT", "message": "m", "details": {"task_id": "t1"}})
+            await gateway.acknowledge(received=False, reason="SERVICE_UNAVAILABLE")
+            await gateway.heard()
             await gateway.exactly("task_result", "task_result")
-            await gateway.send(type="error", data={"code": "INVALID_REQUEST", "message": "m", "task_id": "t1"})
+            await gateway.acknowledge(received=False, reason="CONFLICT")
             await gateway.next("task_request")
 
 
