@@ -165,7 +165,7 @@ class FarmClient:
         held = self._held.get(task.id)
         if held is not None:
             held.attempt = task.attempt or held.attempt  # the same work, from now on under this number
-        elif not self._leaving.is_set():
+        else:
             self._held[task.id] = task
             self._assigned.put_nowait(task)
 

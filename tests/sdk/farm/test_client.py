@@ -66,10 +66,6 @@ async def test_a_result_is_sent_until_it_is_acknowledged() -> None:
             await gateway.exactly("task_result", "task_result")
             await gateway.acknowledge("another")
             await gateway.next("task_result")
-            gateway.cut()
-            beat = await gateway.next("heartbeat")
-            assert beat["running"] == ["t1"]
-            await gateway.next("task_result")
             await gateway.acknowledge()
             await gateway.acknowledge()
             await gateway.next("task_request")
@@ -82,6 +78,28 @@ async def test_a_result_is_sent_until_it_is_acknowledged() -> None:
             await gateway.acknowledge("t2", received=False)
             await gateway.next("task_request")
     assert train.began.qsize() == 2
+
+
+async def test_a_new_connection_brings_what_the_last_one_may_have_lost() -> None:
+    async with scripted() as gateway:
+        train = Led()
+        async with working(gateway, train, Pace(first_pause=0, resend=600, progress=0)):
+            await gateway.next("task_request")
+            await gateway.assign()
+            train.go.put((50, {}, "/c/1"))
+            await gateway.exactly("task_progress")
+            gateway.cut()
+            beat, progress = await gateway.exactly("heartbeat", "task_progress")
+            assert (beat["running"], progress["progress"]) == (["t1"], 50)
+            train.go.put(None)
+            await gateway.exactly("task_result")
+            gateway.cut()
+            beat, progress, _ = await gateway.exactly("heartbeat", "task_progress", "task_result")
+            assert beat["running"] == ["t1"]
+            await gateway.acknowledge()
+            await gateway.exactly("task_request")
+            gateway.cut()
+            await gateway.exactly("heartbeat", "task_request")
 
 
 async def test_a_result_that_cannot_be_taken_now_is_sent_again() -> None:

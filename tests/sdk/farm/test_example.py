@@ -14,7 +14,7 @@ import pytest
 from dispatcher_sdk.farm import FarmTask, Stopped
 from dispatcher_sdk.farm.example.checkpoints import Checkpoints
 from dispatcher_sdk.farm.example.data import generate
-from dispatcher_sdk.farm.example.model import Model, Settings
+from dispatcher_sdk.farm.example.model import Model, Settings, batches
 from dispatcher_sdk.farm.example.training import Training, settings
 from tests.sdk.farm.scripted import Scripted, scripted
 from tests.support.program import ROOT
@@ -109,9 +109,12 @@ def test_every_rank_has_rows_and_weights_of_its_own(tmp_path: Path) -> None:
         Training(tmp_path)(task(rank=600, world_size=601))
 
 
-def test_data_and_settings() -> None:
+def test_data_order_and_settings() -> None:
     assert generate(1, 5) == generate(1, 5) != generate(2, 5)
     assert {row.label for row in generate(1)} == {0, 1}
+    orders = [list(batches(generate(1, 5), Settings(batch_size=2), epoch)) for epoch in (1, 1, 2)]
+    assert orders[0] == orders[1] != orders[2]
+    assert [len(batch) for batch in orders[0]] == [2, 2, 1]
     assert settings({}) == Settings()
     assert settings({"learning_rate": 1, "epochs": 2.0, "name": "m"}) == Settings(epochs=2, learning_rate=1.0)
     for wrong in ({"epochs": 0}, {"epochs": 1.5}, {"batch_size": 0}, {"learning_rate": "fast"}, {"seed": True},
