@@ -20,6 +20,7 @@ from dispatcher_sdk.farm.training import Train, trained
 log = logging.getLogger("dispatcher_sdk.farm")
 
 CONTROLS = {"pause": FarmTask.pause, "resume": FarmTask.resume, "stop": FarmTask.stop}
+GONE = ("CONFLICT", "NOT_FOUND")  # errors of one whose task was given to others, or removed
 
 
 class FarmClient:
@@ -156,10 +157,9 @@ class FarmClient:
             elif kind == "task_result_ack":
                 self._reports.acknowledge(message)
             elif kind == "error":
-                error = messages.data(message)
-                log.warning("the gateway answers %s: %s", error.get("code"), error.get("message"))
-        except ValueError as fault:
-            log.warning("a message that cannot be read: %s", fault)
+                self._refused(messages.data(message))
+        except ValueError as error:
+            log.warning("a message that cannot be read: %s", error)
 
     def _assign(self, task: FarmTask) -> None:
         held = self._held.get(task.id)
@@ -174,6 +174,13 @@ class FarmClient:
         if task is not None and steer is not None:
             log.info("task %s: %s", task_id, action)
             steer(task)
+
+    def _refused(self, error: Mapping[str, Any]) -> None:
+        """The gateway answers an error. A task that it says is not this worker's any more is trained for nothing."""
+        log.warning("the gateway answers %s: %s", error.get("code"), error.get("message"))
+        details = error.get("details")
+        if error.get("code") in GONE and isinstance(details, dict):
+            self._control(str(details.get("task_id")), "stop")
 
     async def _run_with_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -173,6 +173,31 @@ async def test_pause_resume_and_stop() -> None:
             await gateway.next("task_request")
 
 
+@pytest.mark.parametrize(
+    ("code", "details", "status"),
+    [
+        ("CONFLICT", {"task_id": "t1"}, "stopped"),
+        ("NOT_FOUND", {"task_id": "t1"}, "stopped"),
+        ("CONFLICT", {"task_id": "t2"}, "completed"),
+        ("INVALID_REQUEST", {"task_id": "t1"}, "completed"),
+        ("CONFLICT", None, "completed"),
+    ],
+)
+async def test_a_task_that_is_not_its_any_more_is_given_up(code: str, details: Any, status: str) -> None:
+    async with scripted() as gateway:
+        train = Led()
+        async with working(gateway, train):
+            await gateway.next("task_request")
+            await gateway.assign()
+            await gateway.send(type="error", data={"code": code, "message": "m", "details": details})
+            await gateway.heard()
+            train.go.put((10,))
+            train.go.put(None)
+            assert (await gateway.next("task_result"))["status"] == status
+            await gateway.acknowledge(received=False, reason=code)
+            await gateway.next("task_request")
+
+
 async def test_leaving_stops_a_paused_task_and_waits_for_the_acknowledgement() -> None:
     async with scripted() as gateway:
         train = Led()
