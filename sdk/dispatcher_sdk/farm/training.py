@@ -41,6 +41,6 @@ def outcome(train: Train, task: FarmTask) -> dict[str, Any]:
         return messages.result(task, "stopped" if task.interrupted else "completed", metrics)
     except Stopped:
         return messages.result(task, "stopped", {})
-    except Exception as error:
+    except BaseException as error:  # also one that exits: nobody else would tell
         log.exception("task %s fails", task.id)
         return messages.result(task, "failed", {}, f"{type(error).__name__}: {error}"[:ERROR_LENGTH])

@@ -99,7 +99,7 @@ class Led:
     def __call__(self, task: FarmTask) -> dict[str, Any]:
         self._loop.call_soon_threadsafe(self.began.put_nowait, task)
         while (order := self.go.get(timeout=30)) is not None:
-            if isinstance(order, Exception):
+            if isinstance(order, BaseException):
                 raise order
             task.step(*order)
         return {"final_loss": 0.5}

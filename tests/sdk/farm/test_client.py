@@ -42,18 +42,26 @@ async def test_from_the_handshake_to_the_next_request() -> None:
         assert gateway.socket.close_code == 1000
 
 
-async def test_what_the_training_raises_fails_the_task() -> None:
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (RuntimeError("out of memory"), "RuntimeError: out of memory"),
+        (SystemExit(3), "SystemExit: 3"),
+        ((1, {"text": "x" * 16_384}), "ValueError: metrics have to fit"),
+    ],
+)
+async def test_what_the_training_raises_fails_the_task(fault: Any, told: str) -> None:
     async with scripted() as gateway:
         train = Led()
         async with working(gateway, train):
-            for task_id, fault in (("t1", RuntimeError("out of memory")), ("t2", (1, {"text": "x" * 16_384}))):
-                await gateway.next("task_request")
-                await gateway.assign(task_id)
-                train.go.put(fault)
-                result = await gateway.next("task_result")
-                assert (result["status"], result["metrics"]) == ("failed", {})
-                assert result["error"].startswith("RuntimeError: out of memory" if task_id == "t1" else "ValueError: ")
-                await gateway.acknowledge(task_id)
+            await gateway.next("task_request")
+            await gateway.assign()
+            train.go.put(fault)
+            result = await gateway.next("task_result")
+            assert (result["status"], result["metrics"]) == ("failed", {})
+            assert result["error"].startswith(told)
+            await gateway.acknowledge()
+            await gateway.next("task_request")
 
 
 async def test_a_result_is_sent_until_it_is_acknowledged() -> None:

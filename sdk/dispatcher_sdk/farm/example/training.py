@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,9 @@ class Training:
     handed out, not how gradients are summed. `step_delay` seconds pass in every epoch, to have time to look.
     """
 
-    def __init__(self, directory: Path, step_delay: float = 0.0, sleep: Callable[[float], object] = time.sleep) -> None:
+    def __init__(self, directory: Path, step_delay: float = 0.0) -> None:
         self._directory = directory
         self._step_delay = step_delay
-        self._sleep = sleep
 
     def __call__(self, task: FarmTask) -> dict[str, float]:
         """The metrics of the result: final_loss, final_accuracy, and training_time, the seconds of this attempt.
@@ -45,7 +44,7 @@ class Training:
         for epoch in range(done + 1, wanted.epochs + 1):
             for batch in batches(rows, wanted, epoch):
                 model.learn(batch, wanted.learning_rate)
-            self._sleep(self._step_delay)
+            time.sleep(self._step_delay)
             loss, accuracy = model.score(rows)
             place = checkpoints.save(epoch, model)
             metrics = {"loss": loss, "accuracy": accuracy, "learning_rate": wanted.learning_rate}
