@@ -27,8 +27,8 @@ def register(
     `endpoints` holds the URLs `predict`, and optionally `health`, `metrics` and `cancel`; the gateway shows `api_key`
     as a bearer token when it calls them. `max_concurrent` is 1..256, `priority` the weight in balancing, at least 1.
     With `transport` pull or socket the server is never called and has neither endpoints nor key: it claims its tasks,
-    or is handed them over a WebSocket that it opens. `resources` (cpu, memoryMB, storageMB, gpu, gpuMemoryMB) are all it
-    has; without them every task finds room on it.
+    or is handed them over a WebSocket that it opens. `resources` (cpu, memoryMB, storageMB, gpu, gpuMemoryMB) are all
+    it has; without them every task finds room on it.
     """
     body = {
         "name": name,
