@@ -153,3 +153,13 @@ async def test_stopped_by_its_owner_it_ends_and_the_worker_takes_the_next(farm: 
         wrong = await farm.create(epochs=1, seed="odd")
         failed = await farm.until(wrong, lambda task: task["status"] == "failed")
         assert "seed is a number" in failed["error"]
+
+
+async def test_a_worker_that_was_killed_and_is_back_gets_its_task_again(farm: Farm) -> None:
+    with farm.worker("one", 0.15) as killed:
+        task_id = await farm.create(epochs=20)
+        await farm.until(task_id, lambda task: task["progress"] > 0)
+        killed.kill()
+        with farm.worker("one", 0):
+            done = await farm.until(task_id, lambda task: task["status"] == "completed")
+            assert done["attempt"] == 2
