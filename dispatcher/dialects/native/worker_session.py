@@ -18,6 +18,8 @@ from dispatcher.web.event_stream import TOO_BIG, CloseSocket, Inlet, Outbox
 from dispatcher.web.jsonbody import JsonObject, parse_object
 
 SILENT = 4408
+Sleep = Callable[[float], Awaitable[None]]
+
 _AGAIN = (Unavailable, RateLimited)  # no answer to the report: it is to be sent once more
 _RELEASED = Outcome(Verdict.RELEASED, text="The worker handed it back")
 
@@ -35,6 +37,7 @@ class WorkerSession:
         count: Callable[[], Awaitable[None]],
         fresh_token: Callable[[], str | None],
         max_message: int,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._session = session
         self._outbox = outbox
@@ -43,6 +46,7 @@ class WorkerSession:
         self._count = count
         self._fresh_token = fresh_token
         self._max_message = max_message
+        self._sleep = sleep
         self._heard_at = clock.monotonic()
 
     async def listen(self, inlet: Inlet) -> None:
@@ -69,7 +73,7 @@ class WorkerSession:
             left = self._heard_at + limit_s - self._clock.monotonic()
             if left <= 0:
                 raise CloseSocket(SILENT, f"Nothing heard for {limit_s:g} s")
-            await asyncio.sleep(left)
+            await self._sleep(left)
 
     async def _handle(self, message: JsonObject) -> None:
         kind = message.members.get("type")

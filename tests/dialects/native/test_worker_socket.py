@@ -1,16 +1,20 @@
 """A worker's socket: what it may say, what it is told, and what closes it."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
 from dispatcher.dialects.native.options import NativeOptions
+from dispatcher.dialects.native.worker_session import WorkerSession
 from dispatcher.dialects.native.worker_socket import WorkerSocketLimits
+from dispatcher.domain.clock import ManualClock
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.channel import Control
 from dispatcher.web.body import BodyLimits
+from dispatcher.web.event_stream import CloseSocket, Disconnected
 from dispatcher.web.rates import Rates
 from tests.dialects.native.sockets import Closed, Socket, connect, connected, events
 from tests.dialects.native.world import REGISTER, START_MS, World
@@ -245,16 +249,32 @@ async def limited(**limits: Any) -> tuple[World, str]:
     return world, await a_worker(world)
 
 
-async def test_a_silent_socket_is_closed_and_a_sign_keeps_it() -> None:
+async def test_a_silent_socket_is_closed() -> None:
     world, server_id = await limited(heartbeat_ms=10)
     async with working(world, server_id) as socket:
-        for _ in range(3):
-            world.clock.advance(29)
-            socket.send({"type": "ping"})
-            assert (await socket.recv())["type"] == "pong"
         world.clock.advance(30)
         assert await closed_with(socket) == 4408
     await world.close()
+
+
+async def test_a_sign_of_life_keeps_it_open() -> None:
+    clock, slept = ManualClock(), list[float]()
+    inlet: Any = AsyncMock()
+    inlet.next.side_effect = [b'{"type":"ping"}', Disconnected(), b"no JSON", Disconnected()]
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock.advance(round(seconds * 1000) - 1 if len(slept) <= 2 else 30_000)
+        if len(slept) <= 2:
+            with suppress(Disconnected):
+                await worker.listen(inlet)
+
+    worker = WorkerSession(
+        Mock(), Mock(), clock, request_id="r", count=AsyncMock(), fresh_token=lambda: None, max_message=99, sleep=sleep
+    )
+    with pytest.raises(CloseSocket):
+        await worker.watch_silence(30)
+    assert slept == [30, 30, 30]
 
 
 @pytest.mark.parametrize(
