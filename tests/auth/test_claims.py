@@ -51,6 +51,9 @@ from tests.auth.forge import NOW_S, SECRET, claims, refused, token
         {"sid": ""},
         {"sid": ["server_1"]},
         {"sid": "a/b"},
+        {"cid": ""},
+        {"cid": ["client_1"]},
+        {"cid": "client_1", "sid": "server_1"},
         {"aud": "others"},
         {"aud": ["others"]},
         {"aud": 1},
@@ -78,6 +81,10 @@ def test_claims_that_do_not_hold(tokens: Tokens, changes: dict[str, Any]) -> Non
 )
 def test_payloads_that_are_no_claims(tokens: Tokens, raw: bytes) -> None:
     refused(tokens, token(raw))
+
+
+def test_a_token_may_be_bound_to_a_client_of_the_farm(tokens: Tokens) -> None:
+    assert tokens.authenticate(token(claims(role="server", cid="client_1"))).server_id == "farm:client_1"
 
 
 def test_clocks_may_differ_by_the_leeway(tokens: Tokens) -> None:

@@ -54,6 +54,7 @@ async def test_any_other_is_replaced(ids: list[str]) -> None:
 
 async def test_mounts_by_prefix() -> None:
     assert (await _get("/farm/x")).json().startswith("farm")
+    assert (await _get("/farm")).json().startswith("farm")
     assert (await _get("/farmer")).json().startswith("root")
 
 
