@@ -1,10 +1,8 @@
-"""Sockets of workers: demand, delivery, one connection for each worker, and words about the tasks it holds."""
+"""Sockets of workers: demand, delivery, one connection for each worker."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -12,120 +10,16 @@ from dispatcher.domain.clock import ManualClock
 from dispatcher.domain.errors import AlreadyEnded, Forbidden, NotFound, StaleAttempt, Unavailable
 from dispatcher.domain.event import FleetEvent
 from dispatcher.domain.failure import Outcome, Verdict
-from dispatcher.domain.grant import Finished, Grant, Held
-from dispatcher.domain.lane import Offer
-from dispatcher.domain.server import Endpoints, NewServer, Transport
-from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.dispatch import Dispatch, DispatchOptions
-from dispatcher.service.latencies import Latencies
-from dispatcher.service.sessions import Control, Session, Sessions
-from dispatcher.service.waits import Waits
 from dispatcher.service.workers import Workers
-from dispatcher.store.memory import MemoryStore
 from tests.service.fakes import (
     DONE,
-    FakeForwarder,
     FakeServers,
     FakeTasks,
-    a_grant,
-    a_new_task,
     a_server,
-    a_task,
     until,
 )
-
-LEASE_MS = 30_000
-
-
-class FakeChannel:
-    """A worker's end of a socket. `broken` is raised by the next task; a set `hold` keeps tasks from being written."""
-
-    def __init__(self) -> None:
-        self.got: list[Grant] = []
-        self.told: list[tuple[str, str, int]] = []
-        self.heard: list[str] = []
-        self.broken: Exception | None = None
-        self.hold: asyncio.Event | None = None
-
-    async def assign(self, grant: Grant) -> None:
-        if self.broken is not None:
-            raise self.broken
-        if self.hold is not None:
-            await self.hold.wait()
-        self.got.append(grant)
-        self.heard.append(f"task {grant.task_id}")
-
-    async def control(self, action: Control, task_id: str, fence: int, reason: str) -> None:
-        self.told.append((action.value, task_id, fence))
-        self.heard.append(f"{action.value} {task_id}: {reason}")
-
-    async def replaced(self) -> None:
-        self.heard.append("replaced")
-
-    async def going_away(self) -> None:
-        self.heard.append("going away")
-
-
-class Member:
-    """One gateway on a shared store, which hears the fleet's events."""
-
-    def __init__(self, name: str, tasks: Any, servers: Any) -> None:
-        clock = ManualClock()
-        self.workers = Workers(tasks, servers, gateway=name, clock=clock)
-        self.pauses: list[float] = []
-        self.dispatch = Dispatch(
-            tasks, servers, FakeForwarder(), Waits(), Latencies(),
-            clock=clock, rng=random.Random(1), gateway=name, options=DispatchOptions(),
-        )  # fmt: skip
-        self.sessions = Sessions(tasks, servers, self.workers, self.dispatch, gateway=name, sleep=self.sleep)
-
-    async def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        await asyncio.sleep(0)
-
-    def hear(self, event: FleetEvent) -> None:
-        self.workers.publish(event)
-        self.sessions.publish(event)
-
-    async def close(self) -> None:
-        await self.workers.drain()
-        await self.sessions.drain()
-        await self.dispatch.drain(1.0)
-
-
-class World:
-    """Two gateways on the store in memory."""
-
-    def __init__(self) -> None:
-        self.store = MemoryStore(ManualClock())
-        self.members = [Member(name, self.store.tasks, self.store.servers) for name in ("gw_1", "gw_2")]
-        self.one, self.two = self.members
-
-    async def run(self) -> None:
-        async for event in self.store.coordination.events():
-            for member in self.members:
-                member.hear(event)
-
-    async def worker(self, name: str = "w1", **fields: Any) -> None:
-        new = NewServer(name, "native", name, Endpoints(), Offer(), transport=Transport.SOCKET, **fields)
-        await self.store.servers.put(new)
-
-    async def task(self, task_id: str = "t1") -> None:
-        await self.store.tasks.create(a_new_task(task_id), gateway="gw_1")
-
-    async def state(self, task_id: str = "t1") -> Task:
-        task, _ = await self.store.tasks.get(task_id)
-        assert task is not None
-        return task
-
-    @asynccontextmanager
-    async def socket(
-        self, member: Member | None = None, name: str = "w1"
-    ) -> AsyncIterator[tuple[Session, FakeChannel]]:
-        channel = FakeChannel()
-        async with (member or self.one).sessions.open(name, channel, lease_ms=LEASE_MS) as session:
-            yield session, channel
+from tests.service.sockets import LEASE_MS, FakeChannel, Member, World, settle
 
 
 @pytest.fixture
@@ -139,11 +33,6 @@ async def world() -> AsyncIterator[World]:
         await member.close()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-
-
-async def settle() -> None:
-    for _ in range(30):
-        await asyncio.sleep(0)
 
 
 async def test_tasks_come_as_they_are_asked_for_and_never_more(world: World) -> None:
@@ -333,132 +222,6 @@ async def test_a_gateway_looks_less_often_the_more_workers_wait(monkeypatch: pyt
     assert workers.look_again_s == 1.0
     monkeypatch.setattr(Workers, "__len__", lambda _: 1_000)
     assert workers.look_again_s == 10.0
-
-
-# ---- with stand-ins for what this store cannot be brought into
-
-
-@asynccontextmanager
-async def holding(tasks: FakeTasks) -> AsyncIterator[tuple[Member, Session, FakeChannel]]:
-    """A socket whose worker has t1."""
-    member = Member("gw_1", tasks, FakeServers(a_server("w1")))
-    channel = FakeChannel()
-    tasks.script("claim_next", a_grant("t1"))
-    async with member.sessions.open("w1", channel, lease_ms=LEASE_MS) as session:
-        session.ask()
-        await until(lambda: len(channel.got) == 1)
-        yield member, session, channel
-    await member.close()
-
-
-def news(state: str, task_id: str = "t1") -> FleetEvent:
-    return FleetEvent("1", f"task.{state.lower()}", {"id": task_id, "state": state, "rev": "2"})
-
-
-def now(tasks: FakeTasks, state: TaskState, **fields: Any) -> None:
-    tasks.script("get", (a_task(state=state, **({"fence": 1, "attempt_lives": True} | fields)), None))
-
-
-async def test_pause_and_resume_are_told_once_with_their_reason() -> None:
-    tasks = FakeTasks()
-    async with holding(tasks) as (member, _, channel):
-        now(tasks, TaskState.PAUSED, reason="night")
-        member.hear(news("PAUSED"))
-        await until(lambda: channel.heard[1:] == ["pause t1: night"])
-        now(tasks, TaskState.PAUSED, reason="night")
-        member.hear(news("PAUSED"))
-        await settle()
-        now(tasks, TaskState.PROCESSING, reason="day")
-        member.hear(news("PROCESSING"))
-        await until(lambda: channel.heard[1:] == ["pause t1: night", "resume t1: day"])
-        reads = len(tasks.asked("get"))
-        member.hear(news("PROCESSING"))
-        member.hear(news("PAUSED", "t2"))
-        await settle()
-        assert len(tasks.asked("get")) == reads, "progress, and tasks of others, are not looked at"
-
-
-async def test_a_lease_lost_while_paused_stops_the_worker() -> None:
-    tasks = FakeTasks()
-    async with holding(tasks) as (member, _, channel):
-        now(tasks, TaskState.PAUSED)
-        member.hear(news("PAUSED"))
-        await until(lambda: channel.told == [("pause", "t1", 1)])
-        now(tasks, TaskState.PAUSED, attempt_lives=False)
-        member.hear(news("PAUSED"))
-        await until(lambda: channel.told[1:] == [("stop", "t1", 1)])
-
-
-async def test_on_opening_a_pause_is_told_again_and_others_have_stopped() -> None:
-    tasks = FakeTasks()
-    found = [
-        (Held("p", "w1", 1), a_task("p", TaskState.PAUSED, fence=1, attempt_lives=True)),
-        (Held("r", "w1", 2), a_task("r", TaskState.PROCESSING, fence=2, attempt_lives=True)),
-        (Held("o", "w1", 1), a_task("o", TaskState.PROCESSING, fence=2, attempt_lives=True)),
-        (Held("d", "w1", 1), None),
-    ]
-    tasks.script("holding", Unavailable("gone"), found)
-    async with holding(tasks) as (member, _, channel):
-        await until(lambda: len(channel.told) == 3)
-        assert channel.told == [("pause", "p", 1), ("stop", "o", 1), ("stop", "d", 1)]
-        assert member.pauses == [1.0]
-
-
-async def test_a_cancellation_that_overtakes_its_task_is_told_after_it() -> None:
-    tasks = FakeTasks()
-    member = Member("gw_1", tasks, FakeServers(a_server("w1")))
-    channel = FakeChannel()
-
-    def granted(_: Any) -> Grant:
-        member.hear(news("CANCELLED"))  # before the claim's answer has come
-        return a_grant("t1")
-
-    tasks.script("claim_next", granted)
-    now(tasks, TaskState.CANCELLED, attempt_lives=False)
-    async with member.sessions.open("w1", channel, lease_ms=LEASE_MS) as session:
-        channel.hold = asyncio.Event()
-        session.ask()
-        await settle()
-        assert channel.heard == []
-        channel.hold.set()
-        await until(lambda: len(channel.heard) == 2)
-        assert channel.heard == ["task t1", "stop t1: The task is CANCELLED"]
-    await member.close()
-
-
-async def test_what_a_gap_in_the_stream_hid_is_looked_for() -> None:
-    tasks = FakeTasks()
-    async with holding(tasks) as (member, _, channel):
-        now(tasks, TaskState.TIMEOUT, attempt_lives=False)
-        member.sessions.interrupted()
-        await until(lambda: channel.told == [("stop", "t1", 1)])
-
-
-async def test_a_store_out_of_reach_is_asked_again() -> None:
-    tasks = FakeTasks()
-    async with holding(tasks) as (member, session, channel):
-        tasks.script("get", Unavailable("gone"))
-        now(tasks, TaskState.CANCELLED, attempt_lives=False)
-        member.hear(news("CANCELLED"))
-        await until(lambda: channel.told == [("stop", "t1", 1)])
-        tasks.script("claim_next", Unavailable("gone"), a_grant("t2"))
-        session.ask()
-        await until(lambda: len(channel.got) == 2)
-        assert member.pauses == [1.0, 1.0]
-
-
-async def test_its_own_end_is_no_news() -> None:
-    tasks = FakeTasks()
-    async with holding(tasks) as (member, session, channel):
-
-        def ended(_: Any) -> Finished:
-            member.hear(news("COMPLETED"))
-            return Finished(TaskState.COMPLETED)
-
-        tasks.script("finish", ended)
-        await session.finish("t1", DONE)
-        await settle()
-        assert channel.told == []
 
 
 async def test_a_socket_that_could_not_be_told_to_the_store_is_none() -> None:

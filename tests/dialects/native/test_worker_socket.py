@@ -7,11 +7,8 @@ from typing import Any
 import pytest
 
 from dispatcher.dialects.native.options import NativeOptions
-from dispatcher.dialects.native.worker_socket import WorkerSocketLimits
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.channel import Control
-from dispatcher.web.body import BodyLimits
-from dispatcher.web.rates import Rates
 from tests.dialects.native.sockets import Closed, Socket, connect, connected, events
 from tests.dialects.native.world import REGISTER, START_MS, World
 
@@ -236,92 +233,6 @@ async def test_a_gateway_that_stops_sends_workers_elsewhere(world: World) -> Non
     await socket.accepted()
     assert (await socket.recv())["code"] == "UNAVAILABLE"
     assert await closed_with(socket) == 1013
-
-
-async def limited(**limits: Any) -> tuple[World, str]:
-    beat = {"options": NativeOptions(heartbeat_ms=limits.pop("heartbeat_ms", 10_000))}
-    rates = Rates(report=limits.pop("report", 6000), register=0)
-    world = World(worker_sockets=WorkerSocketLimits(**limits), rates=rates, results=BodyLimits(max_bytes=4_000), **beat)
-    return world, await a_worker(world)
-
-
-async def test_a_silent_socket_is_closed() -> None:
-    world, server_id = await limited(heartbeat_ms=10)
-    async with working(world, server_id) as socket:
-        world.clock.advance(30)
-        assert await closed_with(socket) == 4408
-    await world.close()
-
-
-@pytest.mark.parametrize(
-    ("message", "code"),
-    [
-        ({"type": "websocket.receive", "bytes": b"x"}, 1003),
-        ({"type": "websocket.receive", "text": '{"type":"heartbeat","x":"' + "x" * 2_000 + '"}'}, 1009),
-        ({"type": "websocket.receive", "text": '{"type":"result","type":"' + "x" * 2_000 + '"}'}, 1009),
-        ({"type": "websocket.receive", "text": "x" * 70_000}, 1009),
-    ],
-)
-async def test_messages_that_close_it(message: Any, code: int) -> None:
-    world, server_id = await limited(max_message=2_000)
-    async with working(world, server_id) as socket:
-        task = await handed(world, socket)
-        socket.send(about(task, "result", status="COMPLETED", result="x" * 3_000))
-        assert (await socket.recv())["accepted"], "a result may be larger"
-        socket.send_raw(message)
-        assert await closed_with(socket) == code
-    await world.close()
-
-
-async def test_a_flood_closes_it_and_a_rate_is_told() -> None:
-    world, server_id = await limited(messages_per_second=3, report=2)
-    async with working(world, server_id) as socket:  # opening counts as well
-        socket.send({"type": "heartbeat"})
-        assert (await socket.recv())["type"] == "pong"
-        socket.send({"type": "release", "taskId": "t1", "attempt": 1})
-        error = await socket.recv()
-        assert (error["code"], error["taskId"]) == ("RATE_LIMITED", "t1")
-        for _ in range(2):
-            socket.send({"type": "ping"})
-        assert await closed_with(socket) == 1008
-    await world.close()
-
-
-async def test_one_principal_has_so_many_sockets() -> None:
-    world, server_id = await limited(sockets=1)
-    other = await a_worker(world)
-    async with working(world, server_id, "admin"):
-        socket = connect(world, "admin", path=path_of(other))
-        await socket.accepted()
-        assert await closed_with(socket) == 1008
-    async with working(world, other, "admin"):
-        pass
-    await world.close()
-
-
-async def test_a_task_that_nobody_reads_goes_back(world: World) -> None:
-    server_id = await a_worker(world)
-    task_id = await world.create()
-    socket = connect(world, "admin", path=path_of(server_id), reads=2)
-    socket.send({"type": "ready"})
-    await world.settle()
-    assert socket.outbound.qsize() == 2, "accepted and welcomed, and the task waits to be written"
-    assert (await world.store.tasks.get(task_id))[0].state is TaskState.PROCESSING  # type: ignore[union-attr]
-    await socket.drop()
-    await world.settle()
-    task = (await world.store.tasks.get(task_id))[0]
-    assert task is not None
-    assert (task.state, task.losses) == (TaskState.PENDING, 0)
-
-
-async def test_a_reader_too_slow_is_closed() -> None:
-    world, server_id = await limited(queue=2, farewell_s=0.02)
-    socket = connect(world, "admin", path=path_of(server_id), reads=2)
-    for _ in range(5):
-        socket.send({"type": "ping"})
-    await socket.ended()
-    assert len(world.services.sessions) == 0
-    await world.close()
 
 
 async def test_pause_and_resume_are_told_as_they_come(world: World) -> None:
