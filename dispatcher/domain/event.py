@@ -17,13 +17,15 @@ class TaskUpdate:
     server_id: str | None
     fence: int
     at_ms: int
+    attempt_lives: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FleetEvent:
     """One entry of the fleet's stream: `task.*`, `server.*`, `balancer.changed`. `id` is its place in the stream.
 
-    Events of tasks carry id, state and rev; `server.connected` has the server's id and the session of its new socket.
+    Events of tasks carry id, state and rev; `server.connected` has the server's id and the session of its new socket;
+    `server` with the state `handed` tells that a rank of a gang waits for that worker's next claim.
     """
 
     id: str

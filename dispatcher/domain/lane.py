@@ -27,26 +27,31 @@ class Demand:
     capabilities: frozenset[str] = frozenset()
     group: str | None = None
     resources: Resources = NOTHING
+    gang: int = 1  # ranks that start together: gangs of one size share a queue, so that they are passed over at once
 
     def shaped(self, needs: Resources) -> "Demand":
-        """The same demand of a task that needs so much."""
+        """The same demand of a task that needs so much (each rank of a gang)."""
         return replace(self, resources=needs.shape)
 
     @property
     def lane(self) -> str:
         """The id of its lane: equal demands share one, over all gateways and restarts."""
-        parts: list[object] = [self.kind, sorted(self.capabilities), self.group]
-        return _digest([*parts, self.resources.to_text()] if self.resources else parts)
+        return _digest([self.kind, sorted(self.capabilities), self.group, *self._more()])
 
     def to_json(self) -> str:
         raw = {"kind": self.kind, "capabilities": sorted(self.capabilities), "group": self.group}
-        return json.dumps(raw | {"resources": self.resources.to_text()} if self.resources else raw)
+        return json.dumps({**raw, **dict(self._more())})
+
+    def _more(self) -> list[tuple[str, object]]:
+        """What not every demand has."""
+        resources: list[tuple[str, object]] = [("resources", self.resources.to_text())] if self.resources else []
+        return resources + ([("gang", self.gang)] if self.gang > 1 else [])
 
     @classmethod
     def from_json(cls, text: str) -> "Demand":
         raw = json.loads(text)
         resources = Resources.from_text(raw.get("resources", ""))
-        return cls(raw["kind"], frozenset(raw["capabilities"]), raw["group"], resources)
+        return cls(raw["kind"], frozenset(raw["capabilities"]), raw["group"], resources, raw.get("gang", 1))
 
 
 @dataclass(frozen=True, slots=True)

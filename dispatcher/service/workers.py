@@ -17,7 +17,7 @@ from dispatcher.domain.event import FleetEvent
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Grant
 from dispatcher.domain.ids import is_id, new_claim_id, new_nonce
-from dispatcher.domain.reporter import ByAttempt
+from dispatcher.domain.reporter import ByHolder
 from dispatcher.domain.server import NewServer, Server
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.background import Background
@@ -43,6 +43,7 @@ class Workers:
         self._gateway = gateway
         self._clock = clock
         self._lines: dict[str, deque[asyncio.Event]] = {}
+        self._waiting: dict[str, asyncio.Event] = {}  # by server: the newest of its claims
         self._background = Background()
         self._draining = False
 
@@ -77,7 +78,7 @@ class Workers:
         if grant is not None or wait_ms <= 0:
             return grant
         woken = woken or asyncio.Event()
-        with self._in_line(await self._class_of(server_id), woken):
+        with self._in_line(await self._class_of(server_id), woken), self._waits(server_id, woken):
             return await self._wait(claim, woken, self._clock.monotonic() + wait_ms / 1000)
 
     def give_back(self, grant: Grant) -> None:
@@ -85,8 +86,10 @@ class Workers:
         self._background.spawn(self._released(grant))
 
     def publish(self, event: FleetEvent) -> None:
-        """A change of the fleet: a task that is pending wakes a waiting claim."""
-        if event.task_id is not None and event.fields.get("state") == TaskState.PENDING:
+        """A change of the fleet: a task that is pending wakes a waiting claim, and the rank of a gang its worker's."""
+        if event.fields.get("state") == "handed" and (given := self._waiting.get(event.fields.get("id", ""))):
+            given.set()
+        elif event.task_id is not None and event.fields.get("state") == TaskState.PENDING:
             for line in self._lines.values():
                 _wake_first(line)
 
@@ -146,13 +149,22 @@ class Workers:
                 await self._released(grant)
 
     async def _released(self, grant: Grant) -> None:
-        by = ByAttempt(grant.fence, grant.nonce)
+        by = ByHolder(grant.server_id, grant.fence)
         with suppress(DispatchError, *OUTAGE):  # the lease ends by itself
             await self._tasks.finish(grant.task_id, by, _UNTAKEN, gateway=self._gateway, retry_delay_ms=0)
 
     async def _class_of(self, server_id: str) -> str:
         known = (await self._servers.snapshot()).servers.get(server_id)
         return known.offer.server_class if known is not None else ""
+
+    @contextmanager
+    def _waits(self, server_id: str, woken: asyncio.Event) -> Iterator[None]:
+        self._waiting[server_id] = woken
+        try:
+            yield
+        finally:
+            if self._waiting.get(server_id) is woken:
+                del self._waiting[server_id]
 
     @contextmanager
     def _in_line(self, name: str, woken: asyncio.Event) -> Iterator[None]:

@@ -84,6 +84,7 @@ def task(
         failures=int(f.get("failures", "0")),
         losses=int(f.get("losses", "0")),
         run=int(f.get("run", "0")),
+        gang=int(f.get("gang", "1")),
         attempt_lives=state is TaskState.PROCESSING or (state is TaskState.PAUSED and "halted" in f),
         result=result if state in (TaskState.COMPLETED, TaskState.FAILED) and result else None,
         payload=payload or None,
@@ -140,8 +141,8 @@ def candidates(flat: Sequence[bytes]) -> tuple[Candidates, int]:
 
 
 def grant(values: Sequence[Any], now_ms: int) -> Grant:
-    text = [v.decode("utf-8", "replace") for v in (*values[:7], *values[9:14])]
-    task_id, server_id, fence, nonce, kind, lane, points, ends, failures, losses, tried, checkpoint = text
+    text = [v.decode("utf-8", "replace") for v in (*values[:7], *values[9:16])]
+    task_id, server_id, fence, nonce, kind, lane, points, ends, failures, losses, tried, checkpoint, rank, gang = text
     return Grant(
         task_id=task_id,
         server_id=server_id,
@@ -158,6 +159,8 @@ def grant(values: Sequence[Any], now_ms: int) -> Grant:
         losses=int(losses),
         tried=frozenset(filter(None, tried.split(","))),
         checkpoint=checkpoint,
+        rank=int(rank),
+        gang=int(gang),
     )
 
 

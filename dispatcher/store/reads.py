@@ -1,7 +1,7 @@
 """Reading tasks from Redis."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dispatcher.domain.errors import RateState
@@ -22,6 +22,10 @@ def listing(root: str, origin: str, owner: Owner | None, facet: str = "") -> str
     """The key of a listing, up to the state."""
     scope = f"{origin}:{owner.tenant}:{owner.sub}:" if owner else f"{origin}:"
     return f"{root}fx:{facet}:{scope}" if facet else f"{root}ix:{scope}"
+
+
+def _newest(tasks: Iterable[Task]) -> list[Task]:
+    return sorted(tasks, key=lambda t: (-(t.started_ms or 0), t.id))
 
 
 class TaskReads:
@@ -73,12 +77,11 @@ class TaskReads:
             pipeline.zrange(f"{self._run.root}slots:{server_id}", 0, -1)
         with reachable():
             held = await pipeline.execute() if server_ids else []
-        wanted = sorted({slot.decode().split(":")[0] for slots in held for slot in slots})
-        found: dict[str, list[Task]] = {server_id: [] for server_id in server_ids}
-        for task in sorted(await self._brief(wanted), key=lambda t: (-(t.started_ms or 0), t.id)):
-            if task.attempt_lives and task.server_id in found:
-                found[task.server_id].append(task)
-        return found
+        slots = [[slot.decode().split(":") for slot in found] for found in held]
+        wanted = sorted({task_id for found in slots for task_id, _, _ in found})
+        running = {(task.id, str(task.fence)): task for task in await self._brief(wanted) if task.attempt_lives}
+        found = zip(server_ids, slots, strict=True)
+        return {server_id: _newest(running[t, f] for t, f, _ in own if (t, f) in running) for server_id, own in found}
 
     async def holding(self, server_id: str) -> list[tuple[Held, Task | None]]:
         with reachable():
@@ -123,6 +126,7 @@ class TaskReads:
                     server_id=f["server"] or None,
                     fence=int(f["fence"]),
                     at_ms=int(f["at"]),
+                    attempt_lives=f.get("lives") == "1",
                 )
             )
         return found, bool(found) and found[0].rev > after_rev + 1

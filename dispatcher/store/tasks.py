@@ -84,6 +84,8 @@ class RedisTasks(TaskPauses):
                 deadline=task.deadline_ms or 0,
                 waiting_ms=task.waiting_ms or 0,
                 weight=task.weight,
+                gang=task.demand.gang,
+                once="1" if task.demand.gang > 1 and not task.gang_restart else "0",
                 shy="1" if task.shy else "0",
                 facets=" ".join(task.facets),
                 needs=task.needs.to_text(),

@@ -91,6 +91,11 @@ class AsyncDispatcher(AsyncBound):
         client._assemble(self._driver, replace(self._options, **changes))  # type: ignore[arg-type]
         return client
 
+    @property
+    def token(self) -> str | None:
+        """What it shows to the gateway."""
+        return self._options.token
+
     async def close(self) -> None:
         """Release the connections."""
         await self._driver.transport.close()

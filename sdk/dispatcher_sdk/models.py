@@ -59,6 +59,7 @@ class Task(Model):
     run_at: int | None = None
     retry_at: int | None = None
     deadline: int | None = None
+    resources: dict[str, float] | None = None
 
     @property
     def ended(self) -> bool:
@@ -93,6 +94,8 @@ class Server(Model):
     endpoints: dict[str, str] = Field(default_factory=dict)
     maintenance: bool = False
     maintenance_reason: str | None = None
+    resources: dict[str, float] | None = None
+    allocated: dict[str, float] | None = None
 
 
 class ServerAck(Model):
@@ -137,6 +140,8 @@ class ServerFigures(Model):
     average_processing_time: int | float
     current_load: float
     reported: dict[str, Any] = Field(default_factory=dict)
+    resources: dict[str, float] | None = None
+    allocated: dict[str, float] | None = None
 
 
 class ServerMetrics(Model):

@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +32,11 @@ class Reader:
     def signs_in(self, role: str) -> None:
         token = self.bash(f"dispatcher token --sub reader --role {role}")
         self.environ["DISPATCHER_TOKEN"] = token.strip()
+
+    def starts(self, command: str) -> "subprocess.Popen[bytes]":
+        """What stays in a terminal of its own."""
+        begun = ["bash", "-euo", "pipefail", "-c", command]
+        return subprocess.Popen(begun, cwd=self.directory, env=self.environ, start_new_session=True)
 
     def bash(self, command: str) -> str:
         ours = command.replace(".venv/bin/", "").replace(DEV, self.url)
@@ -94,3 +101,27 @@ def test_health_as_the_production_page_asks_for_it(reader: Reader) -> None:
     answer = json.loads(reader.bash(health))
     assert answer["status"] == "ok"
     assert answer["durability"]["appendfsync"] == "always"
+
+
+def test_the_farms_page(reader: Reader) -> None:
+    _, work, create, look = blocks("docs/how-to/train-on-a-farm.md", "bash")
+    worker = reader.starts(work.replace("ws://127.0.0.1:8787", reader.url.replace("http", "ws")))
+    try:
+        task = json.loads(reader.bash(create))
+        given = f"{_exports(create)}\n{look.replace('TASK=...', 'TASK=' + task['id'])}"
+        answers = reader.bash(given)
+        seen, paused, running = answers.replace("}{", "}\n{").splitlines()
+        assert json.loads(seen).keys() >= {"progress", "metrics", "resources", "timestamp"}
+        assert json.loads(paused)["status"] == "paused"
+        assert json.loads(running)["status"] in ("pending", "running")
+        show = "\n".join(given.splitlines()[:4])  # the exports, the id, and its metrics
+        deadline = time.monotonic() + 30
+        while not json.loads(reader.bash(show))["progress"]:
+            assert time.monotonic() < deadline, "no progress"
+    finally:
+        os.killpg(worker.pid, signal.SIGTERM)
+        assert worker.wait(20) == 0
+
+
+def _exports(block: str) -> str:
+    return "\n".join(line for line in block.splitlines() if line.startswith("export"))

@@ -35,6 +35,7 @@ class LiveGateway:
     program: Program
     token: Callable[..., str]
     start: Callable[..., Program]
+    environ: dict[str, str]
 
 
 @pytest.fixture
@@ -60,4 +61,4 @@ async def gateway(
             made: str = invoke("token", *arguments, **environ).stdout.strip()
             return made
 
-        yield LiveGateway(url, program, token, start)
+        yield LiveGateway(url, program, token, start, environ)

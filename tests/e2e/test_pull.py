@@ -41,7 +41,8 @@ backend.run()
 class Backends:
     """Backend processes, with what they wrote."""
 
-    def __init__(self, gateway: LiveGateway, log: Path) -> None:
+    def __init__(self, gateway: LiveGateway, log: Path, program: str = BACKEND) -> None:
+        self._program = program
         self._gateway = gateway
         self._log = log
         self._running: list[subprocess.Popen[bytes]] = []
@@ -55,7 +56,7 @@ class Backends:
             "PYTHONPATH": str(ROOT / "sdk"),
             "LOG": str(self._log),
         }
-        process = subprocess.Popen([sys.executable, "-c", BACKEND], env=environ, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen([sys.executable, "-c", self._program], env=environ, stderr=subprocess.DEVNULL)
         self._running.append(process)
         return process
 

@@ -4,9 +4,19 @@ from typing import Any
 
 import pytest
 
-from dispatcher.domain.errors import AlreadyEnded, Forbidden, IllegalState, NotFound, RateState, Unavailable
+from dispatcher.domain.errors import (
+    AlreadyEnded,
+    Forbidden,
+    IllegalState,
+    Invalid,
+    NoControl,
+    NotFound,
+    RateState,
+    Unavailable,
+)
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Cancelled, Finished
+from dispatcher.domain.metrics import MetricsPoint
 from dispatcher.domain.reporter import ByHolder
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.ports import RateRule
@@ -189,3 +199,66 @@ async def test_deleting_is_for_owners_and_admins(gateway: Gateway) -> None:
         assert gateway.tasks.asked("delete")[-1]["owner"] == owner
     with pytest.raises(NotFound):
         await tasks_of(gateway).delete(ANN, "../t1", origin="native")
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+async def test_owners_and_admins_hold_a_task_back_and_let_it_go(gateway: Gateway, verb: str) -> None:
+    act = getattr(tasks_of(gateway), verb)
+    for principal, owner in ((ANN, OWNER), (ADMIN, None)):
+        await act(principal, "t1", origin="native", reason="why")
+        assert gateway.tasks.asked(verb)[-1] == {
+            "task_id": "t1", "origin": "native", "owner": owner, "reason": "why"
+        }  # fmt: skip
+    with pytest.raises(NotFound):
+        await act(ANN, "../t1", origin="native")
+    with pytest.raises(Invalid, match="reason"):
+        await act(ANN, "t1", origin="native", reason="x" * 1_001)
+    assert len(gateway.tasks.asked(verb)) == 2
+
+
+async def test_a_worker_that_cannot_be_told_is_said_so(gateway: Gateway) -> None:
+    gateway.tasks.script("pause", NoControl("no"))
+    with pytest.raises(NoControl):
+        await tasks_of(gateway).pause(ANN, "t1", origin="native")
+
+
+async def test_metrics_without_progress_keep_the_percentage(gateway: Gateway) -> None:
+    gateway.tasks.script("get", (a_task(progress=30.0), None))
+    await tasks_of(gateway).report(
+        "t1", origin="native", by=BY, outcome=None, progress=None, lease_ms=9, metrics=b"{}", checkpoint="c"
+    )
+    (said,) = gateway.tasks.asked("progress")
+    assert said == {"task_id": "t1", "percent": 30.0, "lease_ms": 9, "metrics": b"{}", "checkpoint": "c"}
+
+
+async def test_metrics_that_come_with_the_result_are_kept(gateway: Gateway) -> None:
+    await tasks_of(gateway).report("t1", origin="native", by=BY, outcome=DONE, progress=100, metrics=b'{"n":1}')
+    assert [said["metrics"] for said in gateway.tasks.asked("progress")] == [b'{"n":1}']
+    assert gateway.ends() == [("t1", Verdict.COMPLETED)]
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [("metrics", b"x" * 16_384, b"x" * 16_385), ("checkpoint", "\u00e4" * 4_096, "x" * 4_097)],
+)
+async def test_reports_are_bounded(gateway: Gateway, field: str, good: Any, bad: Any) -> None:
+    tasks = tasks_of(gateway)
+    await tasks.report("t1", origin="native", by=BY, outcome=None, progress=1, **{field: good})
+    with pytest.raises(Invalid) as error:
+        await tasks.report("t1", origin="native", by=BY, outcome=DONE, progress=1, **{field: bad})
+    assert error.value.field == field
+    assert len(gateway.tasks.asked("progress")) == 1
+    assert gateway.ends() == []
+
+
+async def test_the_history_is_for_who_may_see_the_task(gateway: Gateway) -> None:
+    points = [MetricsPoint(1, 0, 5.0, b"{}")]
+    gateway.tasks.script("history", points)
+    assert await tasks_of(gateway).history(ANN, "t1", origin="native", limit=256) == points
+    assert gateway.tasks.asked("history") == [{"task_id": "t1", "limit": 256}]
+    with pytest.raises(NotFound):
+        await tasks_of(gateway).history(BOB, "t1", origin="native")
+    for limit in (0, 257):
+        with pytest.raises(Invalid):
+            await tasks_of(gateway).history(ANN, "t1", origin="native", limit=limit)
+    assert len(gateway.tasks.asked("history")) == 1

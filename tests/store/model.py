@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from dispatcher.domain.failure import Outcome, Verdict
+from dispatcher.domain.grant import Grant
 from dispatcher.domain.lane import Offer
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAdmin, ByHolder
@@ -30,9 +31,9 @@ class StoreModel(SideBySide):
 
     # ---- the fleet
 
-    @initialize()
-    def fleet(self) -> None:
-        for name in (*SERVERS[:2], WORKER):
+    @initialize(names=st.sampled_from([(*SERVERS[:2], WORKER), (WORKER,)]))
+    def fleet(self, names: tuple[str, ...]) -> None:
+        for name in names:
             self.put(name)
 
     @rule(name=either)
@@ -41,13 +42,9 @@ class StoreModel(SideBySide):
         health = "http://s2/health" if name == "s2" else None
         transport = Transport.SOCKET if name == WORKER else Transport.PUSH
         server = new_server(
-            name,
-            max_concurrent=SLOTS,
-            capabilities=capabilities,
-            health=health,
+            name, max_concurrent=SLOTS, capabilities=capabilities, health=health, resources=TOTALS.get(name),
             transport=transport,
-            resources=TOTALS.get(name),
-        )
+        )  # fmt: skip
         self.do(lambda store: store.servers.put(server))
 
     @rule(name=servers, gpu=st.booleans())
@@ -140,14 +137,16 @@ class StoreModel(SideBySide):
             )
         )
 
-    @rule()
-    def claim_next(self) -> None:
+    @rule(halts=st.booleans())
+    def claim_next(self, halts: bool) -> None:
         claim_id, nonce = self.fresh("c"), self.fresh("n")
-        self.do(
+        grant = self.do(
             lambda store: store.tasks.claim_next(
                 WORKER, claim_id=claim_id, nonce=nonce, gateway=GATEWAY, lease_ms=LEASE_MS
             )
         )
+        if halts and isinstance(grant, Grant):
+            self.do(lambda store: store.tasks.pause(grant.task_id, origin=ORIGIN, owner=None))
 
     @precondition(SideBySide.has_grants)
     @rule(

@@ -50,6 +50,9 @@ class Scene:
         await self.store.tasks.create(new_task("keyed"), gateway=GATEWAY, key=IdempotencyKey("k", "d"))
         await world.given_task("waiting", capabilities=["gpu"])
         await world.given_task("large", needs=Resources(cpu=4))
+        self.grants["paused"] = await world.running("paused", "s1")
+        await world.end(self.grants["paused"], Verdict.RELEASED)
+        await self.store.tasks.pause("paused", origin=ORIGIN, owner=OWNER)
         await self.store.servers.set_maintenance("s2", True, "test")
         await self.store.batches.stage("staged", 0, [new_task("b1")])
         await world.advance(300)
@@ -134,6 +137,18 @@ RAISING: dict[str, Refused] = {
     "cancel: unknown": owned("cancel", "nothing"),
     "cancel: somebody else's": owned("cancel", "running", FOREIGN),
     "cancel: completed": owned("cancel", "completed"),
+    "progress: metrics of a forged attempt": lambda s: s.store.tasks.progress(
+        "running", BY_NOBODY, 50.0, metrics=b"{}", checkpoint="c"
+    ),
+    "progress: paused, and its attempt is over": progress("paused", own("paused")),
+    "pause: unknown": owned("pause", "nothing"),
+    "pause: somebody else's": owned("pause", "waiting", FOREIGN),
+    "pause: completed": owned("pause", "completed"),
+    "pause: its worker cannot be told": owned("pause", "running"),
+    "resume: somebody else's": owned("resume", "paused", FOREIGN),
+    "resume: cancelled": owned("resume", "cancelled"),
+    "retry: paused": owned("retry", "paused"),
+    "delete: paused": owned("delete", "paused"),
     "retry: somebody else's": owned("retry", "failed", FOREIGN),
     "retry: running": owned("retry", "running"),
     "retry: cancelled": owned("retry", "cancelled"),
@@ -153,12 +168,12 @@ RAISING: dict[str, Refused] = {
     "claim next: unknown worker": lambda s: s.store.tasks.claim_next(
         "nobody", claim_id="c", nonce="n", gateway=GATEWAY, lease_ms=1
     ),
+    "reoffer: unknown": lambda s: s.store.servers.reoffer("nobody", Offer()),
+    "reoffer: too many classes": lambda s: s.store.servers.reoffer("s1", Offer(resources=Resources(cpu=1))),
     "claim next: another connection took over": lambda s: s.store.tasks.claim_next(
         "s1", claim_id="c", nonce="n", gateway=GATEWAY, lease_ms=1, session="gone"
     ),
     "connect: unknown worker": lambda s: s.store.servers.connect("nobody", "s", GATEWAY),
-    "reoffer: unknown": lambda s: s.store.servers.reoffer("nobody", Offer()),
-    "reoffer: too many classes": lambda s: s.store.servers.reoffer("s1", Offer(resources=Resources(cpu=1))),
     "register: too many classes": lambda s: s.store.servers.put(new_server("s9", capabilities=["other"])),
 }
 
@@ -201,6 +216,12 @@ ANSWERING: dict[str, tuple[Refused, Any]] = {
         frozenset,
     ),
     "cancel: again": (lambda s: owned("cancel", "cancelled")(s), object),
+    "pause: again": (owned("pause", "paused"), type(None)),
+    "resume: not paused": (owned("resume", "running"), type(None)),
+    "finish: paused, and written off before": (
+        lambda s: finish("paused", own("paused"), Outcome(Verdict.LOST))(s),
+        object,
+    ),
     "watch: ended": (lambda s: s.store.tasks.watch("completed", "gw_2"), bool),
     "free slot: running": (lambda s: s.store.tasks.free_slot("running", "s1", 1), type(None)),
     "disconnect: another connection took over": (lambda s: s.store.servers.disconnect("s1", "gone"), type(None)),
@@ -240,8 +261,25 @@ async def test_an_unknown_lane_is_refused_without_a_count(scene: Scene) -> None:
     reply = await runner.call(
         "create_task", task_id="t", origin=ORIGIN, tenant="a", sub="b", type="t", lane="unknown", demand="", points=0,
         boost_ms=0, spec="", payload="", timeout_ms=1, attempts_max=1, run_at=0, deadline=0, waiting_ms=0, weight=1,
-        shy="0", facets="", needs="", rule="create", rate_key="a/b", rate_limit=5, idem_key="", idem_digest="",
-        idem_ttl_ms=0, gateway="g", waiter="0",
+        shy="0", gang=1, once="0", facets="", needs="", rule="create", rate_key="a/b", rate_limit=5, idem_key="",
+        idem_digest="", idem_ttl_ms=0, gateway="g", waiter="0",
     )  # fmt: skip
     assert reply.tag == "lane_unknown"
     assert await redis_factory.dump(scene.store.client, scene.namespace) == before
+
+
+async def test_a_repeated_report_with_metrics_is_one_point(scene: Scene) -> None:
+    runner, by = scene.store.tasks._run, scene.by("running")  # type: ignore[attr-defined]
+
+    async def report(report_id: str) -> None:
+        await runner.call(
+            "progress", task_id="running", by="attempt", fence=by.fence, nonce=by.nonce, holder="", percent=5.0,
+            lease_ms=1_000, metrics=b"{}", checkpoint="c", report_id=report_id,
+        )  # fmt: skip
+
+    await report("r1")
+    before = await scene.dump()
+    await report("r1")
+    assert await scene.dump() == before
+    await report("r2")
+    assert len(await scene.store.tasks.history("running")) == 2

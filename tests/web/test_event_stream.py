@@ -85,3 +85,21 @@ async def test_the_first_job_to_end_ends_the_others() -> None:
     with pytest.raises(Disconnected):
         await until_first(long(), breaks())
     assert ended == ["long"]
+
+
+async def test_a_delivery_returns_once_it_is_written_and_not_at_all_when_it_was_given_up() -> None:
+    sent: list[str] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message["text"])
+
+    outbox = Outbox(send)
+    given_up = asyncio.create_task(outbox.deliver("a"))
+    kept = asyncio.create_task(outbox.deliver("b"))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.sleep(0)
+    assert not kept.done()
+    await outbox.flush()
+    await kept
+    assert sent == ["b"]

@@ -85,7 +85,7 @@ class Conversation:
         resources = heartbeat.resources or self._known.resources
         self._known = replace(self._known, system_info=heartbeat.system_info, resources=resources)
         await self._offer_again()
-        await self._beat()
+        await self._beat(heartbeat.boot_id, heartbeat.running)
 
     async def _offer_again(self) -> None:
         """Offer what the client says it has, where that is news."""
@@ -93,8 +93,8 @@ class Conversation:
         if offer != self._offer:
             self._offer = (await self._servers.reoffer(self._server.id, offer)).offer
 
-    async def _beat(self) -> None:
-        await self._session.heartbeat(metrics=self._known.to_json())
+    async def _beat(self, boot_id: str | None = None, running: list[str] | None = None) -> None:
+        await self._session.heartbeat(metrics=self._known.to_json(), boot_id=boot_id, running=running)
 
     async def _report(self, report: TaskProgress) -> None:
         try:

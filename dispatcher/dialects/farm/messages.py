@@ -87,8 +87,13 @@ class TaskResult(RequestModel):
 
 
 class Heartbeat(RequestModel):
+    """`boot_id` and `running` are additions: another boot id than before, and a task that two heartbeats leave out of
+    `running`, tell that the client has lost what it was given."""
+
     system_info: SystemInfo = SystemInfo()
     resources: ClientResources | None = None
+    boot_id: Annotated[str, Field(max_length=64)] | None = None
+    running: Annotated[list[TaskId], Field(max_length=256)] | None = None
 
 
 def read_message(raw: bytes) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def new_task(body: CreateTask, members: dict[str, Any], owner: Owner, options: F
         origin=ORIGIN,
         owner=owner,
         type=body.type,
-        demand=Demand(KIND).shaped(needs),
+        demand=Demand(KIND, gang=body.n_clients).shaped(needs),
         points=POINTS,
         boost_ms=0,
         spec=b"{}",
@@ -63,7 +63,6 @@ def new_task(body: CreateTask, members: dict[str, Any], owner: Owner, options: F
         weight=options.tenant_weights.get(owner.tenant, 1),
         facets=(facet_word(body.type),),
         needs=needs,
-        gang=body.n_clients,
         gang_restart=options.gang_restart,
         shy=True,
     )

@@ -17,7 +17,8 @@ class NativeOptions:
     waiting_ms        how long a task may wait for its first start, from create or runAt; None = for ever
     sync_limit_ms     the longest wait of one request
     claim_lease_ms    of a task that a server has claimed; its heartbeats and reports renew it
-    heartbeat_ms      how often a worker is asked to be heard on its socket; silent for three, it is closed
+    heartbeat_ms      how often a worker is asked to be heard on its socket, at most a third of its lease; silent for
+                      three, it is closed
     attempts_max      attempts before a failing task ends
     tenant_weights    share of each tenant in the fair order; 1 for those not named
     docs              serve /docs and /openapi.json

@@ -106,12 +106,13 @@ class WorkerSocket:
 
     async def _work(self, scope: Scope, server_id: str, principal: Principal, inlet: Inlet, outbox: Outbox) -> None:
         lease_ms = self._options.claim_lease_ms
+        heartbeat_ms = min(self._options.heartbeat_ms, lease_ms // 3)
         channel = WorkerChannel(outbox, partial(self._wire, lease_ms=lease_ms))
         async with self._services.sessions.open(server_id, channel, lease_ms=lease_ms) as session:
             welcome = {
                 "type": "welcome",
                 "serverId": server_id,
-                "heartbeatMs": self._options.heartbeat_ms,
+                "heartbeatMs": heartbeat_ms,
                 "leaseMs": lease_ms,
             }
             outbox.put(encode_json(welcome).decode())
@@ -124,7 +125,7 @@ class WorkerSocket:
                 fresh_token=self._fresh_token(principal, server_id),
                 max_message=self._limits.max_message,
             )
-            silence_s = self._limits.beats_missed * self._options.heartbeat_ms / 1000
+            silence_s = self._limits.beats_missed * heartbeat_ms / 1000
             await until_first(
                 worker.listen(inlet),
                 inlet.watch_silence(silence_s, SILENT),

@@ -71,6 +71,9 @@ class TaskStore(Protocol):
         """The next task for a worker that fetches its work, started on it, or None when there is none for it now.
 
         `note` (at most 1,000 characters, control characters become spaces) is kept with the attempt.
+        With `session` it waits on that connection: when there is nothing, that is remembered, and it may be given a
+        rank of a gang that another worker's claim starts. The rank is answered to its next claim, which must come
+        within seconds.
         The worker holds the lease: its heartbeats and reports renew it. The call is a sign of life. A repeated
         `claim_id` answers as before. Raises NotFound for an unregistered worker; Replaced when `session` is given
         and is not the worker's connection (any more).

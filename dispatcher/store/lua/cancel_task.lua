@@ -20,5 +20,6 @@ if t.server and redis.call('ZSCORE', root .. 'slots:' .. t.server, slot(task_id,
   if lives(t.state, t.halted) then attempt_ended(task_id, 'cancelled', '') end
   leave_slot(server, slot(task_id, fence))
 end
+if t.gang and lives(t.state, t.halted) and server == '' then attempt_ended(task_id, 'cancelled', '') end -- rank 0 is done
 end_task(task_id, t, 'CANCELLED', 'CANCELLED', 'Cancelled')
 return reply('cancelled', server, fence)

@@ -1,7 +1,7 @@
 -- claim_attempt: start an attempt on a server with a free slot, or refuse without a trace.
 -- KEYS    root
 -- ARGV    task_id server claim_id nonce gateway lease_ms:n expected instead last
--- OPTIONS behind_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap updates_kept events_kept
+-- OPTIONS gather_ms offer_ms behind_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap updates_kept events_kept
 -- EVENTS  claim
 -- RETURNS granted grant... | behind grant... | full complete turn (server load)... | moved complete turn (server load)... | gone state
 --- @include grant
@@ -17,6 +17,8 @@ end
 if t and t.claim == claim_id and t.state == 'PROCESSING' then return reply('granted', unpack(grant_of(task_id, t))) end
 if not t or not may('claim', t.state) then return reply('gone', t and t.state or '') end
 if number(t.right) > now and t.right_of and t.right_of ~= gateway then return reply('gone', t.state) end
+
+if t.gang then return reply('full', '1', '0') end -- only workers that wait on a connection start together
 
 local place = redis.call('HMGET', root .. 's:' .. server, 'class', 'weight')
 local load = place[1] and redis.call('ZSCORE', root .. 'free:' .. place[1], server)

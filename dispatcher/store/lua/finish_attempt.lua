@@ -1,7 +1,7 @@
 -- finish_attempt: record how an attempt ended: state, slot, statistics, event and the next grant in one step.
 -- KEYS    root
 -- ARGV    task_id by fence:n nonce holder verdict digest result code why slot_free rest_ms:n service_ms:n retry_delay_ms:n want_next want_task gateway lease_ms:n
--- OPTIONS losses_max first_right_ms eject_after eject_base_ms eject_max_ms rest_min_ms rest_max_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap retention_ms stats_ms updates_kept events_kept
+-- OPTIONS gather_ms offer_ms losses_max first_right_ms eject_after eject_base_ms eject_max_ms rest_min_ms rest_max_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap retention_ms stats_ms updates_kept events_kept
 -- EVENTS  complete fail retry_later requeue
 -- RETURNS finished state duplicate task-or-empty [grant...] | handed_on state duplicate complete turn (server load)...
 -- RETURNS not_found | stale | never_held | no_attempt | conflict | ended state
@@ -11,13 +11,17 @@
 --- @include candidates
 --- @include reporter
 --- @include may
+--- @include gang_end
 --- @include lives
 local key = root .. 't:' .. task_id
 local t = hash(key)
 if not t then return reply('not_found') end
+local rank = by == 'holder' and rank_of(task_id, t, holder) or 0
+local server = rank > 0 and holder or t.server
 
 -- Whether this report repeats the last recorded end.
 local function same_end()
+  if t.gang and rank_ended(task_id, t, rank) then return true end
   local done_fence = string.match(t.done or '', '^(%d+):')
   if t.done ~= (done_fence or '') .. ':' .. verdict .. ':' .. digest then return false end
   if by == 'attempt' then return text(fence) == done_fence and nonce == t.done_nonce end
@@ -49,49 +53,64 @@ if same_end() then return repeated() end
 local refusal = judge_reporter(task_id, t)
 if refusal then return reply(refusal) end
 fence = t.fence
-local member = slot(task_id, fence)
+local member = slot(task_id, fence, rank)
 local signature = fence .. ':' .. verdict .. ':' .. digest
+if t.gang and written_off(t) then -- saving one rank's work would not save the gang's
+  if slot_free == '1' then free_slot(server, member) end
+  return reply(t.state == 'FAILED' and 'conflict' or t.ended and 'ended' or 'stale', t.state)
+end
 if not may('fail', t.state) then
   if t.state == 'COMPLETED' or t.state == 'FAILED' then return reply('conflict') end
   -- the one trace that a refusal may leave: the server is done with a task that ended without it
-  if slot_free == '1' and free_slot(t.server, member) then wake() end
+  if slot_free == '1' and free_slot(server, member) then wake() end
   return reply('ended', t.state)
 end
-if not may(EVENT[verdict], t.state) or not (is_end or lives(t.state, t.halted)) then -- written off before: nothing more to count
-  if slot_free == '1' and free_slot(t.server, member) then wake() end
+-- written off before: nothing more to count
+if not may(EVENT[verdict], t.state) or not (is_end or lives(t.state, t.halted)) then
+  if slot_free == '1' and free_slot(server, member) then wake() end
   return reply('finished', t.state, '1', '')
 end
 
 local freed = false
-if slot_free == '1' then freed = free_slot(t.server, member) else leave_slot(t.server, member) end
+if slot_free == '1' then freed = free_slot(server, member) else leave_slot(server, member) end
+if t.gang then
+  note_rank(task_id, t, rank)
+  if verdict == 'completed' and not gang_done(task_id, t) then
+    if rank == 0 then redis.call('SET', root .. 'out:' .. task_id, result) end
+    announce(task_id, t)
+    return reply('finished', t.state, '0', '')
+  end
+end
 local AS = {completed = 'completed', failed = 'failed', failure = 'failed', timed_out = 'timeout', lost = 'lost',
   busy = 'busy', not_sent = 'not_sent', released = 'released'}
 attempt_ended(task_id, AS[verdict], why)
-redis.call('HSET', key, 'done', signature, 'done_nonce', t.nonce, 'done_server', t.server)
+redis.call('HSET', key, 'done', signature, 'done_nonce', t.nonce, 'done_server', server)
 redis.call('HDEL', key, 'next')
 
 local function blame()
-  add_tried(task_id, t, t.server)
-  server_fault(t.server, t.lane)
+  add_tried(task_id, t, server)
+  server_fault(server, t.lane)
 end
 
 local function timed()
   for _, add in ipairs({{'timed', 1}, {'duration_ms', now - number(t.started)}}) do
     count(t, add[1], add[2])
-    count_server(t.server, add[1], add[2])
+    count_server(server, add[1], add[2])
   end
 end
 
 local handed_on = nil
 if is_end then
-  if verdict == 'completed' or result ~= '' then redis.call('SET', root .. 'out:' .. task_id, result) end
+  if (verdict == 'completed' and rank == 0) or (verdict == 'failed' and result ~= '') then
+    redis.call('SET', root .. 'out:' .. task_id, result)
+  end
   timed()
   end_task(task_id, t, verdict == 'completed' and 'COMPLETED' or 'FAILED', code, why)
-  server_success(t.server, service_ms)
+  server_success(server, service_ms)
 elseif verdict == 'failure' or verdict == 'timed_out' then
   blame()
   count(t, 'attempt_failures', 1)
-  count_server(t.server, 'attempt_failures', 1)
+  count_server(server, 'attempt_failures', 1)
   if redis.call('HINCRBY', key, 'failures', 1) >= number(t.attempts_max) then
     if verdict == 'failure' then timed() end
     end_task(task_id, t, verdict == 'timed_out' and 'TIMEOUT' or 'FAILED', code, why)
@@ -103,11 +122,11 @@ elseif verdict == 'lost' then
   lost(task_id, t, code, why)
 else
   local hand_on = verdict ~= 'released' and t.state ~= 'PAUSED'
-  if verdict == 'busy' then server_busy(t.server, t.lane, rest_ms) end
+  if verdict == 'busy' then server_busy(server, t.lane, rest_ms) end
   if verdict == 'not_sent' then blame() end
   requeue(task_id, t, hand_on and now + first_right_ms or 0)
   if hand_on then
-    handed_on = candidates_with_turn(t.lane, t.server, task_id, t.needs)
+    handed_on = candidates_with_turn(t.lane, server, task_id, t.needs)
     if #handed_on > 2 then
       redis.call('HSET', key, 'right_of', gateway, 'turn', handed_on[2])
     else
@@ -121,13 +140,13 @@ if handed_on then return reply('handed_on', t.state, '0', unpack(handed_on)) end
 if verdict == 'busy' or verdict == 'not_sent' then -- no room there, or not to be reached: nothing more for it now
   return reply('finished', t.state, '0', '')
 end
-local grant = freed and want_next ~= '' and grant_next(t.server, want_next, gateway, 'f:' .. signature, lease_ms)
+local grant = freed and want_next ~= '' and grant_next(server, want_next, gateway, 'f:' .. signature, lease_ms)
 if grant then
   redis.call('HSET', key, 'next', grant[1] .. ':' .. grant[3])
   if grant[1] == task_id then t.state = 'PROCESSING' end
 elseif freed and want_next == '' then
-  local place = refresh_server(t.server)
-  if place and place.free and select_head(t.server, place.class) then wake() end
+  local place = refresh_server(server)
+  if place and place.free and select_head(server, place.class) then wake() end
 end
 local task = ''
 if want_task == '1' and t.state ~= 'PROCESSING' and redis.call('HEXISTS', key, 'ended') == 1 then

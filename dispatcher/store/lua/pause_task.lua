@@ -18,7 +18,8 @@ if t.state == 'PROCESSING' then
   if t.held ~= 's' or redis.call('HGET', root .. 's:' .. t.server, 'transport') ~= 'socket' then
     return reply('no_control')
   end
-  redis.call('HSET', key, 'halted', text(now))
+  t.halted = text(now)
+  redis.call('HSET', key, 'halted', t.halted)
   redis.call('ZREM', due, 'x:' .. task_id)
 else
   if t.state == 'PENDING' then dequeue(task_id, t) end

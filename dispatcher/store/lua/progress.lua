@@ -8,6 +8,7 @@
 --- @include heard
 --- @include reporter
 --- @include lives
+--- @include ranks
 local key = root .. 't:' .. task_id
 local t = hash(key)
 if not t then return reply('not_found') end
@@ -15,17 +16,22 @@ local refusal = judge_reporter(task_id, t)
 if refusal then return reply(refusal) end
 if t.ended then return reply('ended', t.state) end
 if not lives(t.state, t.halted) then return reply('stale') end
+local rank = by == 'holder' and rank_of(task_id, t, holder) or 0
 if t.held == 's' then
-  redis.call('ZADD', root .. 'slots:' .. t.server, now + lease_ms, slot(task_id, t.fence))
-  redis.call('ZADD', root .. 'due', now + lease_ms, 'l:' .. task_id)
+  local server, member = rank > 0 and holder or t.server, slot(task_id, t.fence, rank)
+  redis.call('ZADD', root .. 'slots:' .. server, now + lease_ms, member)
+  redis.call('ZADD', root .. 'due', now + lease_ms, lease_timer(server, member))
 end
 if by == 'holder' and redis.call('HGET', root .. 's:' .. holder, 'transport') ~= 'push' then heard_of(holder) end
-local reached, higher = string.format('%.14g', percent), percent > number(t.progress)
+local overall = t.gang and gang_progress(task_id, t, rank, percent) or percent
+local reached, higher = string.format('%.14g', overall), overall > number(t.progress)
 local measured = metrics ~= '' and t.measured_by ~= report_id -- not when our own reply was lost
 if checkpoint ~= '' then redis.call('HSET', key, 'checkpoint', checkpoint) end
 if measured then
-  redis.call('HSET', key, 'metrics', metrics, 'measured_by', report_id)
-  redis.call('RPUSH', root .. 'mt:' .. task_id, table.concat({text(now), '0', reached, metrics}, '\t'))
+  redis.call('HSET', key, 'measured_by', report_id)
+  if rank == 0 then redis.call('HSET', key, 'metrics', metrics) end
+  local point = {text(now), text(rank), string.format('%.14g', percent), metrics}
+  redis.call('RPUSH', root .. 'mt:' .. task_id, table.concat(point, '\t'))
   redis.call('LTRIM', root .. 'mt:' .. task_id, -metrics_kept, -1)
 end
 if higher then

@@ -16,6 +16,7 @@ if old[1] then
   redis.call('ZREM', root .. 'free:' .. old[1], server_id)
   redis.call('SREM', root .. 'cm:' .. old[1], server_id)
   redis.call('SREM', root .. 'cs:' .. old[1], server_id)
+  redis.call('ZREM', root .. 'want:' .. old[1], server_id)
 end
 redis.call('SADD', root .. 'cs:' .. server_class, server_id)
 local seq = old[2] or text(redis.call('HINCRBY', root .. 'reg', 'seq', 1))

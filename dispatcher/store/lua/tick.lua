@@ -43,6 +43,22 @@ local function lease_over(id)
   end
 end
 
+-- A further rank of a gang is lost: so is the attempt. Where its worker was never told of it, nobody is to blame.
+local function rank_over(rest)
+  local server, member = string.match(rest, '^([^:]+):(.+)$')
+  local id, fence = task_of(member)
+  if spared(server, member, 'k:' .. rest) then return end
+  local untold = redis.call('HGET', root .. 's:' .. server, 'handed') == member
+  if untold then redis.call('HDEL', root .. 's:' .. server, 'handed') end
+  free_slot(server, member)
+  local t = hash(root .. 't:' .. id)
+  if not t or not lives(t.state, t.halted) or t.fence ~= fence then return end
+  attempt_ended(id, untold and 'released' or 'lost', untold and 'A worker was gone' or 'The lease of a rank ran out')
+  if untold then return requeue(id, t, 0) end
+  if t.shy then add_tried(id, t, server) end
+  lost(id, t, 'BACKEND_LOST', 'The lease of a rank ran out')
+end
+
 local function attempt_time_over(id)
   local t = hash(root .. 't:' .. id)
   if not t or t.state ~= 'PROCESSING' then return end
@@ -145,7 +161,7 @@ local function batch_due(batch)
   if fill(batch, 64) > 0 then more = true end
 end
 
-local HANDLERS = {l = lease_over, x = attempt_time_over, d = deadline_over, r = retry_due,
+local HANDLERS = {l = lease_over, k = rank_over, x = attempt_time_over, d = deadline_over, r = retry_due,
   s = run_due, o = slot_over, b = batch_due, hb = silent, f = rest_over}
 local ripe = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, limit)
 for _, member in ipairs(ripe) do

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from dispatcher.domain.failure import BACKEND_LOST, BLAMES_SERVER, POISON, Outcome, Verdict
+from dispatcher.domain.failure import BACKEND_LOST, BLAMES_SERVER, POISON, RANK_LOST, Outcome, Verdict
 from dispatcher.domain.grant import Candidates, Grant
 from dispatcher.domain.stats import Counts
 from dispatcher.domain.task import Attempt, AttemptStatus, TaskError
 from dispatcher.domain.transitions import TaskEvent, TaskState
-from dispatcher.store.memory import fleet
+from dispatcher.store.memory import fleet, gangs
 from dispatcher.store.memory.rows import FOREVER_MS, AttemptRow, End, ServerRow, TaskRow
 from dispatcher.store.memory.state import State
 
@@ -64,7 +64,7 @@ def grant_of(s: State, row: TaskRow, attempt: AttemptRow) -> Grant:
         task_id=row.id, server_id=attempt.server_id, fence=attempt.fence, nonce=attempt.nonce, type=new.type,
         lane=row.lane, points=new.points, spec=new.spec, payload=new.payload, now_ms=s.now,
         deadline_ms=attempt.deadline_ms, failures=row.failures, losses=row.losses, tried=frozenset(row.tried),
-        checkpoint=row.checkpoint,
+        checkpoint=row.checkpoint, gang=new.demand.gang,
     )  # fmt: skip
 
 
@@ -75,6 +75,14 @@ def running_grant(s: State, task_id: str, fence: int, nonce: str) -> Grant | Non
         return None
     same = row.attempt.fence == fence and row.attempt.nonce == nonce
     return grant_of(s, row, row.attempt) if same else None
+
+
+def held_grant(s: State, task_id: str, fence: int, rank: int, server: ServerRow) -> Grant | None:
+    """The grant of a worker that fetched its attempt, while that is the current one."""
+    row = s.tasks.get(task_id)
+    if row is None or row.attempt is None or row.state is not TaskState.PROCESSING or row.fence != fence:
+        return None
+    return replace(grant_of(s, row, row.attempt), server_id=server.id, rank=rank)
 
 
 def offer(s: State, row: TaskRow, gateway: str, *, without: str | None = None) -> Candidates | None:
@@ -90,6 +98,7 @@ def offer(s: State, row: TaskRow, gateway: str, *, without: str | None = None) -
 
 def end_task(s: State, row: TaskRow, event: TaskEvent, error: TaskError | None) -> None:
     """Into a terminal state, with statistics and waiters."""
+    gangs.leave(s, row)
     row.error = error
     row.ended_ms = s.now
     row.retry_at_ms = None
@@ -107,19 +116,30 @@ def close(s: State, row: TaskRow, status: AttemptStatus, error: str) -> None:
     row.halted_ms = None
 
 
-def apply(s: State, row: TaskRow, attempt: AttemptRow, outcome: Outcome, *, retry_ms: int, judge: bool = True) -> bool:
-    """End the current attempt. `judge`: the end says something of the server. True: a slot was freed."""
-    verdict = outcome.verdict
-    freed = outcome.slot_free and fleet.drop_slot(s, attempt.server_id, row.id, attempt.fence)
-    row.end = End(attempt.fence, attempt.nonce, attempt.server_id, verdict, outcome.digest)
+def apply(
+    s: State,
+    row: TaskRow,
+    attempt: AttemptRow,
+    outcome: Outcome,
+    *,
+    retry_ms: int,
+    judge: bool = True,
+    on: str | None = None,
+) -> bool:
+    """End the current attempt, on the server `on` when it has several. `judge`: the end says something of the server.
+    True: a slot was freed."""
+    verdict, server_id = outcome.verdict, on or attempt.server_id
+    freed = outcome.slot_free and fleet.drop_slot(s, server_id, row.id, attempt.fence)
+    row.end = End(attempt.fence, attempt.nonce, server_id, verdict, outcome.digest)
     close(s, row, _STATUS[verdict], outcome.text)
-    if verdict in BLAMES_SERVER and judge and attempt.server_id not in row.tried:
-        row.tried = [*row.tried, attempt.server_id][-TRIED_KEPT:]
+    if verdict in BLAMES_SERVER and judge and server_id not in row.tried:
+        row.tried = [*row.tried, server_id][-TRIED_KEPT:]
+    gangs.leave(s, row)
     _settle(s, row, outcome, retry_ms)
     if verdict is not Verdict.LOST and row.state in (TaskState.COMPLETED, TaskState.FAILED):
         time = Counts(timed=1, duration_ms=s.now - attempt.started_ms)
-        s.counters.count(row, s.now, time, attempt.server_id, end=True)
-    server = s.servers.get(attempt.server_id)
+        s.counters.count(row, s.now, time, server_id, end=True)
+    server = s.servers.get(server_id)
     if server is not None and judge:
         fleet.judge(s, server, row, outcome)
     return freed
@@ -160,15 +180,18 @@ def _failed(s: State, row: TaskRow, verdict: Verdict, error: TaskError, retry_ms
 def _lost(s: State, row: TaskRow, error: TaskError) -> None:
     row.losses += 1
     s.counters.count(row, s.now, Counts(attempt_failures=1), row.server_id, end=True)
-    if row.losses >= s.options.losses_max:
+    if gangs.is_gang(row) and not row.new.gang_restart:
+        end_task(s, row, TaskEvent.FAIL, TaskError(RANK_LOST, error.text))
+    elif row.losses >= s.options.losses_max:
         end_task(s, row, TaskEvent.FAIL, TaskError(POISON, f"Lost {row.losses} times: {error.text}"))
     else:
         s.move(row, TaskEvent.REQUEUE)
 
 
-def lose(s: State, row: TaskRow, attempt: AttemptRow, text: str) -> None:
+def lose(s: State, row: TaskRow, attempt: AttemptRow, server_id: str, text: str) -> None:
     """The current attempt is lost without a report: a gateway died, or a server that its heartbeats judge."""
-    apply(s, row, attempt, Outcome(Verdict.LOST, code=BACKEND_LOST, text=text), retry_ms=0, judge=False)
+    lost = Outcome(Verdict.LOST, code=BACKEND_LOST, text=text)
+    apply(s, row, attempt, lost, retry_ms=0, judge=False, on=server_id)
 
 
 def running_on(s: State, server_id: str) -> list[tuple[TaskRow, AttemptRow]]:
@@ -176,10 +199,17 @@ def running_on(s: State, server_id: str) -> list[tuple[TaskRow, AttemptRow]]:
     return [
         (row, row.attempt)
         for row in s.tasks.values()
-        if row.lives and row.attempt is not None and row.attempt.server_id == server_id
+        if row.lives and row.attempt is not None and _runs_on(s, row, row.attempt, server_id)
     ]
+
+
+def _runs_on(s: State, row: TaskRow, attempt: AttemptRow, server_id: str) -> bool:
+    if not gangs.is_gang(row):
+        return attempt.server_id == server_id
+    server = s.servers.get(server_id)
+    return server is not None and (row.id, attempt.fence) in server.slots
 
 
 def accepted(s: State, server_id: str) -> list[tuple[TaskRow, AttemptRow]]:
     """Those of them that it accepted with 202."""
-    return [(row, attempt) for row, attempt in running_on(s, server_id) if attempt.accepted]
+    return [(row, attempt) for row, attempt in running_on(s, server_id) if server_id in attempt.accepted]

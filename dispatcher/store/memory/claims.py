@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from dispatcher.domain.errors import Replaced
-from dispatcher.domain.grant import Behind, Claim, Full, Gone, Grant, Granted, Moved, Waiting
+from dispatcher.domain.grant import Behind, Candidates, Claim, Full, Gone, Grant, Granted, Moved, Waiting
 from dispatcher.domain.transitions import TaskState
-from dispatcher.store.memory import attempts, fleet, room
+from dispatcher.store.memory import attempts, fleet, gangs, room
 from dispatcher.store.memory.rows import ServerRow, TaskRow
 from dispatcher.store.memory.state import State
 
@@ -31,6 +31,8 @@ def claim(
         return Gone(None)
     if row.claim is not None and row.claim[0] == claim_id:
         return _repeated(s, row, row.claim, nonce)
+    if gangs.is_gang(row):  # only workers that wait on a connection start together
+        return Full(Candidates(()))
     if row.state is not TaskState.PENDING or _promised(s, row, gateway):
         return Gone(row.state)
     server = s.servers.get(server_id)
@@ -53,21 +55,31 @@ def claim_next(
     s: State, server_id: str, *, claim_id: str, nonce: str, gateway: str, lease_ms: int, note: str, session: str
 ) -> Grant | None:
     server = s.server(server_id)
-    for row in s.tasks.values():  # the reply was lost
-        if row.claim is not None and row.claim[0] == claim_id:
-            return attempts.running_grant(s, row.id, row.claim[2], nonce)
+    known = s.fetched.get(claim_id)
+    if known is not None:  # the reply was lost
+        return attempts.held_grant(s, *known, server)
     if session not in ("", server.session):
         raise Replaced("Another connection of this worker has taken over")
     fleet.heard_of(s, server)
-    head = fleet.select(s, server) if server.free(s.now) else None
-    if head is None:
-        return None
-    head.right_until_ms = 0
-    grant = attempts.start(s, head, server, nonce=nonce, gateway=gateway, lease_ms=lease_ms, note=note)
-    if head.attempt is not None:
-        head.attempt.accepted = True
-    head.claim = (claim_id, head.id, grant.fence)
-    return grant
+    found = gangs.take(s, server)
+    if found is None:
+        head = fleet.select(s, server, waits=bool(session)) if server.free(s.now) else None
+        if head is None:
+            if session and server.free(s.now) and server.wants_since_ms is None:
+                server.wants_since_ms = s.now
+            return None
+        server.wants_since_ms = None
+        head.row.right_until_ms = 0
+        attempts.start(s, head.row, server, nonce=nonce, gateway=gateway, lease_ms=lease_ms, note=note)
+        if gangs.is_gang(head.row):
+            gangs.start(s, head.row, server, head.peers)
+        found = (head.row, 0)
+    row, rank = found
+    if row.attempt is not None:
+        row.attempt.accepted.add(server.id)
+    server.slots[row.id, row.fence] = s.now + lease_ms
+    s.fetched[claim_id] = (row.id, row.fence, rank)
+    return attempts.held_grant(s, row.id, row.fence, rank, server)
 
 
 def _promised(s: State, row: TaskRow, gateway: str) -> bool:
@@ -117,7 +129,7 @@ def peek(s: State, limit: int) -> list[Waiting]:
         row = s.tasks[task_id]
         if len(found) == limit:
             break
-        if row.right_until_ms > s.now or s.now - row.since_ms <= s.options.behind_ms:
+        if row.right_until_ms > s.now or s.now - row.queued_ms <= s.options.behind_ms:
             continue
         if taken[row.lane] >= _free_slots(s, row):
             continue

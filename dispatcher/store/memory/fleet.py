@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from dispatcher.domain.failure import BLAMES_SERVER, Outcome, Verdict
 from dispatcher.domain.grant import Candidates, FreeServer
 from dispatcher.domain.lane import Demand, fits
-from dispatcher.store.memory import room
+from dispatcher.store.memory import gangs, room
 from dispatcher.store.memory.counters import MINUTE_MS
 from dispatcher.store.memory.rows import ServerRow, TaskRow
 from dispatcher.store.memory.state import State
 
 ALL_UP_TO = 64
 LEAST_LOADED = 16
-ROOMLESS = 16  # lanes that are passed by for want of room for their head
+PASSED = 16  # lanes that are passed by for want of room for their head
 HEADS = 4  # that are looked at, to find one that is not skipped
 AVOID_MS = 5_000  # how long a task avoids a server that failed it
 REST_MIN_MS, REST_MAX_MS = 1_000, 60_000
@@ -58,25 +58,36 @@ def skips(s: State, server: ServerRow, row: TaskRow) -> bool:
     return any(v.id != server.id for v in fitting(s, row.new.demand))
 
 
-def select(s: State, server: ServerRow) -> TaskRow | None:
+def select(s: State, server: ServerRow, *, waits: bool = False) -> gangs.Head | None:
     """The next task for a server: what it is kept for, else the first of the heads that is not skipped and finds room.
-    Where a head finds none, what waits behind it in its lane is passed by with it."""
+
+    Where a head finds none, or is a gang for which too few others wait, what is behind it in its lane is passed by with
+    it. `waits`: the server waits on an open connection. It may be one of a gang, and a gang that gathers holds it.
+    """
+    gang = gangs.gathering(s)
+    if gang is not None and waits and fits(gang.new.demand, server.new.offer):
+        return gangs.head_of(s, gang, server, fitting(s, gang.new.demand))
     kept = room.reserved_that_fits(s, server)
-    if kept is not None and not skips(s, server, kept):
-        return kept
+    if kept is not None and not gangs.is_gang(kept) and not skips(s, server, kept):
+        return gangs.Head(kept)
     looked, passed = 0, set[tuple[str, str]]()
     for row in order(s, server):
         line = (row.new.owner.tenant, row.lane)
         if line in passed:
             continue
-        if skips(s, server, row):
+        if gangs.is_gang(row):
+            head = gangs.head_of(s, row, server, fitting(s, row.new.demand)) if waits else None
+            if head is not None or s.gathering == row.id:
+                return head
+            passed.add(line)
+        elif skips(s, server, row):
             looked += 1
         elif room.has_room(s, server, row):
-            return row
+            return gangs.Head(row)
         else:
             room.reserve(s, server, row)
             passed.add(line)
-        if looked == HEADS or len(passed) == ROOMLESS:
+        if looked == HEADS or len(passed) == PASSED:
             break
     return None
 
@@ -84,10 +95,10 @@ def select(s: State, server: ServerRow) -> TaskRow | None:
 def behind(s: State, server: ServerRow, own: TaskRow) -> TaskRow | None:
     """The head that goes before `own` on this server, when it has waited too long."""
     head = select(s, server)
-    if head is None or head is own or s.now - head.since_ms <= s.options.behind_ms:
+    if head is None or head.row is own or s.now - head.row.queued_ms <= s.options.behind_ms:
         return None
-    first = next(row for row in order(s, server) if row is own or row is head)
-    return head if first is head else None
+    first = next(row for row in order(s, server) if row is own or row is head.row)
+    return head.row if first is head.row else None
 
 
 def wake(s: State, server: ServerRow | None) -> None:

@@ -63,6 +63,9 @@ class Hub:
     def present(self, gateway: str, now_ms: int) -> None:
         self._present[gateway] = now_ms + PRESENCE_MS
 
+    def lives(self, gateway: str, now_ms: int) -> bool:
+        return self._present.get(gateway, 0) > now_ms
+
     def leave(self, gateway: str) -> None:
         self._present.pop(gateway, None)
         self._inboxes.pop(gateway, None)

@@ -46,4 +46,9 @@ def _can_be_told(s: State, row: TaskRow) -> bool:
     """Its worker holds it itself, and over a socket."""
     attempt = row.attempt
     server = s.servers.get(attempt.server_id) if attempt is not None else None
-    return attempt is not None and attempt.accepted and server is not None and server.new.transport is Transport.SOCKET
+    return (
+        attempt is not None
+        and bool(attempt.accepted)
+        and server is not None
+        and server.new.transport is Transport.SOCKET
+    )

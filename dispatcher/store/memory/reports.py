@@ -9,7 +9,7 @@ from dispatcher.domain.metrics import MetricsPoint
 from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder, Reporter
 from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
-from dispatcher.store.memory import attempts, fleet
+from dispatcher.store.memory import attempts, fleet, gangs
 from dispatcher.store.memory.rows import AttemptRow, End, TaskRow
 from dispatcher.store.memory.state import State
 
@@ -30,30 +30,42 @@ def finish(
     lease_ms: int,
 ) -> Finished:
     row = s.task(task_id)
+    rank = gangs.rank_of(row, by.server_id) if isinstance(by, ByHolder) else 0
+    if rank is not None and gangs.repeats(row, rank, outcome):
+        return Finished(row.state, duplicate=True)
     end = row.end
     if end is not None and _same_end(s, row, by, outcome, end):
         return _repeated(s, row, end, gateway, want_next)
     attempt = _resolve(s, row, by)
+    on = by.server_id if isinstance(by, ByHolder) else attempt.server_id
+    if gangs.is_gang(row):
+        _refuse_written_off(s, row, on, attempt, outcome)
     if row.ended:
         _refuse_ended(s, row, attempt, outcome)
     if not row.lives and outcome.verdict not in FINAL:
         _free(s, row, attempt, outcome)  # it was written off before, nothing more to count
         return Finished(row.state, duplicate=True)
-    freed = attempts.apply(s, row, attempt, outcome, retry_ms=retry_delay_ms)
+    if gangs.is_gang(row) and not gangs.done(row, rank or 0, outcome):
+        row.result = outcome.result if rank == 0 else row.result
+        fleet.drop_slot(s, on, row.id, attempt.fence)
+        s.changed(row)
+        return Finished(row.state)
+    outcome = outcome if not rank or outcome.verdict is Verdict.FAILED else replace(outcome, result=row.result or b"")
+    freed = attempts.apply(s, row, attempt, outcome, retry_ms=retry_delay_ms, on=on)
     if outcome.verdict in HANDED_ON:
         paused = row.state is TaskState.PAUSED
         found = attempts.offer(s, row, gateway, without=attempt.server_id) if not paused else None
         return Finished(row.state, candidates=found, turn=row.turn if found else 0)
     grant = None
-    server = s.servers.get(attempt.server_id)
+    server = s.servers.get(on)
     if freed and server is not None and server.pushed and server.free(s.now):
         head = fleet.select(s, server)
         if head is not None and want_next is None:
             s.hub.wake(s.now)
         elif head is not None and want_next is not None:
             end = row.end  # before the task itself may be started again
-            grant = attempts.start(s, head, server, nonce=want_next, gateway=gateway, lease_ms=lease_ms)
-            row.end = replace(end, grant=(head.id, grant.fence)) if end is not None else None
+            grant = attempts.start(s, head.row, server, nonce=want_next, gateway=gateway, lease_ms=lease_ms)
+            row.end = replace(end, grant=(head.row.id, grant.fence)) if end is not None else None
     task = row.view(full=True, result=True) if want_task and row.ended else None
     return Finished(row.state, grant=grant, task=task)
 
@@ -67,17 +79,20 @@ def progress(
         raise AlreadyEnded(f"Task is {row.state}", code=row.state.value)
     if not row.lives:
         raise StaleAttempt("The attempt no longer has the task")
+    on = by.server_id if isinstance(by, ByHolder) else attempt.server_id
+    rank = gangs.rank_of(row, on) or 0
     if attempt.accepted:
-        _extend(s, row, attempt, lease_ms or s.options.accepted_lease_ms)
-    server = s.servers.get(attempt.server_id)
+        _extend(s, row, on, lease_ms or s.options.accepted_lease_ms)
+    server = s.servers.get(on)
     if isinstance(by, ByHolder) and server is not None and not server.pushed:
         fleet.heard_of(s, server)
     row.checkpoint = checkpoint or row.checkpoint
     if metrics:
-        row.metrics = metrics
-        row.history.append(MetricsPoint(s.now, 0, percent, metrics))
-    higher = percent > row.progress
-    row.progress = max(row.progress, min(float(percent), 100.0))
+        row.metrics = metrics if rank == 0 else row.metrics
+        row.history.append(MetricsPoint(s.now, rank, percent, metrics))
+    overall = gangs.progress(row, rank, percent) if gangs.is_gang(row) else percent
+    higher = overall > row.progress
+    row.progress = max(row.progress, min(float(overall), 100.0))
     if higher or metrics:
         s.changed(row)
     return row.view(full=True)
@@ -89,13 +104,13 @@ def accept(s: State, task_id: str, by: ByAttempt, lease_ms: int) -> bool:
         return False
     if (row.attempt.fence, row.attempt.nonce) != (by.fence, by.nonce):
         return False
-    row.attempt.accepted = True
-    _extend(s, row, row.attempt, lease_ms)
+    row.attempt.accepted.add(row.attempt.server_id)
+    _extend(s, row, row.attempt.server_id, lease_ms)
     return True
 
 
-def _extend(s: State, row: TaskRow, attempt: AttemptRow, lease_ms: int) -> None:
-    s.servers[attempt.server_id].slots[row.id, attempt.fence] = s.now + lease_ms
+def _extend(s: State, row: TaskRow, server_id: str, lease_ms: int) -> None:
+    s.servers[server_id].slots[row.id, row.fence] = s.now + lease_ms
 
 
 def _held_fence(s: State, row: TaskRow, by: ByHolder) -> int | None:
@@ -150,13 +165,26 @@ def _resolve(s: State, row: TaskRow, by: Reporter) -> AttemptRow:
 
 def _resolve_holder(s: State, row: TaskRow, by: ByHolder, attempt: AttemptRow | None) -> AttemptRow:
     held = _held_fence(s, row, by)
-    if attempt is not None and attempt.server_id == by.server_id:
+    if attempt is not None and (attempt.server_id == by.server_id or gangs.rank_of(row, by.server_id) is not None):
         own_end = row.ended and row.end is not None and row.end.fence == attempt.fence
         if held == attempt.fence or (held is None and own_end and by.fence in (None, attempt.fence)):
             return attempt
-    if any(past.server_id == by.server_id for past in row.attempts):
+    if by.server_id in row.ranked or any(past.server_id == by.server_id for past in row.attempts):
         raise StaleAttempt("This server no longer has the task")
     raise Forbidden("This server never had the task")
+
+
+def _refuse_written_off(s: State, row: TaskRow, on: str, attempt: AttemptRow, outcome: Outcome) -> None:
+    """A gang's attempt was given up, or another rank ended it: saving one rank's work would not save the gang's."""
+    if row.lives or row.state is TaskState.COMPLETED:
+        return
+    if outcome.slot_free:
+        fleet.drop_slot(s, on, row.id, attempt.fence)
+    if row.state is TaskState.FAILED:
+        raise ConflictingResult("Another end was recorded for this attempt")
+    if row.ended:
+        raise AlreadyEnded(f"Task is {row.state}", code=row.state.value)
+    raise StaleAttempt("The attempt was given up")
 
 
 def _refuse_ended(s: State, row: TaskRow, attempt: AttemptRow, outcome: Outcome) -> None:

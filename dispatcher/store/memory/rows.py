@@ -25,8 +25,8 @@ class AttemptRow:
     started_ms: int
     deadline_ms: int
     lease_ms: int
-    accepted: bool = False
-    missing: int = 0  # `running` lists in a row that did not name it
+    accepted: set[str] = field(default_factory=set)  # the servers that hold its lease themselves
+    missing: dict[str, int] = field(default_factory=dict)  # `running` lists of a server in a row without it
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,15 @@ class End:
 
 
 @dataclass(slots=True)
+class RankRow:
+    """One rank of a gang's attempt."""
+
+    server_id: str
+    progress: float = 0.0
+    end: tuple[Verdict, str] | None = None  # and its digest
+
+
+@dataclass(slots=True)
 class TaskRow:
     new: NewTask
     lane: str
@@ -49,7 +58,8 @@ class TaskRow:
     score: int  # microseconds; the smaller, the sooner
     state: TaskState
     updated_ms: int
-    since_ms: int  # when it last entered the queue
+    queued_ms: int  # when it first entered the queue, in this run
+    since_ms: int  # when it last did
     deadline_ms: int | None
     waiting_deadline_ms: int | None
     run_at_ms: int | None
@@ -71,6 +81,9 @@ class TaskRow:
     attempt: AttemptRow | None = None
     end: End | None = None
     claim: tuple[str, str, int] | None = None  # claim id, task and fence that it was answered with
+    ranks: list[RankRow] = field(default_factory=list)  # of a gang's current or last attempt
+    ranked: set[str] = field(default_factory=set)  # workers that ever had one
+    passed_ms: int | None = None  # since when too few workers wait for this gang
     right_until_ms: int = 0
     right_of: str = ""
     turn: int = 0  # of the last answer with candidates
@@ -113,7 +126,7 @@ class TaskRow:
             started_ms=self.started_ms,
             ended_ms=self.ended_ms, run_at_ms=self.run_at_ms, retry_at_ms=self.retry_at_ms,
             deadline_ms=self.deadline_ms, timeout_ms=new.timeout_ms, failures=self.failures, losses=self.losses,
-            run=self.run, attempt_lives=self.lives, error=self.error,
+            run=self.run, gang=new.demand.gang, attempt_lives=self.lives, error=self.error,
             reason=self.reason, metrics=self.metrics, checkpoint=self.checkpoint,
             result=self.result if result else None,
             payload=new.payload if payload else None, needs=new.needs, attempts=tuple(self.attempts) if full else (),
@@ -147,6 +160,8 @@ class ServerRow:
     held: dict[Slot, Resources] = field(default_factory=dict)  # what the attempts in slots take of it
     reserved: str = ""  # the task that it is kept for
     spared: dict[Slot, int] = field(default_factory=dict)  # -> the end that an outage gave it
+    handed: tuple[Slot, int] | None = None  # a rank that it is to take at its next claim
+    wants_since_ms: int | None = None  # it waits for work on its connection
     foreign: int = 0
     foreign_until_ms: int = 0
     reported_active: int | None = None

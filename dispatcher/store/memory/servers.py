@@ -22,7 +22,7 @@ def unregister(s: State, server: ServerRow) -> None:
     """Forget a server; what it runs goes back to the queue, nothing counted."""
     released = Outcome(Verdict.RELEASED, text="The server was unregistered")
     for row, attempt in attempts.running_on(s, server.id):
-        attempts.apply(s, row, attempt, released, retry_ms=0, judge=False)
+        attempts.apply(s, row, attempt, released, retry_ms=0, judge=False, on=server.id)
     del s.servers[server.id]
     s.aliases = {alias: known for alias, known in s.aliases.items() if known != server.id}
     s.fleet_changed("unregistered", server)
@@ -46,7 +46,7 @@ class MemoryServers:
             s.sequence += 1
         else:
             for row, attempt in attempts.accepted(s, server.id):
-                attempts.lose(s, row, attempt, "The server registered again")
+                attempts.lose(s, row, attempt, server.id, "The server registered again")
         alive_ms = s.now + (server.silence_ms or s.options.offline_after_ms)
         row_seq, since = (s.sequence, s.now) if old is None else (old.seq, old.registered_ms)
         new = ServerRow(server, row_seq, since, s.now, alive_ms)
@@ -112,7 +112,7 @@ class MemoryServers:
     def _booted(self, server: ServerRow, boot_id: str) -> None:
         if server.boot_id not in ("", boot_id):
             for row, attempt in attempts.accepted(self._s, server.id):
-                attempts.lose(self._s, row, attempt, "The server restarted")
+                attempts.lose(self._s, row, attempt, server.id, "The server restarted")
         server.boot_id = boot_id
 
     def _listed(self, server: ServerRow, running: frozenset[str]) -> None:
@@ -121,11 +121,11 @@ class MemoryServers:
             server.listed_ms = self._s.now
         for row, attempt in attempts.accepted(self._s, server.id):
             if row.id in running:
-                attempt.missing = 0
+                attempt.missing[server.id] = 0
             elif not again:
-                attempt.missing += 1
-            if attempt.missing >= MISSING_MAX:
-                attempts.lose(self._s, row, attempt, "The server no longer runs it")
+                attempt.missing[server.id] = attempt.missing.get(server.id, 0) + 1
+            if attempt.missing.get(server.id, 0) >= MISSING_MAX:
+                attempts.lose(self._s, row, attempt, server.id, "The server no longer runs it")
         for (task_id, fence), expires in server.slots.items():
             row_now = self._s.tasks.get(task_id)
             current = row_now is not None and row_now.lives and row_now.fence == fence
@@ -174,6 +174,7 @@ class MemoryServers:
         server = self._s.servers.get(server_id)
         if server is not None and server.session == session:
             server.session = server.gateway = ""
+            server.wants_since_ms = None
 
     async def get(self, server_id: str) -> Server:
         return self._s.server(server_id).view()

@@ -59,6 +59,8 @@ class State:
         self.epoch = 0
         self.sequence = 0
         self.algorithm = "round-robin"
+        self.fetched: dict[str, tuple[str, int, int]] = {}  # claim id -> task, fence and rank it was answered with
+        self.gathering: str | None = None  # the gang for which waiting workers are held
         self.last_tick_ms: int | None = None
         self.no_reap_until_ms = 0
 
@@ -111,7 +113,7 @@ class State:
         row.rev += 1
         row.updated_ms = self.now
         row.updates.append(
-            TaskUpdate(row.id, row.rev, row.state, row.progress, row.server_id, row.fence, row.updated_ms)
+            TaskUpdate(row.id, row.rev, row.state, row.progress, row.server_id, row.fence, row.updated_ms, row.lives)
         )
         owner = row.new.owner
         fields = {

@@ -84,7 +84,14 @@ def _lease_over(s: State, server: ServerRow, slot: Slot) -> None:
     row = s.tasks.get(slot[0])
     attempt = row.attempt if row is not None else None
     if row is not None and attempt is not None and row.lives and attempt.fence == slot[1]:
-        attempts.lose(s, row, attempt, "The lease ran out")
+        handed = server.handed is not None and server.handed[0] == slot
+        if handed:  # its worker was never told of it
+            server.handed = None
+            released = Outcome(Verdict.RELEASED, text="A worker was gone")
+            attempts.apply(s, row, attempt, released, retry_ms=0, judge=False, on=server.id)
+            return
+        first = server.id == attempt.server_id
+        attempts.lose(s, row, attempt, server.id, "The lease ran out" if first else "The lease of a rank ran out")
         if row.new.shy and server.id not in row.tried:
             row.tried.append(server.id)
     fleet.wake(s, server)
@@ -128,6 +135,7 @@ def _retry_due(s: State, row: TaskRow) -> None:
 
 def _run_due(s: State, row: TaskRow) -> None:
     if row.state is TaskState.SCHEDULED:
+        row.queued_ms = s.now
         s.move(row, TaskEvent.DUE)
         _wake_for(s, row)
 

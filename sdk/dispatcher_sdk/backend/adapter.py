@@ -1,6 +1,7 @@
 """`Backend`: name your capabilities, decorate a function, run."""
 
 import asyncio
+import importlib.util
 import logging
 import os
 import secrets
@@ -10,14 +11,15 @@ from contextlib import suppress
 from typing import Any, Literal, TypeVar, overload
 
 from dispatcher_sdk.async_client import AsyncDispatcher
-from dispatcher_sdk.backend.calls import Calls
+from dispatcher_sdk.backend.calls import Calls, MakeReporter
 from dispatcher_sdk.backend.figures import machine_figures
 from dispatcher_sdk.backend.functions import Functions
 from dispatcher_sdk.backend.job import Job
 from dispatcher_sdk.backend.membership import Membership, Profile
+from dispatcher_sdk.backend.outgoing import Outgoing
 from dispatcher_sdk.backend.pull import Pull
 from dispatcher_sdk.backend.push import Push, Served
-from dispatcher_sdk.backend.reports import Reporter
+from dispatcher_sdk.backend.reports import Reporter, over_http
 from dispatcher_sdk.backend.transport import Transport
 from dispatcher_sdk.drivers import AsyncDriver
 from dispatcher_sdk.transports import AsyncHttpTransport
@@ -37,7 +39,8 @@ class Backend:
     With `transport="push"` it listens on `host` and `port` (0: any free one) and is reached by the gateway under `url`,
     which has to be given when `host` is not an address of its own, or a proxy stands in front. With `transport="pull"`
     nobody has to reach it: it fetches its tasks over connections that it opens itself, from behind NAT or a firewall,
-    and none of `host`, `port`, `url`, `api_key` and `mode` has a meaning.
+    and none of `host`, `port`, `url`, `api_key` and `mode` has a meaning. `transport="socket"` (needs the extra
+    `socket`) is the same over one WebSocket that it opens: tasks, cancellations and pauses reach it at once.
 
     `dispatcher_url` and `token` default to DISPATCHER_URL and DISPATCHER_TOKEN. With an admin's token the backend
     registers itself and unregisters at the end. With `server_id` (DISPATCHER_SERVER_ID) the server exists already:
@@ -55,7 +58,7 @@ class Backend:
         groups: Sequence[str] = (),
         priority: int = 1,
         max_concurrent: int = 4,
-        transport: Literal["push", "pull"] = "push",
+        transport: Literal["push", "pull", "socket"] = "push",
         url: str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -66,8 +69,10 @@ class Backend:
         mode: Literal["answer", "accept"] = "answer",
         drain_timeout: float = 30.0,
     ) -> None:
-        if transport not in ("push", "pull"):
-            raise ValueError("transport has to be push or pull")
+        if transport not in ("push", "pull", "socket"):
+            raise ValueError("transport has to be push, pull or socket")
+        if transport == "socket" and importlib.util.find_spec("websockets") is None:
+            raise ImportError("transport socket needs a library: pip install 'edge-dispatcher-sdk[socket]'")
         if transport == "push" and url is None and host in UNSPECIFIED_HOSTS:
             raise ValueError("give url=, the address under which the gateway reaches this server")
         if not 1 <= max_concurrent <= 256:
@@ -82,7 +87,7 @@ class Backend:
         self._groups = tuple(groups)
         self._priority = priority
         self._max_concurrent = max_concurrent
-        self._transport: Literal["push", "pull"] = transport
+        self._transport: Literal["push", "pull", "socket"] = transport
         self._url = url
         self._host = host
         self._port = port
@@ -137,16 +142,18 @@ class Backend:
         self._loop, self._stop, self._hurry = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
         client = AsyncDispatcher(self._dispatcher_url, self._token)
         reports = AsyncHttpTransport(client.url)
-        driver = AsyncDriver(reports, asyncio.sleep)
+        socket = self._transport == "socket"
+        outgoing = Outgoing()
+        put = outgoing.put if socket else over_http(AsyncDriver(reports, asyncio.sleep))
 
         def reporter(job: Job, on_stale: Callable[[], None]) -> Reporter:
-            return Reporter(job, driver, on_stale=on_stale, ask=pulls)
+            return Reporter(job, put, on_stale=on_stale, ask=pulls)
 
         pulls = self._transport == "pull"
-        reports_ends = pulls or self._mode == "accept"
+        reports_ends = pulls or socket or self._mode == "accept"
         calls = Calls(self._functions, reporter, max_concurrent=self._max_concurrent, report_ends=reports_ends)
         figures = machine_figures()
-        transport: Transport = Pull(calls, reporter) if pulls else self._served(calls, figures)
+        transport = self._made(calls, reporter, figures, outgoing, client.url)
         try:
             endpoints = await transport.open()
             profile = self._profile(endpoints)
@@ -174,9 +181,10 @@ class Backend:
         self, stop: asyncio.Event, membership: Membership, transport: Transport, calls: Calls
     ) -> None:
         background = {
-            asyncio.create_task(membership.beat_forever()),
             asyncio.create_task(transport.work(membership)),
         }
+        if self._transport != "socket":  # which carries the heartbeats itself
+            background.add(asyncio.create_task(membership.beat_forever()))
         try:
             await stop.wait()
             await membership.drain()
@@ -184,6 +192,7 @@ class Backend:
             await _unless(self._hurry, calls.drain(self._drain_timeout))
             if calls.active:
                 log.warning("%s leaves %d calls unfinished", self._name, calls.active)
+                await transport.abandon()
         finally:
             for task in background:
                 task.cancel()
@@ -208,6 +217,24 @@ class Backend:
                 loop.add_signal_handler(number, on_signal)
         with suppress(asyncio.CancelledError):
             await serving
+
+    def _made(
+        self,
+        calls: Calls,
+        reporter: MakeReporter,
+        figures: Callable[[], dict[str, float]],
+        outgoing: Outgoing,
+        url: str,
+    ) -> Transport:
+        match self._transport:
+            case "socket":
+                from dispatcher_sdk.backend.socket import Socket  # its library is an extra
+
+                return Socket(url, calls, reporter, outgoing)
+            case "pull":
+                return Pull(calls, reporter)
+            case _:
+                return self._served(calls, figures)
 
     def _served(self, calls: Calls, figures: Callable[[], dict[str, float]]) -> Served:
         push = Push(calls, self._api_key, figures, accept_only=self._mode == "accept")

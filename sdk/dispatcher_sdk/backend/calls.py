@@ -51,6 +51,10 @@ class Call:
         if self._interruptible:
             self._running.cancel()
 
+    def pause(self, on: bool) -> None:
+        """Tell the function that its task is held back, or no more."""
+        self._context.pause(on)
+
     def _progress(self, percent: float) -> None:
         self._loop.call_soon_threadsafe(self._reporter.progress, percent)
 
@@ -104,6 +108,22 @@ class Calls:
     def task_ids(self) -> list[str]:
         """Whose calls are running."""
         return [call.job.task_id for call in self._running.values()]
+
+    @property
+    def jobs(self) -> list[Job]:
+        """What is running."""
+        return [call.job for call in self._running.values()]
+
+    @property
+    def free(self) -> int:
+        """How many calls more may run."""
+        return max(0, self._max_concurrent - len(self._running))
+
+    def pause(self, task_id: str, attempt: int, on: bool) -> None:
+        """Hold a task's call back as far as its function looks, or no more."""
+        for call_ in self._running.values():
+            if (call_.job.task_id, call_.job.attempt) == (task_id, attempt):
+                call_.pause(on)
 
     def admit(self, job: Job) -> Call | Outcome:
         """Start the job, join it when it is running already, or answer at once: a recent result or a refusal."""

@@ -13,6 +13,7 @@ class Context:
         self._job = job
         self._report_progress = report_progress
         self._cancelled = threading.Event()
+        self._paused = threading.Event()
 
     @property
     def task_id(self) -> str:
@@ -44,6 +45,12 @@ class Context:
         """Whether nobody wants the result any more. A long function looks now and then, and returns early."""
         return self._cancelled.is_set()
 
+    @property
+    def paused(self) -> bool:
+        """Whether the task's owner asked to hold it back. A function that looks may wait until it is no more; only
+        with transport socket can the gateway say so."""
+        return self._paused.is_set()
+
     def progress(self, percent: float) -> None:
         """Report progress, 0 to 100. It never goes back, and is sent at most once a second."""
         self._report_progress(percent)
@@ -51,6 +58,10 @@ class Context:
     def adopt(self, job: Job) -> None:
         """Go on as a later attempt of the same task."""
         self._job = job
+
+    def pause(self, on: bool) -> None:
+        """Say that the task is held back, or no more."""
+        (self._paused.set if on else self._paused.clear)()
 
     def cancel(self) -> None:
         """Say that nobody wants the result any more."""

@@ -38,7 +38,7 @@ class Profile:
     capabilities: Sequence[str] = ()
     groups: Sequence[str] = ()
     priority: int = 1
-    transport: Literal["push", "pull"] = "push"
+    transport: Literal["push", "pull", "socket"] = "push"
 
 
 class Membership:
@@ -61,6 +61,7 @@ class Membership:
     ) -> None:
         self._client = client
         self._own = client
+        self.token = client.token  # what it shows
         self._profile = profile
         self._provisioned = server_id is not None
         self.server_id = server_id
@@ -82,6 +83,13 @@ class Membership:
             else:
                 return
 
+    def vitals(self) -> dict[str, object]:
+        """What a heartbeat says."""
+        running = list(self._running())
+        return {
+            "activeTasks": len(running), "running": running, "metrics": dict(self._figures()), "bootId": self._boot_id
+        }  # fmt: skip
+
     async def beat(self) -> None:
         """Send one heartbeat; registers again when the gateway does not know the server any more. Never raises."""
         if self.server_id is None:
@@ -95,10 +103,10 @@ class Membership:
                 running=running,
                 boot_id=self._boot_id,
             )
-            self._adopt(answer.server_token)
+            self.adopt(answer.server_token)
         except (NotFound, Unauthorized) as error:
             log.warning("%s is not known as %s any more: %s", self._profile.name, self.server_id, error)
-            await self._rejoin()
+            await self.rejoin()
         except DispatcherError as error:
             log.warning("no heartbeat of %s: %s", self._profile.name, error)
 
@@ -141,9 +149,10 @@ class Membership:
             idempotency_key=self._boot_id,  # one server per start, also when an answer got lost or it registers again
         )
         self.server_id = answer.server_id
-        self._adopt(answer.server_token)
+        self.adopt(answer.server_token)
 
-    async def _rejoin(self) -> None:
+    async def rejoin(self) -> None:
+        """Register again, where the registration is our own. Never raises."""
         if self._provisioned:
             return
         try:
@@ -157,6 +166,8 @@ class Membership:
         except DispatcherError as error:
             log.warning("%s could not tell the gateway: %s", self._profile.name, error)
 
-    def _adopt(self, server_token: str | None) -> None:
+    def adopt(self, server_token: str | None) -> None:
+        """Go on with a token of its own, when there is one."""
         if server_token:
+            self.token = server_token
             self._own = self._client.with_options(token=server_token)

@@ -72,6 +72,9 @@ class Pull:
             self._claiming.cancel()
         await asyncio.sleep(0)  # the claim that was answered in time becomes a call
 
+    async def abandon(self) -> None:
+        """Nothing to do: it goes back with the registration or the lease."""
+
     async def close(self, grace: float) -> None:
         """Finish telling what needed no call."""
         if self._telling:

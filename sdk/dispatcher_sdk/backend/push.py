@@ -109,6 +109,9 @@ class Served:
     async def drain(self) -> None:
         """Nothing to do: the gateway calls no more, and a late call is answered that there is no room."""
 
+    async def abandon(self) -> None:
+        """Nothing to do: the gateway sees its calls break."""
+
     async def close(self, grace: float) -> None:
         """Stop listening."""
         await self._server.close(grace)

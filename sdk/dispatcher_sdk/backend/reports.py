@@ -19,6 +19,27 @@ ASK_INTERVAL = 5.0
 END_RETRIES = 12  # about a minute of a gateway that is away
 
 
+Put = Callable[[Job, bytes, int], Awaitable[None]]  # (job, body, retries); raises DispatcherError
+
+
+def over_http(driver: AsyncDriver) -> Put:
+    """Reports as requests to the job's callback; without one, nothing is sent."""
+
+    async def put(job: Job, body: bytes, retries: int) -> None:
+        if job.callback is None:
+            return
+        headers = {
+            "Authorization": f"Bearer {job.callback.token}",
+            "X-Callback-Token": job.callback.token,
+            "X-Attempt": str(job.attempt),
+            "Content-Type": "application/json",
+        }
+        request = Request("PUT", job.callback.url, headers=headers, body=body, repeatable=True)
+        await driver.run(send(Options(max_retries=retries), request))
+
+    return put
+
+
 class Reporter:
     """Sends the reports of one job to its callback; without a callback it keeps silent. Lives in the event loop.
 
@@ -29,7 +50,7 @@ class Reporter:
     def __init__(
         self,
         job: Job,
-        driver: AsyncDriver,
+        put: Put,
         *,
         on_stale: Callable[[], None],
         ask: bool = False,
@@ -37,7 +58,7 @@ class Reporter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._job = job
-        self._driver = driver
+        self._put = put
         self._on_stale = on_stale
         self._sleep = sleep
         self._clock = clock
@@ -114,15 +135,3 @@ class Reporter:
         except DispatcherError as error:
             log.debug("the progress of task %s was not taken: %s", self._job.task_id, error)
         return True
-
-    async def _put(self, job: Job, body: bytes, retries: int) -> None:
-        if job.callback is None:
-            return
-        headers = {
-            "Authorization": f"Bearer {job.callback.token}",
-            "X-Callback-Token": job.callback.token,
-            "X-Attempt": str(job.attempt),
-            "Content-Type": "application/json",
-        }
-        request = Request("PUT", job.callback.url, headers=headers, body=body, repeatable=True)
-        await self._driver.run(send(Options(max_retries=retries), request))

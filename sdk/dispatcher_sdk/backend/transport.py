@@ -21,6 +21,10 @@ class Transport(Protocol):
         """Take no more work in; the gateway was told already."""
         ...
 
+    async def abandon(self) -> None:
+        """What runs still will not be waited for any longer."""
+        ...
+
     async def close(self, grace: float) -> None:
         """Leave nothing open; what is on its way out has `grace` seconds. Also when nothing was opened."""
         ...

@@ -18,18 +18,22 @@ def register(
     capabilities: Sequence[str] = (),
     groups: Sequence[str] = (),
     priority: int = 1,
-    transport: Literal["push", "pull"] = "push",
+    transport: Literal["push", "pull", "socket"] = "push",
+    resources: Mapping[str, float] | None = None,
     idempotency_key: str | None = None,
 ) -> Flow[ServerAck]:
     """Register a server; the answer carries its id and a token of its own.
 
     `endpoints` holds the URLs `predict`, and optionally `health`, `metrics` and `cancel`; the gateway shows `api_key`
     as a bearer token when it calls them. `max_concurrent` is 1..256, `priority` the weight in balancing, at least 1.
-    With `transport` pull the server is never called: it has neither endpoints nor key, and claims its tasks.
+    With `transport` pull or socket the server is never called and has neither endpoints nor key: it claims its tasks,
+    or is handed them over a WebSocket that it opens. `resources` (cpu, memoryMB, storageMB, gpu, gpuMemoryMB) are all
+    it has; without them every task finds room on it.
     """
     body = {
         "name": name,
         **without_none(endpoints=None if endpoints is None else dict(endpoints), apiKey=api_key),
+        **without_none(resources=None if resources is None else dict(resources)),
         **({} if transport == "push" else {"transport": transport}),
         "maxConcurrent": max_concurrent,
         "capabilities": list(capabilities),

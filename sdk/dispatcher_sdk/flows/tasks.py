@@ -26,13 +26,15 @@ def submit(
     timeout: float | None = None,
     deadline: int | None = None,
     run_at: int | None = None,
+    resources: Mapping[str, float] | None = None,
     idempotency_key: str | None = None,
 ) -> Flow[Task]:
     """Hand in a task and return it at once, normally PENDING.
 
     `priority` is 0..10, higher is more urgent; only servers with all `capabilities`, and of `group` when given, are
     considered; tasks that share an `affinity` prefer one server where the algorithm knows affinity. `timeout` is
-    seconds per attempt, `deadline` and `run_at` are epoch ms. A submit is safe to repeat under one `idempotency_key`
+    seconds per attempt, `deadline` and `run_at` are epoch ms. `resources` (cpu, memoryMB, storageMB, gpu, gpuMemoryMB)
+    are reserved on its server while it runs. A submit is safe to repeat under one `idempotency_key`
     for 24 hours; without one a fresh key is made, so that retries cannot submit twice.
     """
     body = {
@@ -41,7 +43,14 @@ def submit(
         "priority": priority,
         "capabilities": list(capabilities),
         "async": True,
-        **without_none(group=group, affinity=affinity, timeout=timeout, deadline=deadline, runAt=run_at),
+        **without_none(
+            group=group,
+            affinity=affinity,
+            timeout=timeout,
+            deadline=deadline,
+            runAt=run_at,
+            resources=None if resources is None else dict(resources),
+        ),
     }
     headers = {"Idempotency-Key": idempotency_key or options.new_key()}
     return parse(Task, (yield from call(options, "POST", "/api/task", body=body, headers=headers)))

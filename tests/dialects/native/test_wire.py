@@ -57,6 +57,13 @@ def test_a_paused_task_is_processing_while_its_attempt_lives() -> None:
     assert (status_word(TaskState.PAUSED, True), status_word(TaskState.PAUSED, False)) == ("PROCESSING", "PENDING")
 
 
+def test_an_earlier_update_of_a_paused_task_tells_whether_its_attempt_lived() -> None:
+    for lived, word in ((True, "PROCESSING"), (False, "PENDING")):
+        early = TaskUpdate("task_1", 5, TaskState.PAUSED, 40.5, "s1", 1, 8000, lived)
+        shown = task_answer(as_of(TASK, early))
+        assert (shown["status"], shown["state"]) == (word, "PAUSED")
+
+
 def test_an_earlier_update_shows_nothing_of_what_came_later() -> None:
     task = replace(TASK, result=b"1", error=TaskError("X", "y"), ended_ms=9000, progress=100.0, server_id="s2", fence=2)
     early = TaskUpdate("task_1", 6, TaskState.PROCESSING, 40.5, "s1", 1, 8000)

@@ -90,6 +90,14 @@ async def test_a_task_comes_down_is_worked_on_and_told(world: World) -> None:
         assert await socket.recv() == {**about(task, "ack"), "accepted": False, "code": "CONFLICT_RESULT"}
 
 
+async def test_heartbeats_are_due_thrice_a_lease() -> None:
+    world = World(options=NativeOptions(claim_lease_ms=3_000))
+    async with connected(world, "admin", path_of(await a_worker(world))) as socket:
+        welcome = await socket.recv()
+        assert (welcome["heartbeatMs"], welcome["leaseMs"]) == (1_000, 3_000)
+    await world.close()
+
+
 async def test_failures_and_releases_mean_what_they_mean_over_http(world: World) -> None:
     server_id = await a_worker(world)
     async with working(world, server_id) as socket:

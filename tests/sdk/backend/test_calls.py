@@ -12,7 +12,7 @@ from dispatcher_sdk.backend.calls import BUSY, Call, Calls
 from dispatcher_sdk.backend.functions import Functions
 from dispatcher_sdk.backend.job import Callback, Job, Outcome
 from dispatcher_sdk.backend.recent import Recent
-from dispatcher_sdk.backend.reports import Reporter
+from dispatcher_sdk.backend.reports import Reporter, over_http
 from dispatcher_sdk.drivers import AsyncDriver
 from dispatcher_sdk.flows.steps import Request, Response
 
@@ -51,9 +51,11 @@ class Gate:
 def calls(function: Callable[..., Any], *, sent: Sent | None = None, **options: Any) -> Calls:
     functions = Functions()
     functions.add(function, "t")
-    driver = AsyncDriver(sent or Sent(), asyncio.sleep)
+    put = over_http(AsyncDriver(sent or Sent(), asyncio.sleep))
     return Calls(
-        functions, lambda job, stale: Reporter(job, driver, on_stale=stale), **{"max_concurrent": 2, **options}
+        functions,
+        lambda job, stale: Reporter(job, put, on_stale=stale),
+        **{"max_concurrent": 2, **options},
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dispatcher_sdk.backend.job import Callback, Job, Outcome
-from dispatcher_sdk.backend.reports import Reporter
+from dispatcher_sdk.backend.reports import Reporter, over_http
 from dispatcher_sdk.drivers import AsyncDriver
 from dispatcher_sdk.errors import ConnectionFailed
 from dispatcher_sdk.flows.steps import Request, Response
@@ -50,7 +50,7 @@ def reporter(
         await asyncio.sleep(0)
 
     job = Job("task_1", 1, "t", {}, "task_1", callback=callback)
-    return Reporter(job, AsyncDriver(gateway, sleep), on_stale=on_stale, ask=ask, sleep=sleep, clock=clock)
+    return Reporter(job, over_http(AsyncDriver(gateway, sleep)), on_stale=on_stale, ask=ask, sleep=sleep, clock=clock)
 
 
 async def settled(reports: Reporter) -> None:

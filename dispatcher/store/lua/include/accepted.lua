@@ -11,7 +11,7 @@ local function renew_accepted(server, lease)
   local members = redis.call('HKEYS', root .. 'acc:' .. server)
   for _, member in ipairs(members) do
     redis.call('ZADD', root .. 'slots:' .. server, 'GT', lease, member)
-    redis.call('ZADD', root .. 'due', 'GT', lease, 'l:' .. task_of(member))
+    redis.call('ZADD', root .. 'due', 'GT', lease, lease_timer(server, member))
   end
 end
 

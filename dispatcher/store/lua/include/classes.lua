@@ -17,7 +17,8 @@ local function drop_class_if_empty(class)
   for _, tenant in ipairs(redis.call('ZRANGE', root .. 'ready:' .. class, 0, -1)) do
     redis.call('DEL', root .. 'rl:' .. class .. ':' .. tenant)
   end
-  redis.call('DEL', root .. 'cl:' .. class, root .. 'cm:' .. class, root .. 'free:' .. class, root .. 'ready:' .. class)
+  redis.call('DEL', root .. 'cl:' .. class, root .. 'cm:' .. class, root .. 'free:' .. class, root .. 'ready:' .. class,
+    root .. 'want:' .. class)
   redis.call('HDEL', root .. 'classes', class)
   redis.call('HINCRBY', root .. 'reg', 'matching', 1)
 end

@@ -2,6 +2,7 @@
 --- @include state
 --- @include queue
 --- @include stats
+--- @include ranks
 local function tell_waiters(id, t)
   for gateway in string.gmatch(t.waiters or '', '[^,]+') do
     local inbox = root .. 'inbox:' .. gateway
@@ -34,6 +35,7 @@ local ENDED_AS = {COMPLETED = 'completed', FAILED = 'failed', TIMEOUT = 'failed'
 local function end_task(id, t, state, code, why)
   local key = root .. 't:' .. id
   if t.state == 'PENDING' then dequeue(id, t) end
+  leave_ranks(id, t)
   drop_timers(id)
   set_state(id, t, state)
   redis.call('HSET', key, 'ended', text(now), 'code', code, 'why', why, 'right', '0')
@@ -54,11 +56,13 @@ end
 -- The attempt of a paused task has ended, the task waits on.
 local function stay_paused(id, t)
   redis.call('HDEL', root .. 't:' .. id, 'halted')
+  t.halted = nil
   announce(id, t)
 end
 
 -- Back to the old place of the queue; fence and nonce stay, so a late report can still save the work.
 local function requeue(id, t, right_until)
+  leave_ranks(id, t)
   redis.call('ZREM', root .. 'due', 'l:' .. id, 'x:' .. id)
   if t.state == 'PAUSED' then return stay_paused(id, t) end
   set_state(id, t, 'PENDING')
@@ -69,6 +73,7 @@ local function requeue(id, t, right_until)
 end
 
 local function retry_later(id, t, at, code, why)
+  leave_ranks(id, t)
   redis.call('ZREM', root .. 'due', 'l:' .. id, 'x:' .. id)
   if t.state == 'PAUSED' then return stay_paused(id, t) end
   set_state(id, t, 'RETRYING')

@@ -4,7 +4,9 @@ local function lost(id, t, code, why)
   local losses = redis.call('HINCRBY', root .. 't:' .. id, 'losses', 1)
   count(t, 'attempt_failures', 1)
   count_server(t.server, 'attempt_failures', 1)
-  if losses >= losses_max then
+  if t.once then
+    end_task(id, t, 'FAILED', 'RANK_LOST', why)
+  elseif losses >= losses_max then
     end_task(id, t, 'FAILED', 'POISON', 'Lost ' .. text(losses) .. ' times: ' .. why)
   else
     requeue(id, t, 0)

@@ -1,5 +1,6 @@
 -- Whose report counts: `by` is attempt (fence and nonce), holder (a worker's current slot) or admin.
 --- @include attempts
+--- @include ranks
 local function judge_reporter(id, t)
   local current = number(t.fence)
   if by == 'admin' then
@@ -7,12 +8,14 @@ local function judge_reporter(id, t)
     return nil
   end
   if by == 'holder' then
+    local rank = rank_of(id, t, holder)
     local own_end = t.ended and string.match(t.done or '', '^(%d+):') == t.fence
-    local has_slot = t.server == holder and redis.call('ZSCORE', root .. 'slots:' .. holder, id .. ':' .. t.fence .. ':0')
-    if t.server == holder and (has_slot or own_end) and number(t.closed) < current and (fence == 0 or fence == current) then
+    local has_slot = rank and redis.call('ZSCORE', root .. 'slots:' .. holder, slot(id, t.fence, rank))
+    if rank and (has_slot or own_end) and number(t.closed) < current and (fence == 0 or fence == current) then
       return nil
     end
-    return ever_held(id, holder) and 'stale' or 'never_held'
+    local once = ever_held(id, holder) or redis.call('HEXISTS', root .. 'ranks:' .. id, 'at:' .. holder) == 1
+    return once and 'stale' or 'never_held'
   end
   if fence ~= current or number(t.closed) >= current or nonce ~= t.nonce then return 'stale' end
   return nil

@@ -1,9 +1,9 @@
 -- The head of the queue for a server's class that this server may start now, or nil.
---- @include queue
+--- @include gang
 --- @include reserve
 local HEADS = 4 -- looked at in one go
-local ROOMLESS = 16 -- lanes passed by in one go for want of room for their head
-local roomless
+local PASSED = 16 -- lanes passed by in one go: no room for their head, or too few workers for a gang
+local passed
 
 local function others_online(lane)
   local n = 0
@@ -23,10 +23,22 @@ local function may_start(id, lane, server)
   return true
 end
 
-local function select_in_lanes(class, tenant, server, looked)
+-- A lane of gangs, by its head: it starts when enough workers wait, this one among them; those behind it ask the same.
+local function select_gang(id, t, tenant, score, server, waits)
+  if not waits or number(t.right) > now then
+    passed = passed + 1
+    return nil
+  end
+  local peers = has_room(server, id, t.needs) and peers_of(id, t, server)
+  if peers then return {id = id, tenant = tenant, score = score, peers = peers} end
+  passed = passed_over(id) and PASSED or passed + 1
+  return nil
+end
+
+local function select_in_lanes(class, tenant, server, looked, waits)
   local lanes = root .. 'rl:' .. class .. ':' .. tenant
   local at = 0
-  while looked < HEADS and roomless < ROOMLESS do
+  while looked < HEADS and passed < PASSED do
     local top = redis.call('ZRANGE', lanes, at, at, 'WITHSCORES')
     if #top == 0 then return nil, looked, at == 0 end
     local lane = top[1]
@@ -35,6 +47,11 @@ local function select_in_lanes(class, tenant, server, looked)
       redis.call('ZREM', lanes, lane)
     elseif tonumber(heads[2]) > tonumber(top[2]) then
       redis.call('ZADD', lanes, heads[2], lane)
+    elseif redis.call('HEXISTS', root .. 't:' .. heads[1], 'gang') == 1 then
+      local t = hash(root .. 't:' .. heads[1])
+      local head = select_gang(heads[1], t, tenant, tonumber(heads[2]), server, waits)
+      if head then return head, looked, false end
+      at = at + 1
     else
       for i = 1, #heads, 2 do
         if looked == HEADS then break end
@@ -44,7 +61,7 @@ local function select_in_lanes(class, tenant, server, looked)
             return {id = heads[i], tenant = tenant, score = tonumber(heads[i + 1])}, looked, false
           end
           reserve(server, heads[i])
-          looked, roomless = looked - 1, roomless + 1
+          looked, passed = looked - 1, passed + 1
           break -- what waits behind it in its lane needs about as much
         end
       end
@@ -58,19 +75,25 @@ end
 local function reserved_head(server, class)
   local id = reserved_for(server)
   local t = id and hash(root .. 't:' .. id)
-  if not t or not fits_in(t.needs, room_of(server)) or not may_start(id, t.lane, server) then return nil end
+  if not t or t.gang or not fits_in(t.needs, room_of(server)) or not may_start(id, t.lane, server) then return nil end
   local vt = math.max(number(redis.call('ZSCORE', root .. 'vt', t.tenant)),
     number(redis.call('ZSCORE', root .. 'ready:' .. class, t.tenant)))
   return {id = id, tenant = t.tenant, score = tonumber(t.score), vt = vt}
 end
 
-local function select_head(server, class)
+-- `waits`: the server waits on an open connection, and may be one of a gang.
+local function select_head(server, class, waits)
+  passed = 0
+  local gang, lane = gathering()
+  if gang and waits and redis.call('SISMEMBER', root .. 'lc:' .. lane, class) == 1 then
+    local t = hash(root .. 't:' .. gang)
+    return select_gang(gang, t, t.tenant, number(t.score), server, waits)
+  end
   local kept = reserved_head(server, class)
   if kept then return kept end
   local ready = root .. 'ready:' .. class
   local at, looked = 0, 0
-  roomless = 0
-  while looked < HEADS and roomless < ROOMLESS do
+  while looked < HEADS and passed < PASSED do
     local top = redis.call('ZRANGE', ready, at, at, 'WITHSCORES')
     if #top == 0 then return nil end
     local tenant = top[1]
@@ -78,7 +101,7 @@ local function select_head(server, class)
     if vt > tonumber(top[2]) then
       redis.call('ZADD', ready, string.format('%.17g', vt), tenant)
     else
-      local head, seen, idle = select_in_lanes(class, tenant, server, looked)
+      local head, seen, idle = select_in_lanes(class, tenant, server, looked, waits)
       looked = seen
       if head then
         head.vt = tonumber(top[2])

@@ -8,6 +8,7 @@ local function unregister(server_id)
   redis.call('ZREM', root .. 'free:' .. s[1], server_id)
   redis.call('SREM', root .. 'cm:' .. s[1], server_id)
   redis.call('SREM', root .. 'cs:' .. s[1], server_id)
+  redis.call('ZREM', root .. 'want:' .. s[1], server_id)
   for _, member in ipairs(redis.call('ZRANGE', root .. 'slots:' .. server_id, 0, -1)) do
     local id, fence = task_of(member)
     local t = hash(root .. 't:' .. id)

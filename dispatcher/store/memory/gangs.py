@@ -1,0 +1,119 @@
+"""Gangs: the ranks of one attempt, each on a worker of its own that waits on an open connection."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dispatcher.domain.failure import Outcome, Verdict
+from dispatcher.domain.transitions import TaskState
+from dispatcher.store.memory import room
+from dispatcher.store.memory.rows import RankRow, ServerRow, TaskRow
+from dispatcher.store.memory.state import State
+
+LOOKED_AT = 256  # waiting workers of a class
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The next task for a server; of a gang with the workers for its ranks from 1 on."""
+
+    row: TaskRow
+    peers: tuple[ServerRow, ...] = ()
+
+
+def is_gang(row: TaskRow) -> bool:
+    return row.new.demand.gang > 1
+
+
+def gathering(s: State) -> TaskRow | None:
+    """The gang that gathers, while it waits."""
+    row = s.tasks.get(s.gathering) if s.gathering is not None else None
+    if row is None or row.state is not TaskState.PENDING:
+        s.gathering = None
+        return None
+    return row
+
+
+def head_of(s: State, row: TaskRow, server: ServerRow, fitting: Sequence[ServerRow]) -> Head | None:
+    """The gang as a head for this waiting worker; None, and passed over, when too few of the others that fit wait."""
+    if row.right_until_ms > s.now:
+        return None
+    found = _peers(s, row, server, fitting) if room.has_room(s, server, row) else None
+    if found is not None:
+        return Head(row, found)
+    if row.passed_ms is None:
+        row.passed_ms = s.now
+    if s.now - row.passed_ms >= s.options.gather_ms and s.gathering is None:
+        s.gathering = row.id
+    return None
+
+
+def start(s: State, row: TaskRow, server: ServerRow, peers: Sequence[ServerRow]) -> None:
+    """Reserve the further ranks; their workers find them when they ask, within `offer_ms`."""
+    row.passed_ms = None
+    if s.gathering == row.id:
+        s.gathering = None
+    row.ranks = [RankRow(one.id) for one in (server, *peers)]
+    row.ranked |= {rank.server_id for rank in row.ranks}
+    for rank, peer in enumerate(peers, 1):
+        peer.slots[row.id, row.fence] = s.now + s.options.offer_ms
+        if row.new.needs:
+            peer.held[row.id, row.fence] = row.new.needs
+        peer.handed = ((row.id, row.fence), rank)
+        peer.wants_since_ms = None
+        s.hub.event("server", {"id": peer.id, "state": "handed"})
+
+
+def take(s: State, server: ServerRow) -> tuple[TaskRow, int] | None:
+    """The rank that the claim of another reserved for this worker, once."""
+    handed, server.handed = server.handed, None
+    if handed is None:
+        return None
+    slot, rank = handed
+    row = s.tasks.get(slot[0])
+    return (row, rank) if row is not None and row.fence == slot[1] and slot in server.slots else None
+
+
+def leave(s: State, row: TaskRow) -> None:
+    """The attempt is over: what was never told to a worker is free again, the rest when the workers have stopped."""
+    for rank in row.ranks:
+        server = s.servers.get(rank.server_id)
+        if server is not None and server.handed is not None and server.handed[0] == (row.id, row.fence):
+            server.handed = None
+            server.drop((row.id, row.fence))
+
+
+def rank_of(row: TaskRow, server_id: str) -> int | None:
+    """The rank that a worker has, or had before it reported its end."""
+    return next((n for n, rank in enumerate(row.ranks) if rank.server_id == server_id), None)
+
+
+def progress(row: TaskRow, rank: int, percent: float) -> float:
+    """How far the whole gang is, now that this rank is so far: the mean over the ranks."""
+    row.ranks[rank].progress = max(row.ranks[rank].progress, percent)
+    return sum(one.progress for one in row.ranks) / len(row.ranks)
+
+
+def repeats(row: TaskRow, rank: int, outcome: Outcome) -> bool:
+    """Whether the rank reported this end before."""
+    return bool(row.ranks) and row.ranks[rank].end == (outcome.verdict, outcome.digest)
+
+
+def done(row: TaskRow, rank: int, outcome: Outcome) -> bool:
+    """Note how a rank ended; True unless the gang goes on without it."""
+    row.ranks[rank].end = (outcome.verdict, outcome.digest)
+    ended = [one.end is not None and one.end[0] is Verdict.COMPLETED for one in row.ranks]
+    return outcome.verdict is not Verdict.COMPLETED or all(ended)
+
+
+def _peers(s: State, row: TaskRow, server: ServerRow, fitting: Sequence[ServerRow]) -> tuple[ServerRow, ...] | None:
+    needed = row.new.demand.gang - 1
+    waiting = [v for v in fitting if v is not server and _waits(s, v) and room.has_room(s, v, row)]
+    waiting.sort(key=lambda v: v.wants_since_ms or 0)
+    good = [v for v in waiting[:LOOKED_AT] if v.id not in row.tried]
+    if s.now - row.since_ms >= s.options.avoid_ms:
+        good += [v for v in waiting[:LOOKED_AT] if v.id in row.tried]
+    return tuple(good[:needed]) if len(good) >= needed else None
+
+
+def _waits(s: State, server: ServerRow) -> bool:
+    return server.wants_since_ms is not None and s.hub.lives(server.gateway, s.now) and server.free(s.now)
