@@ -1,13 +1,14 @@
 """One worker's socket: the work it wants, and what it says of the work it has."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from dispatcher.domain.errors import NotFound, Replaced
-from dispatcher.domain.failure import Outcome
+from dispatcher.domain.errors import Conflict, NotFound, Replaced
+from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Grant
 from dispatcher.domain.ids import is_id
 from dispatcher.domain.reporter import ByHolder
@@ -20,6 +21,7 @@ from dispatcher.service.ports import ServerStore, TaskStore
 from dispatcher.service.retry import OUTAGE, Sleep
 from dispatcher.service.workers import Workers
 
+FORGOTTEN = Outcome(Verdict.LOST, text="The worker has started anew")
 CLAIM_MS = 60_000  # for one waiting claim; the next one follows
 
 
@@ -129,6 +131,17 @@ class Session:
         """The worker is done with an attempt of a task that was removed: free its slot."""
         await self._ports.tasks.free_slot(_id(task_id), self.server_id, fence)
         self._woken.set()
+
+    async def has_only(self, task_ids: Collection[str]) -> None:
+        """The worker knows of no other tasks than these: what else it was given is lost to it. Raises Unavailable."""
+        for held, task in await self._ports.tasks.holding(self.server_id):
+            if held.task_id in task_ids:
+                continue
+            if task is None or task.ended:
+                await self.let_go(held.task_id, held.fence)
+                continue
+            with suppress(NotFound, Conflict):  # ended or taken away meanwhile
+                await self.finish(held.task_id, FORGOTTEN, fence=held.fence)
 
     # ---- what it is told of
 

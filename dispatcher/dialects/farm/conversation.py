@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from dispatcher.dialects.farm.channel import POLICY, FarmChannel
+from dispatcher.dialects.farm.channel import POLICY, REMEMBERED, FarmChannel
 from dispatcher.dialects.farm.clients import known_of, offer_of
 from dispatcher.dialects.farm.messages import Heartbeat, TaskProgress, TaskRequest, TaskResult, read_message
 from dispatcher.dialects.farm.options import FarmOptions
@@ -46,6 +46,7 @@ class Conversation:
         self._offer = server.offer
         self._request_id = request_id
         self._options = options
+        self._spoken_of: set[str] | None = set()  # tasks that it names on this connection, until it asks for one
         self.reports = Reports(self._report)
 
     async def listen(self, inlet: Inlet) -> None:
@@ -66,7 +67,9 @@ class Conversation:
             case "task_request":
                 await self._request(validate(TaskRequest, message))
             case "task_progress":
-                self.reports.put(validate(TaskProgress, message))
+                progress = validate(TaskProgress, message)
+                self._speaks_of([progress.task_id])
+                self.reports.put(progress)
             case "task_result":
                 await self._result(validate(TaskResult, message))
             case "heartbeat":
@@ -79,9 +82,17 @@ class Conversation:
             self._known = replace(self._known, resources=request.resources)
             await self._offer_again()
             await self._beat()
+        if self._spoken_of is not None:  # one that comes back and asks for work has nothing but what it spoke of
+            await self._session.has_only(self._spoken_of)
+            self._spoken_of = None
         self._session.ask()
 
+    def _speaks_of(self, task_ids: list[str]) -> None:
+        if self._spoken_of is not None and len(self._spoken_of) < REMEMBERED:
+            self._spoken_of.update(task_ids)
+
     async def _heartbeat(self, heartbeat: Heartbeat) -> None:
+        self._speaks_of(heartbeat.running or [])
         resources = heartbeat.resources or self._known.resources
         self._known = replace(self._known, system_info=heartbeat.system_info, resources=resources)
         await self._offer_again()

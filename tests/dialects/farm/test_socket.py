@@ -194,6 +194,40 @@ async def test_a_client_that_reports_no_resources(open_world: OpenWorld, strict:
         assert (await socket.hear())["data"]["id"] == (least if strict else large)
 
 
+@pytest.mark.parametrize("word", ["progress", "running", None])
+async def test_a_client_that_comes_back_and_asks_for_work_has_what_it_speaks_of(world: World, word: str | None) -> None:
+    async with world.connected() as socket:
+        task_id = await world.given(socket)
+    async with world.connected() as socket, world.connected("other") as other, world.events():
+        other.send({"type": "task_request"})
+        socket.say("heartbeat", **({"running": [task_id]} if word == "running" else {}))
+        if word == "progress":
+            await world.reported(socket, task_id, 5)
+        await world.settle()
+        assert (await world.task(task_id))["status"] == "running", "a heartbeat says nothing of it"
+        socket.say("task_request")
+        if word is None:  # it was started anew: another client is given what it had
+            assert (await other.hear())["data"]["config"]["attempt"] == 2
+        await world.settle()
+        assert socket.silent
+        assert other.silent
+
+
+async def test_a_client_that_was_started_anew_is_not_held_up_by_what_it_was_to_stop(world: World) -> None:
+    async with world.connected() as socket, world.connected("other") as other, world.events():
+        stopped, removed = await world.given(socket), await world.given(other)
+        await socket.drop()
+        await other.drop()
+        await world.put(stopped, "stopped")
+        await world.call("DELETE", f"/tasks/{removed}")
+        for name in (CLIENT, "other"):
+            async with world.connected(name) as anew:
+                await world.settle()
+                while not anew.silent:
+                    assert (await anew.hear())["action"] == "stop"
+                await world.given(anew)
+
+
 async def test_a_new_connection_replaces_the_old_one_and_keeps_the_task(world: World) -> None:
     async with world.events(), world.connected() as old:
         task_id = await world.given(old)

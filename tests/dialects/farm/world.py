@@ -34,7 +34,8 @@ class Socket:
     """A client of the farm that speaks ASGI to the application. It takes at most `reads` messages that nobody fetches
     (0: any number)."""
 
-    def __init__(self, app: ASGIApp, scope: Scope, reads: int = 0) -> None:
+    def __init__(self, app: ASGIApp, scope: Scope, client: str = "", reads: int = 0) -> None:
+        self.client = client
         self.closed_with: int | None = None
         self._inbound: asyncio.Queue[Message] = asyncio.Queue()
         self.outbound: asyncio.Queue[Message] = asyncio.Queue(reads)
@@ -42,7 +43,7 @@ class Socket:
         self._inbound.put_nowait({"type": "websocket.connect"})
 
     def say(self, kind: str, **members: Any) -> None:
-        self.send({"type": kind, "client_id": CLIENT, "timestamp": "2024-11-04T12:00:00Z", **members})
+        self.send({"type": kind, "client_id": self.client, "timestamp": "2024-11-04T12:00:00Z", **members})
 
     def send(self, message: object) -> None:
         self.send_raw({"type": "websocket.receive", "text": json.dumps(message)})
@@ -122,7 +123,7 @@ class World(GatewayWorld):
             "client": (address, 1),
             "extensions": {"websocket.http.response": {}} if extensions else {},
         }
-        return Socket(app or self.gateway.asgi, scope, reads)
+        return Socket(app or self.gateway.asgi, scope, client or "", reads)
 
     @asynccontextmanager
     async def connected(self, client: str = CLIENT, **more: Any) -> AsyncIterator[Socket]:
