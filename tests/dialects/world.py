@@ -16,6 +16,7 @@ from dispatcher.domain.clock import ManualClock
 from dispatcher.settings import Secrets, Settings
 from dispatcher.store import Store
 from dispatcher.store.memory import MemoryStore
+from tests.dialects.openapi import check_told
 from tests.support.program import SECRET
 
 LIFE_S = 100 * 86_400
@@ -54,6 +55,7 @@ class GatewayWorld:
         }
         transport = httpx.ASGITransport(app=self.gateway.asgi, client=("10.0.0.9", 1))
         self.http = httpx.AsyncClient(transport=transport, base_url="http://gateway")
+        self._document: dict[str, Any] | None = None
 
     def issue(self, sub: str, roles: list[str], tenant: str = "default", server_id: str | None = None) -> str:
         return self._issue(sub, roles, LIFE_S, tenant, server_id)
@@ -83,9 +85,18 @@ class GatewayWorld:
         content = raw if raw is not None or body is None else json.dumps(body).encode()
         if content is not None:
             sent.setdefault("Content-Type", "application/json")
-        return await self.http.request(
-            method, (self.base if prefix is None else prefix) + path, headers=sent, content=content
-        )
+        url = (self.base if prefix is None else prefix) + path
+        answer = await self.http.request(method, url, headers=sent, content=content)
+        await self._check_told(answer)
+        return answer
+
+    async def _check_told(self, answer: httpx.Response) -> None:
+        """Whatever a test does, an answer is one that the OpenAPI document knows."""
+        if self._document is None:
+            found = await self.http.get(f"/{self.name}/openapi.json")
+            self._document = found.json() if found.status_code == 200 else {"paths": {}}
+        path = answer.request.url.path.removeprefix(f"/{self.name}")
+        check_told(self._document, answer.request.method, path, answer.status_code)
 
     async def later(self, ms: int) -> None:
         """Time passes in small steps, with the duties that go with it."""
