@@ -3,7 +3,8 @@
 import asyncio
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
 import httpx
@@ -13,6 +14,7 @@ from dispatcher.app.build import make_tokens
 from dispatcher.app.options import store_options
 from dispatcher.dialects.dialect import Dialect
 from dispatcher.domain.clock import ManualClock
+from dispatcher.loops.events import Events
 from dispatcher.settings import Secrets, Settings
 from dispatcher.store import Store
 from dispatcher.store.memory import MemoryStore
@@ -63,6 +65,11 @@ class GatewayWorld:
     def dialect(self, auth: str) -> Dialect:
         return self.gateway.dialects[self.name, auth]
 
+    @property
+    def root(self) -> str:
+        """Where the dialect is mounted."""
+        return self.dialect("required").prefix
+
     def listener(self, place: int) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(app=self.gateway.apps[place])
         return httpx.AsyncClient(transport=transport, base_url="http://gateway")
@@ -93,9 +100,9 @@ class GatewayWorld:
     async def _check_told(self, answer: httpx.Response) -> None:
         """Whatever a test does, an answer is one that the OpenAPI document knows."""
         if self._document is None:
-            found = await self.http.get(f"/{self.name}/openapi.json")
+            found = await self.http.get(f"{self.root}/openapi.json")
             self._document = found.json() if found.status_code == 200 else {"paths": {}}
-        path = answer.request.url.path.removeprefix(f"/{self.name}")
+        path = answer.request.url.path.removeprefix(self.root)
         check_told(self._document, answer.request.method, path, answer.status_code)
 
     async def later(self, ms: int) -> None:
@@ -105,6 +112,18 @@ class GatewayWorld:
             self.clock.advance(step)
             await self.gateway.duties.run()
             ms -= step
+
+    @asynccontextmanager
+    async def events(self) -> AsyncIterator[None]:
+        """What the events loop does: bring the fleet's stream to the sockets."""
+        services = self.services
+        loop = Events(self.store.coordination, services.watch, services.workers, services.sessions)
+        task = asyncio.create_task(loop.run_once())
+        await asyncio.sleep(0)
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
     async def settle(self) -> None:
         for _ in range(20):
