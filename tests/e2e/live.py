@@ -67,8 +67,10 @@ class LiveFarm(Live, FarmWorld):
             self.url.replace("http", "ws", 1) + "/farm", additional_headers=headers, proxy=None
         ) as connection:
             socket = LiveSocket(connection, client)
-            yield socket
-            await socket.close()
+            try:
+                yield socket
+            finally:
+                await socket.close()
 
     async def reported(self, socket: Any, task_id: str, progress: float, **more: Any) -> None:
         socket.say("task_progress", task_id=task_id, progress=progress, **more)
