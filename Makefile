@@ -22,8 +22,9 @@ $(VENV)/.dev: $(VENV)/.run
 dev: $(VENV)/.run   ## run a gateway with three demo servers on http://127.0.0.1:8787
 	@exec $(BIN)/dispatcher dev $(ARGS)
 
+# Two processes, but one for a part that ARGS names: it would end before the second one has started.
 test: $(VENV)/.dev   ## the whole suite, on real Redis
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(if $(findstring tests/,$(ARGS)),0,2) $(ARGS)
 
 check: $(VENV)/.dev   ## lint, types, import rules
 	@$(BIN)/ruff check .

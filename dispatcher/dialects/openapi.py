@@ -1,5 +1,6 @@
 """OpenAPI 3.1 from the registry of operations."""
 
+import functools
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +24,7 @@ def openapi(
     operations: Sequence[Operation], *, title: str, version: str, description: str, tags: dict[str, str], error: Any
 ) -> dict[str, Any]:
     """The document. `error` is the type of the error body, `tags` maps names to descriptions."""
-    schemas, refs = _schemas(operations, error)
+    schemas, refs = _schemas(tuple((one.id, one.answer, one.request) for one in operations), error)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, refs)
@@ -46,15 +47,20 @@ def openapi(
 _Refs = dict[tuple[str, str], dict[str, Any]]
 
 
-def _schemas(operations: Sequence[Operation], error: Any) -> tuple[dict[str, Any], _Refs]:
-    """Component schemas, and the reference to use for (operation id, request | answer); ("", error) for errors."""
+@functools.lru_cache(maxsize=8)
+def _schemas(bodies: tuple[tuple[str, Any, Any], ...], error: Any) -> tuple[dict[str, Any], _Refs]:
+    """Component schemas, and the reference to use for (operation id, request | answer); ("", error) for errors.
+
+    `bodies` are the types of (operation id, answer, request). They are nearly all of the work of a document, and the
+    same for every gateway in a process: read the result, do not change it.
+    """
     inputs: list[tuple[tuple[str, str], JsonSchemaMode, TypeAdapter[Any]]] = [
         (("", "error"), "serialization", TypeAdapter(error))
     ]
-    for operation in operations:
-        inputs.append(((operation.id, "answer"), "serialization", TypeAdapter(operation.answer)))
-        if operation.request is not None:
-            inputs.append(((operation.id, "request"), "validation", TypeAdapter(operation.request)))
+    for name, answer, request in bodies:
+        inputs.append(((name, "answer"), "serialization", TypeAdapter(answer)))
+        if request is not None:
+            inputs.append(((name, "request"), "validation", TypeAdapter(request)))
     found, definitions = TypeAdapter.json_schemas(inputs, ref_template="#/components/schemas/{model}")
     return definitions.get("$defs", {}), {key: schema for (key, _), schema in found.items()}
 

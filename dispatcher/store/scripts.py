@@ -13,7 +13,7 @@ The loader turns it into local variables in front of the body, so neither side c
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 from dispatcher.domain.transitions import TaskEvent, from_states
@@ -97,6 +97,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(".lua") for f in _LUA.iterdir() if f.name.endswith(".lua")))
 
 
+@lru_cache(maxsize=512)  # every store of a process has the same few
 def load(name: str, options: StoreOptions, *, test_clock: bool = False) -> Script:
     """Read one script with its includes. `test_clock` builds it on a clock that a test moves."""
     text = (_LUA / f"{name}.lua").read_text("utf-8")

@@ -1,7 +1,7 @@
 """The plumbing of a WebSocket that is fed by events: bounded both ways, closed with a code that says why."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from starlette.types import Receive, Send
@@ -16,6 +16,7 @@ TOO_SLOW = 1013
 SIGNED_OUT = 4401
 
 
+Sleep = Callable[[float], Awaitable[None]]
 _Queued = tuple[str, "asyncio.Future[None] | None"]  # a message, and who is told that it is written
 
 
@@ -115,13 +116,13 @@ class Inlet:
             raise CloseSocket(TOO_BIG, f"Message larger than {self._max_bytes} bytes")
         return raw
 
-    async def watch_silence(self, limit_s: float, code: int) -> None:
+    async def watch_silence(self, limit_s: float, code: int, sleep: Sleep = asyncio.sleep) -> None:
         """Close a socket whose other end was not heard for so long: it may be gone without a word."""
         while True:
             left = self._heard_at + limit_s - self._clock.monotonic()
             if left <= 0:
                 raise CloseSocket(code, f"Nothing heard for {limit_s:g} s")
-            await asyncio.sleep(left)
+            await sleep(left)
 
 
 class Parting:

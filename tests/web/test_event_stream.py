@@ -103,3 +103,21 @@ async def test_a_delivery_returns_once_it_is_written_and_not_at_all_when_it_was_
     await outbox.flush()
     await kept
     assert sent == ["b"]
+
+
+async def test_silence_closes_the_socket_and_any_sign_of_life_keeps_it_open() -> None:
+    inlet, clock = await _inlet(_text("a"), _text("b"))
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) > 2:
+            clock.advance(30_000)
+            return
+        clock.advance(29_999)
+        await inlet.next()
+
+    with pytest.raises(CloseSocket) as closed:
+        await inlet.watch_silence(30, 4408, sleep)
+    assert closed.value.code == 4408
+    assert slept == [30, 30, 30]

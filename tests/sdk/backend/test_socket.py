@@ -165,11 +165,13 @@ async def test_an_end_is_sent_over_every_connection_until_it_is_acknowledged() -
         await w.gateway.close(1012)
         await w.gateway.heard("result", 3)
         assert w.calls.active == 1, "it holds its slot until then"
+        await w.socket.abandon()
         await w.gateway.say(type="ack", taskId="task_1", attempt=1, accepted=False, code="STALE_ATTEMPT")
         await idle(w)
         await w.gateway.close(1012)
         await w.gateway.heard("ready", 3)
         assert len(w.gateway.all("result")) == 3
+        assert not w.gateway.all("release"), "it has ended"
         assert w.gateway.tokens[-1] == "Bearer t2"
 
 
@@ -267,6 +269,9 @@ async def test_draining_it_asks_for_no_more_and_hands_back_what_is_left() -> Non
         assert (await w.gateway.heard("release", 2))["taskId"] == "task_1"
         await w.calls.cancel("task_1", None, 0)
         await accept(w)
+        await idle(w)
+        await w.gateway.say(type="control", action="stop", taskId="task_9", attempt=1, reason="")
+        await w.gateway.heard("release", 3)
         assert len(w.gateway.all("ready")) == 1
 
 
