@@ -239,6 +239,32 @@ async def test_a_new_connection_replaces_the_old_one_and_keeps_the_task(world: W
             assert (await new.hear())["received"] is True
 
 
+async def test_a_client_that_was_unregistered_is_sent_away_and_may_come_back(world: World) -> None:
+    async with world.connected() as socket:
+        (client,) = await world.services.servers.all()
+        await world.services.servers.unregister(client.id)
+        socket.say("heartbeat")
+        with pytest.raises(Closed) as closed:
+            await socket.hear()
+        assert closed.value.code == 1001
+    async with world.connected() as socket:
+        await world.given(socket)
+
+
+async def test_a_paused_task_that_is_handed_back_stays_paused(world: World) -> None:
+    async with world.connected() as socket, world.events():
+        task_id = await world.given(socket)
+        await world.put(task_id, "paused")
+        assert (await socket.hear())["action"] == "pause"
+        socket.say("task_result", task_id=task_id, status="stopped", checkpoint_path="/shared/3")
+        assert (await socket.hear())["received"] is True
+        assert (await world.task(task_id))["status"] == "paused"
+        assert (await world.put(task_id, "running")).json()["status"] == "pending"
+        async with world.connected("other") as other:
+            other.say("task_request")
+            assert (await other.hear())["data"]["config"]["checkpoint_path"] == "/shared/3"
+
+
 async def test_a_gateway_that_stops_sends_its_clients_away(world: World) -> None:
     socket = world.socket()
     await socket.opened()
