@@ -42,6 +42,17 @@ async def test_a_task_from_request_to_result(world: World) -> None:
         assert await world.task(task_id) == done
 
 
+async def test_the_last_progress_counts_before_the_result(world: World) -> None:
+    async with world.connected() as socket:
+        task_id = await world.given(socket)
+        await world.reported(socket, task_id, 10, metrics={"loss": 1})
+        socket.say("task_progress", task_id=task_id, progress=20, metrics={"loss": 0.5})
+        socket.say("task_result", task_id=task_id, status="failed")
+        assert (await socket.hear())["received"] is True
+        task = await world.task(task_id)
+        assert (task["progress"], task["metrics"]) == (20, {"loss": 0.5})
+
+
 async def test_members_may_stand_in_data_and_those_at_the_top_count(world: World) -> None:
     async with world.connected() as socket:
         task_id = await world.given(socket)
