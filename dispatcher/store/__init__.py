@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from dispatcher.service.ports import BatchStore, Coordination, ServerStore, StatsStore, TaskStore
+from dispatcher.service.ports import BatchStore, Coordination, ServerStore, StatsStore, TaskStore, TelemetryStore
 from dispatcher.store.batches import RedisBatches
 from dispatcher.store.connection import connect, connect_blocking
 from dispatcher.store.coordination import RedisCoordination
@@ -18,6 +18,7 @@ from dispatcher.store.runner import Runner
 from dispatcher.store.servers import RedisServers
 from dispatcher.store.stats import RedisStats
 from dispatcher.store.tasks import RedisTasks
+from dispatcher.store.telemetry import RedisTelemetry
 
 __all__ = ["Store", "StoreOptions", "connect", "open_store", "store_on"]
 
@@ -31,6 +32,7 @@ class Store:
     stats: StatsStore
     coordination: Coordination
     batches: BatchStore
+    telemetry: TelemetryStore
     client: Redis
 
     async def close(self) -> None:
@@ -56,6 +58,7 @@ def store_on(
         stats=RedisStats(runner),
         coordination=RedisCoordination(runner, blocking),
         batches=RedisBatches(runner, fleet),
+        telemetry=RedisTelemetry(runner),
         client=client,
     )
 

@@ -12,6 +12,7 @@ from dispatcher.service.ports.requests import IdempotencyKey, RateRule, TaskQuer
 from dispatcher.service.ports.servers import ServerStore
 from dispatcher.service.ports.stats import StatsStore
 from dispatcher.service.ports.tasks import TaskStore
+from dispatcher.service.ports.telemetry import TelemetryStore
 
 __all__ = [
     "BatchStore",
@@ -24,4 +25,5 @@ __all__ = [
     "StatsStore",
     "TaskQuery",
     "TaskStore",
+    "TelemetryStore",
 ]

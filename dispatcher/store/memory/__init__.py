@@ -1,12 +1,13 @@
 """The ports on dicts: the executable specification of the store, and a store for tests. Nothing survives it."""
 
 from dispatcher.domain.clock import ManualClock
-from dispatcher.service.ports import BatchStore, Coordination, ServerStore, StatsStore, TaskStore
+from dispatcher.service.ports import BatchStore, Coordination, ServerStore, StatsStore, TaskStore, TelemetryStore
 from dispatcher.store.memory.batches import MemoryBatches
 from dispatcher.store.memory.servers import MemoryServers
 from dispatcher.store.memory.state import State
 from dispatcher.store.memory.stats import MemoryCoordination, MemoryStats
 from dispatcher.store.memory.tasks import MemoryTasks
+from dispatcher.store.memory.telemetry import MemoryTelemetry
 from dispatcher.store.options import StoreOptions
 
 
@@ -20,3 +21,4 @@ class MemoryStore:
         self.stats: StatsStore = MemoryStats(self.state)
         self.coordination: Coordination = MemoryCoordination(self.state)
         self.batches: BatchStore = MemoryBatches(self.state)
+        self.telemetry: TelemetryStore = MemoryTelemetry(self.state)

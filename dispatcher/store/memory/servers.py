@@ -6,6 +6,7 @@ from dispatcher.domain.errors import Unavailable
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.registry import Registry
 from dispatcher.domain.server import NewServer, Server, ServerHealth
+from dispatcher.domain.telemetry import Usage
 from dispatcher.domain.transitions import TaskState
 from dispatcher.store.memory import attempts, fleet
 from dispatcher.store.memory.counters import MINUTE_MS
@@ -23,6 +24,7 @@ def unregister(s: State, server: ServerRow) -> None:
     for row, attempt in attempts.running_on(s, server.id):
         attempts.apply(s, row, attempt, released, retry_ms=0, judge=False)
     del s.servers[server.id]
+    s.telemetry.forget(server.id)
     s.aliases = {alias: known for alias, known in s.aliases.items() if known != server.id}
     s.fleet_changed("unregistered", server)
     s.hub.wake(s.now)
@@ -82,6 +84,7 @@ class MemoryServers:
             self._listed(server, frozenset(running))
         server.last_seen_ms = s.now
         server.metrics = metrics
+        s.telemetry.add(server_id, Usage.of(metrics), s.now)
         server.reported_active = active
         server.foreign = max(0, active - len(server.slots)) if active is not None else 0
         server.foreign_until_ms = s.now + FOREIGN_MS

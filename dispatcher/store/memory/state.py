@@ -12,6 +12,7 @@ from dispatcher.store.memory.counters import Counters, RetryBudget
 from dispatcher.store.memory.hub import Hub
 from dispatcher.store.memory.queue import FairQueue
 from dispatcher.store.memory.rows import ServerRow, TaskRow
+from dispatcher.store.memory.samples import Samples
 from dispatcher.store.options import StoreOptions
 
 
@@ -48,6 +49,7 @@ class State:
         self.queue = FairQueue()
         self.hub = Hub()
         self.counters = Counters()
+        self.telemetry = Samples()
         self.budget = RetryBudget(
             options.retry_budget_share, options.retry_budget_per_s, options.retry_budget_cap, clock.now_ms()
         )
