@@ -9,6 +9,7 @@
     |- Conflict                   CONFLICT                the change meets another one
     |  |- StaleAttempt            STALE_ATTEMPT           a newer attempt, or none, has the task
     |  |- ConflictingResult       CONFLICT_RESULT         another end was already recorded for this attempt
+    |  |- NoControl               NO_CONTROL_CHANNEL      its worker cannot be told to pause
     |  `- AlreadyEnded            CANCELLED | TIMEOUT ... the task ended otherwise
     |- KeyReused                  IDEMPOTENCY_KEY_REUSED  same key, other body
     |- TooLarge                   PAYLOAD_TOO_LARGE
@@ -93,6 +94,10 @@ class StaleAttempt(Conflict):
 
 class ConflictingResult(Conflict):
     code = "CONFLICT_RESULT"
+
+
+class NoControl(Conflict):
+    code = "NO_CONTROL_CHANNEL"
 
 
 class AlreadyEnded(Conflict):

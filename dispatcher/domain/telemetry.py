@@ -12,7 +12,6 @@ from dispatcher.domain.stats import Counts
 SAMPLES_KEPT = 720  # of one server, and none older than an hour
 SAMPLES_APART_MS = 1_000  # a heartbeat that follows sooner (a repeated one) is no second sample
 SAMPLE_LIFE_MS = 3_600_000
-MINUTES_KEPT_MS = 172_800_000
 GPUS_MOST = 2_048  # bytes of JSON that are kept with a sample
 
 

@@ -8,8 +8,17 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from dispatcher.service.ports import BatchStore, Coordination, ServerStore, StatsStore, TaskStore, TelemetryStore
+from dispatcher.service.ports import (
+    BatchStore,
+    CommandStore,
+    Coordination,
+    ServerStore,
+    StatsStore,
+    TaskStore,
+    TelemetryStore,
+)
 from dispatcher.store.batches import RedisBatches
+from dispatcher.store.commands import RedisCommands
 from dispatcher.store.connection import connect, connect_blocking
 from dispatcher.store.coordination import RedisCoordination
 from dispatcher.store.fleet import DEFAULT_ALGORITHM, Fleet
@@ -33,6 +42,7 @@ class Store:
     coordination: Coordination
     batches: BatchStore
     telemetry: TelemetryStore
+    commands: CommandStore
     client: Redis
 
     async def close(self) -> None:
@@ -59,6 +69,7 @@ def store_on(
         coordination=RedisCoordination(runner, blocking),
         batches=RedisBatches(runner, fleet),
         telemetry=RedisTelemetry(runner),
+        commands=RedisCommands(runner),
         client=client,
     )
 

@@ -38,3 +38,15 @@ def refusal_of_create(tag: str) -> errors.DispatchError | None:
         case "full":
             return errors.Unavailable("The queue is full")
     return None
+
+
+def no_control() -> errors.NoControl:
+    return errors.NoControl("This worker keeps no control channel, or its connection is down")
+
+
+def too_many_commands() -> errors.Conflict:
+    return errors.Conflict("Too many commands wait for this worker", code="TOO_MANY_COMMANDS")
+
+
+def too_late() -> errors.Invalid:
+    return errors.Invalid("deadline is in the past", field="deadline")

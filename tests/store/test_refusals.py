@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from dispatcher.domain.clock import ManualClock
+from dispatcher.domain.command import WAITING_MOST, Command, CommandState, NewCommand
 from dispatcher.domain.errors import DispatchError
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Full, Gone, Grant, Held, Moved
 from dispatcher.domain.lane import Demand
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder, Reporter
-from dispatcher.domain.server import ServerHealth
+from dispatcher.domain.server import ServerHealth, Transport
 from dispatcher.service.ports import BatchTotals, IdempotencyKey, RateRule
 from dispatcher.store import Store
 from dispatcher.store.options import StoreOptions
@@ -49,6 +50,11 @@ class Scene:
         await self.store.tasks.create(new_task("keyed"), gateway=GATEWAY, key=IdempotencyKey("k", "d"))
         await world.given_task("waiting", capabilities=["gpu"])
         await self.store.servers.set_maintenance("s2", True, "test")
+        await self.store.servers.put(new_server("agent", transport=Transport.SOCKET, max_concurrent=1))
+        for n in range(WAITING_MOST):
+            await self.store.commands.enqueue(command(world, f"c{n}", "agent"))
+        await self.store.commands.report("agent", "c0", CommandState.ACKED)
+        await self.store.commands.enqueue(command(world, "last", "agent"))
         await self.store.batches.stage("staged", 0, [new_task("b1")])
         await world.advance(300)
 
@@ -110,6 +116,14 @@ def own(name: str) -> Callable[[Scene], Reporter]:
     return lambda s: s.by(name)
 
 
+def command(world: World, command_id: str, server_id: str, life_ms: int = 60_000) -> NewCommand:
+    return NewCommand(command_id, server_id, "model.load", world.now + life_ms)
+
+
+def enqueue(server_id: str, life_ms: int = 60_000) -> Refused:
+    return lambda s: s.store.commands.enqueue(command(s.world, "new", server_id, life_ms))
+
+
 RAISING: dict[str, Refused] = {
     "create: key reused": create(key=IdempotencyKey("k", "other")),
     "create: deadline in the past": create(deadline_ms=1),
@@ -151,6 +165,11 @@ RAISING: dict[str, Refused] = {
     "claim next: unknown worker": lambda s: s.store.tasks.claim_next(
         "nobody", claim_id="c", nonce="n", gateway=GATEWAY, lease_ms=1
     ),
+    "command: unknown worker": enqueue("nobody"),
+    "command: no control channel": enqueue("s1"),
+    "command: too late": enqueue("agent", -1),
+    "command: too many": enqueue("agent"),
+    "command: not this worker's": lambda s: s.store.commands.report("s1", "c1", CommandState.DONE),
     "register: too many classes": lambda s: s.store.servers.put(new_server("s9", capabilities=["other"])),
 }
 
@@ -194,6 +213,8 @@ ANSWERING: dict[str, tuple[Refused, Any]] = {
     "cancel: again": (lambda s: owned("cancel", "cancelled")(s), object),
     "watch: ended": (lambda s: s.store.tasks.watch("completed", "gw_2"), bool),
     "free slot: running": (lambda s: s.store.tasks.free_slot("running", "s1", 1), type(None)),
+    "command: known": (lambda s: s.store.commands.enqueue(command(s.world, "c1", "s1")), Command),
+    "command: not moved on": (lambda s: s.store.commands.report("agent", "c0", CommandState.SENT, "x"), Command),
     "finish: the same again": (lambda s: finish("completed", own("completed"), done())(s), object),
 }
 

@@ -15,7 +15,15 @@ from dispatcher.domain.reporter import ByAttempt
 from dispatcher.domain.server import Endpoints, NewServer, Server, ServerHealth
 from dispatcher.domain.task import NewTask, Task
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.ports import BatchStore, Coordination, ServerStore, StatsStore, TaskStore, TelemetryStore
+from dispatcher.service.ports import (
+    BatchStore,
+    CommandStore,
+    Coordination,
+    ServerStore,
+    StatsStore,
+    TaskStore,
+    TelemetryStore,
+)
 
 GATEWAY = "gw_1"
 ORIGIN = "native"
@@ -37,6 +45,8 @@ class Stores(Protocol):
     def coordination(self) -> Coordination: ...
     @property
     def telemetry(self) -> TelemetryStore: ...
+    @property
+    def commands(self) -> CommandStore: ...
 
 
 def new_task(task_id: str, *, owner: Owner = OWNER, capabilities: Iterable[str] = (), **changes: Any) -> NewTask:

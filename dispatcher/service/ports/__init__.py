@@ -6,6 +6,7 @@ All times are epoch milliseconds of the store's clock.
 """
 
 from dispatcher.service.ports.batches import BatchStore, BatchTotals
+from dispatcher.service.ports.commands import CommandStore
 from dispatcher.service.ports.coordination import Coordination
 from dispatcher.service.ports.forwarder import Forwarder
 from dispatcher.service.ports.requests import IdempotencyKey, RateRule, TaskQuery
@@ -17,6 +18,7 @@ from dispatcher.service.ports.telemetry import TelemetryStore
 __all__ = [
     "BatchStore",
     "BatchTotals",
+    "CommandStore",
     "Coordination",
     "Forwarder",
     "IdempotencyKey",

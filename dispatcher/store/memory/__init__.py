@@ -1,8 +1,17 @@
 """The ports on dicts: the executable specification of the store, and a store for tests. Nothing survives it."""
 
 from dispatcher.domain.clock import ManualClock
-from dispatcher.service.ports import BatchStore, Coordination, ServerStore, StatsStore, TaskStore, TelemetryStore
+from dispatcher.service.ports import (
+    BatchStore,
+    CommandStore,
+    Coordination,
+    ServerStore,
+    StatsStore,
+    TaskStore,
+    TelemetryStore,
+)
 from dispatcher.store.memory.batches import MemoryBatches
+from dispatcher.store.memory.commands import MemoryCommands
 from dispatcher.store.memory.servers import MemoryServers
 from dispatcher.store.memory.state import State
 from dispatcher.store.memory.stats import MemoryCoordination, MemoryStats
@@ -22,3 +31,4 @@ class MemoryStore:
         self.coordination: Coordination = MemoryCoordination(self.state)
         self.batches: BatchStore = MemoryBatches(self.state)
         self.telemetry: TelemetryStore = MemoryTelemetry(self.state)
+        self.commands: CommandStore = MemoryCommands(self.state)

@@ -25,6 +25,7 @@ def unregister(s: State, server: ServerRow) -> None:
         attempts.apply(s, row, attempt, released, retry_ms=0, judge=False)
     del s.servers[server.id]
     s.telemetry.forget(server.id)
+    s.commands = {key: command for key, command in s.commands.items() if command.server_id != server.id}
     s.aliases = {alias: known for alias, known in s.aliases.items() if known != server.id}
     s.fleet_changed("unregistered", server)
     s.hub.wake(s.now)

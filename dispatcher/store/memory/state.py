@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from dispatcher.domain.clock import ManualClock
+from dispatcher.domain.command import Command
 from dispatcher.domain.errors import IllegalState, NotFound
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.lane import Demand
@@ -50,6 +51,7 @@ class State:
         self.hub = Hub()
         self.counters = Counters()
         self.telemetry = Samples()
+        self.commands: dict[str, Command] = {}  # in the order in which they came
         self.budget = RetryBudget(
             options.retry_budget_share, options.retry_budget_per_s, options.retry_budget_cap, clock.now_ms()
         )
