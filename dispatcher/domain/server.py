@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dispatcher.domain.lane import Offer
+from dispatcher.domain.resources import NOTHING, Resources
 
 MAX_CONCURRENT = 256
 
@@ -82,6 +83,7 @@ class Server:
     rest_until_ms: int = 0  # said busy
     probation: bool = False  # one task at a time until one succeeds
     active: int = 0  # slots held: our leases on it
+    allocated: Resources = NOTHING  # what running attempts and loaded models take of the offer's resources
     reported_active: int | None = None
     latency_ms: float | None = None  # smoothed service time
     metrics: str = "{}"  # JSON object of the last heartbeat

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from dispatcher.domain.errors import NotFound
 from dispatcher.domain.ids import is_id
+from dispatcher.domain.lane import Offer
 from dispatcher.domain.server import NewServer, Server, ServerHealth, ServerStatus
 from dispatcher.domain.stats import Counts
 from dispatcher.service.ports import Forwarder, ServerStore, StatsStore
@@ -47,6 +48,10 @@ class Servers:
         return await self._servers.heartbeat(
             self._id(server_id), health=health, active=active, metrics=metrics, boot_id=boot_id, running=running
         )
+
+    async def reoffer(self, server_id: str, offer: Offer, *, max_concurrent: int | None = None) -> Server:
+        """It offers something else from now on, in as many slots (None: as before); what runs there goes on."""
+        return await self._servers.reoffer(self._id(server_id), offer, max_concurrent=max_concurrent)
 
     async def unregister(self, server_id: str) -> None:
         """Forget a server; what it runs goes back to the queue."""

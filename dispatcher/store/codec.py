@@ -6,6 +6,7 @@ from typing import Any
 from dispatcher.domain.grant import Candidates, FreeServer, Grant
 from dispatcher.domain.lane import Demand, Offer
 from dispatcher.domain.principal import Owner
+from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.server import Endpoints, Server, ServerHealth, Transport
 from dispatcher.domain.task import Attempt, AttemptStatus, Task, TaskError
 from dispatcher.domain.transitions import TaskState
@@ -23,6 +24,13 @@ def demand_text(demand: Demand) -> str:
 
 def demand(text: str) -> Demand:
     return Demand.from_json(text) if text else Demand()
+
+
+def totals_text(offer: Offer) -> str:
+    """A server's totals as the scripts read them: nothing where they are not declared."""
+    if offer.resources is None:
+        return ""
+    return offer.resources.to_text() or "0 0 0 0 0"
 
 
 def _optional(value: str | None) -> int | None:
@@ -73,14 +81,16 @@ def task(
         attempt_lives=state is TaskState.PROCESSING,
         result=result if state in (TaskState.COMPLETED, TaskState.FAILED) and result else None,
         payload=payload or None,
+        needs=Resources.from_text(f.get("needs", "")),
         error=TaskError(f["code"], f.get("why", "")) if failed and f.get("code") else None,
         attempts=tuple(attempt(entry) for entry in reversed(attempts)),
     )
 
 
-def server(server_id: str, active: int, flat: Sequence[bytes]) -> Server:
+def server(server_id: str, active: int, allocated: bytes, flat: Sequence[bytes]) -> Server:
     raw = dict(zip(flat[::2], flat[1::2], strict=True))
     f = {k.decode(): v.decode("utf-8", "replace") for k, v in raw.items() if k != b"sealed_key"}
+    offer = Offer.from_json(f["offer"])
     return Server(
         id=server_id,
         seq=int(f["seq"]),
@@ -89,7 +99,7 @@ def server(server_id: str, active: int, flat: Sequence[bytes]) -> Server:
         endpoints=Endpoints(
             f["predict"], f.get("health_url") or None, f.get("metrics_url") or None, f.get("cancel_url") or None
         ),
-        offer=Offer.from_json(f["offer"]),
+        offer=offer,
         registered_ms=int(f["registered"]),
         last_seen_ms=int(f["seen"]),
         sealed_key=raw.get(b"sealed_key", b""),
@@ -104,6 +114,7 @@ def server(server_id: str, active: int, flat: Sequence[bytes]) -> Server:
         rest_until_ms=int(f.get("rest", "0")),
         probation=f.get("probation") == "1",
         active=active,
+        allocated=NOTHING if offer.resources is None else Resources.from_text(allocated.decode()),
         reported_active=_optional(f.get("reported")) if f.get("reported") else None,
         latency_ms=float(f["latency"]) if "latency" in f else None,
         metrics=f.get("metrics", "{}"),

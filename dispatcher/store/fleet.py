@@ -80,10 +80,10 @@ class Fleet:
         algorithm = reply.text(0) or self._default
         servers: dict[str, Server] = {} if reply.values[2] == b"1" else dict(self._registry.servers)
         changes: list[Any] = reply.values[3]
-        for raw_id, active, flat in changes:
+        for raw_id, active, allocated, flat in changes:
             server_id = raw_id.decode()
             if flat:
-                servers[server_id] = codec.server(server_id, int(active), flat)
+                servers[server_id] = codec.server(server_id, int(active), allocated, flat)
             else:
                 servers.pop(server_id, None)
         self._registry = Registry(reply.epoch, algorithm, servers, self._demands)

@@ -29,6 +29,7 @@ KEYS: dict[str, str] = {
     "vclock": "string: virtual time of the namespace",
     "s:<server>": "hash: the server's fields",
     "slots:<server>": "sorted set: task:fence:rank that the server holds, by the lease's end",
+    "held:<server>": "hash: what running attempts (as in slots) and models (m:<model>) take of it -> five amounts",
     "acc:<server>": "hash: accepted (202) attempts -> heartbeats in a row that did not list it",
     "servers": "sorted set: server ids by registration sequence",
     "cmd:<command>": "hash: a command to a worker, until a day after its deadline",

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from dispatcher.domain.errors import NotFound, Unavailable
+from dispatcher.domain.lane import Offer
 from dispatcher.domain.registry import Registry
 from dispatcher.domain.server import NewServer, Server, ServerHealth
 from dispatcher.domain.telemetry import Usage
 from dispatcher.store import codec
 from dispatcher.store.fleet import Fleet
 from dispatcher.store.runner import Reply, Runner
+
+_TOO_MANY = "Too many different kinds of servers are registered"
 
 
 def _known(reply: Reply, server_id: str) -> Reply:
@@ -38,7 +41,7 @@ class RedisServers:
                 *lanes,
                 server_id=server.id,
                 server_class=offer.server_class,
-                class_spec=offer.to_json(),
+                class_spec=offer.rounded.to_json(),
                 matching=matching,
                 alias=alias or "",
                 origin=server.origin,
@@ -48,6 +51,7 @@ class RedisServers:
                 metrics_url=server.endpoints.metrics or "",
                 cancel_url=server.endpoints.cancel or "",
                 offer=offer.to_json(),
+                totals=codec.totals_text(offer),
                 sealed_key=server.sealed_key,
                 max=server.max_concurrent,
                 weight=server.weight,
@@ -59,7 +63,26 @@ class RedisServers:
             if reply.tag == "registered":
                 return await self.get(server.id)
             if reply.tag == "too_many":
-                raise Unavailable("Too many different kinds of servers are registered", retry_after_s=60)
+                raise Unavailable(_TOO_MANY, retry_after_s=60)
+
+    async def reoffer(self, server_id: str, offer: Offer, *, max_concurrent: int | None = None) -> Server:
+        while True:
+            matching, lanes = await self._fleet.fitting_lanes(offer)
+            reply = await self._run.call(
+                "reoffer_server",
+                *lanes,
+                server_id=server_id,
+                server_class=offer.server_class,
+                class_spec=offer.rounded.to_json(),
+                matching=matching,
+                offer=offer.to_json(),
+                totals=codec.totals_text(offer),
+                max="" if max_concurrent is None else max_concurrent,
+            )
+            if _known(reply, server_id).tag == "reoffered":
+                return await self.get(server_id)
+            if reply.tag == "too_many":
+                raise Unavailable(_TOO_MANY, retry_after_s=60)
 
     async def remove(self, server_id: str) -> None:
         _known(await self._run.call("remove_server", server_id=server_id), server_id)
@@ -112,7 +135,10 @@ class RedisServers:
     async def _read(self, *ids: str) -> list[Server]:
         reply = await self._run.call("get_servers", *ids)
         rows: list[Any] = reply.values[0]
-        return [codec.server(server_id.decode(), int(active), flat) for server_id, active, flat in rows]
+        return [
+            codec.server(server_id.decode(), int(active), allocated, flat)
+            for server_id, active, allocated, flat in rows
+        ]
 
     async def snapshot(self) -> Registry:
         return await self._fleet.snapshot()

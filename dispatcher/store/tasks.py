@@ -89,6 +89,7 @@ class RedisTasks(TaskReads):
                 weight=task.weight,
                 shy="1" if task.shy else "0",
                 facets=" ".join(task.facets),
+                needs=task.needs.to_text(),
                 rule=rule.name,
                 rate_key=rule.key,
                 rate_limit=rule.limit,

@@ -4,8 +4,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from dispatcher.domain.failure import Outcome, Verdict
+from dispatcher.domain.lane import Offer
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAdmin, ByHolder
+from dispatcher.domain.resources import Resources
 from dispatcher.domain.server import ServerHealth
 from dispatcher.domain.stats import Counts
 from dispatcher.domain.task import Task
@@ -15,6 +17,7 @@ from tests.store.side_by_side import SERVERS, SideBySide
 from tests.store.world import GATEWAY, LEASE_MS, ORIGIN, by, held, new_server, new_task
 
 SLOTS = 2
+TOTALS = {"s0": Resources(cpu=3), "s1": Resources(cpu=2.4), "s2": None}
 
 grants = st.integers(0, 10_000)  # an index into the past grants
 tasks = st.integers(0, 10_000)
@@ -35,8 +38,15 @@ class StoreModel(SideBySide):
     def put(self, name: str) -> None:
         capabilities = ["gpu"] if name == "s1" else []
         health = "http://s2/health" if name == "s2" else None
-        server = new_server(name, max_concurrent=SLOTS, capabilities=capabilities, health=health)
+        server = new_server(
+            name, max_concurrent=SLOTS, capabilities=capabilities, health=health, resources=TOTALS[name]
+        )
         self.do(lambda store: store.servers.put(server))
+
+    @rule(name=servers, gpu=st.booleans())
+    def reoffer(self, name: str, gpu: bool) -> None:
+        offer = Offer(capabilities=frozenset({"gpu"} if gpu else ()), resources=TOTALS[name])
+        self.do(lambda store: store.servers.reoffer(name, offer))
 
     @rule(name=servers)
     def remove(self, name: str) -> None:
@@ -68,16 +78,17 @@ class StoreModel(SideBySide):
         tenant=st.sampled_from("ab"), gpu=st.booleans(), boost=st.sampled_from([0, 0, 60_000]),
         run_in=st.sampled_from([None, None, None, 3_000]), deadline_in=st.sampled_from([None, None, None, 9_000]),
         timeout_ms=st.sampled_from([5_000, 300_000]), weight=st.sampled_from([1, 1, 2]),
+        cores=st.sampled_from([0, 0, 1.2, 2.5]),
     )  # fmt: skip
     def create(
         self, tenant: str, gpu: bool, boost: int, run_in: int | None, deadline_in: int | None, timeout_ms: int,
-        weight: int,
+        weight: int, cores: float,
     ) -> None:  # fmt: skip
         now = self.clock.now_ms()
         task = new_task(
             self.fresh("t"), owner=Owner(tenant, "x"), capabilities=["gpu"] if gpu else [], boost_ms=boost,
             run_at_ms=now + run_in if run_in else None, deadline_ms=now + deadline_in if deadline_in else None,
-            timeout_ms=timeout_ms, weight=weight,
+            timeout_ms=timeout_ms, weight=weight, needs=Resources(cpu=cores),
         )  # fmt: skip
         self.task_ids.append(task.id)
         self.do(lambda store: store.tasks.create(task, gateway=GATEWAY))
@@ -209,6 +220,15 @@ class StoreModel(SideBySide):
             for task_id, fence in server.slots:
                 row_now = state.tasks.get(task_id)
                 assert row_now is None or fence <= row_now.fence
+
+    @invariant()
+    def what_is_held_goes_with_the_slots_and_fits(self) -> None:
+        state = self.memory.state
+        for server in state.servers.values():
+            needs = {slot: state.tasks[slot[0]].new.needs for slot in server.slots if slot[0] in state.tasks}
+            assert {slot for slot, amounts in needs.items() if amounts} <= server.held.keys() <= server.slots.keys()
+            totals = TOTALS[server.id]
+            assert totals is None or server.held_in_all.fits_in(totals)
 
     @invariant()
     def counts_are_conserved(self) -> None:

@@ -13,9 +13,10 @@ from dispatcher.domain.command import WAITING_MOST, Command, CommandState, NewCo
 from dispatcher.domain.errors import DispatchError
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Full, Gone, Grant, Held, Moved
-from dispatcher.domain.lane import Demand
+from dispatcher.domain.lane import Demand, Offer
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder, Reporter
+from dispatcher.domain.resources import Resources
 from dispatcher.domain.server import ServerHealth, Transport
 from dispatcher.service.ports import BatchTotals, IdempotencyKey, RateRule
 from dispatcher.store import Store
@@ -23,7 +24,7 @@ from dispatcher.store.options import StoreOptions
 from tests.store import redis_factory
 from tests.store.world import GATEWAY, ORIGIN, OWNER, World, done, new_server, new_task
 
-OPTIONS = StoreOptions(tenant_max=9, tenant_bytes_max=400, tenant_lanes_max=2, classes_max=2, lanes_max=3)
+OPTIONS = StoreOptions(tenant_max=9, tenant_bytes_max=400, tenant_lanes_max=3, classes_max=2, lanes_max=4)
 FOREIGN = Owner("acme", "bob")
 BY_NOBODY = ByAttempt(1, "forged")
 
@@ -37,7 +38,7 @@ class Scene:
 
     async def set_up(self) -> None:
         world = self.world
-        await world.given_server("s1", max_concurrent=3)
+        await world.given_server("s1", max_concurrent=3, resources=Resources(cpu=3.9))
         await world.given_server("s2", capabilities=["gpu"])
         for name in ("running", "completed", "failed", "cancelled"):
             self.grants[name] = await world.running(name, "s1")
@@ -49,8 +50,10 @@ class Scene:
         await self.store.tasks.free_slot("cancelled", "s1", 1)
         await self.store.tasks.create(new_task("keyed"), gateway=GATEWAY, key=IdempotencyKey("k", "d"))
         await world.given_task("waiting", capabilities=["gpu"])
+        await world.given_task("large", needs=Resources(cpu=4))
         await self.store.servers.set_maintenance("s2", True, "test")
-        await self.store.servers.put(new_server("agent", transport=Transport.SOCKET, max_concurrent=1))
+        agent = new_server("agent", capabilities=["gpu"], transport=Transport.SOCKET)
+        await self.store.servers.put(agent)
         for n in range(WAITING_MOST):
             await self.store.commands.enqueue(command(world, f"c{n}", "agent"))
         await self.store.commands.report("agent", "c0", CommandState.ACKED)
@@ -170,6 +173,8 @@ RAISING: dict[str, Refused] = {
     "command: too late": enqueue("agent", -1),
     "command: too many": enqueue("agent"),
     "command: not this worker's": lambda s: s.store.commands.report("s1", "c1", CommandState.DONE),
+    "reoffer: unknown": lambda s: s.store.servers.reoffer("nobody", Offer()),
+    "reoffer: too many classes": lambda s: s.store.servers.reoffer("s1", Offer(resources=Resources(cpu=1))),
     "register: too many classes": lambda s: s.store.servers.put(new_server("s9", capabilities=["other"])),
 }
 
@@ -203,6 +208,7 @@ ANSWERING: dict[str, tuple[Refused, Any]] = {
     "claim: started already": (lambda s: s.world.claim("running", "s1"), Gone),
     "claim: completed": (lambda s: s.world.claim("completed", "s1"), Gone),
     "claim: unknown server": (lambda s: s.world.claim("keyed", "nobody"), Full),
+    "claim: no room": (lambda s: s.world.claim("large", "s1"), Full),
     "claim: in maintenance": (lambda s: s.world.claim("waiting", "s2"), Full),
     "claim: other load": (lambda s: s.world.claim("keyed", "s1", expected_load=3.0), Moved),
     "accept: stale": (lambda s: s.store.tasks.accept("running", BY_NOBODY, lease_ms=1_000), bool),
@@ -233,8 +239,13 @@ async def test_a_refused_definition_leaves_no_trace(scene: Scene) -> None:
     assert (await runner.call("define_lane", lane="l", spec="{}", matching="0")).tag == "stale"
     stale = await runner.call(
         "put_server", server_id="s9", server_class="c9", class_spec="{}", matching="0", alias="", origin=ORIGIN,
-        name="n", predict="", health="", metrics_url="", cancel_url="", offer="{}", sealed_key=b"", max=1, weight=1,
-        transport="push", silence=0, forget=0, keep="0",
+        name="n", predict="", health="", metrics_url="", cancel_url="", offer="{}", totals="", sealed_key=b"", max=1,
+        weight=1, transport="push", silence=0, forget=0, keep="0",
+    )  # fmt: skip
+    assert stale.tag == "stale"
+    stale = await runner.call(
+        "reoffer_server", server_id="s1", server_class="c9", class_spec="{}", matching="0", offer="{}", totals="",
+        max="",
     )  # fmt: skip
     assert stale.tag == "stale"
     assert await scene.dump() == before
@@ -246,8 +257,8 @@ async def test_an_unknown_lane_is_refused_without_a_count(scene: Scene) -> None:
     reply = await runner.call(
         "create_task", task_id="t", origin=ORIGIN, tenant="a", sub="b", type="t", lane="unknown", demand="", points=0,
         boost_ms=0, spec="", payload="", timeout_ms=1, attempts_max=1, run_at=0, deadline=0, waiting_ms=0, weight=1,
-        shy="0", facets="", rule="create", rate_key="a/b", rate_limit=5, idem_key="", idem_digest="", idem_ttl_ms=0,
-        gateway="g", waiter="0",
+        shy="0", facets="", needs="", rule="create", rate_key="a/b", rate_limit=5, idem_key="", idem_digest="",
+        idem_ttl_ms=0, gateway="g", waiter="0",
     )  # fmt: skip
     assert reply.tag == "lane_unknown"
     assert await redis_factory.dump(scene.store.client, scene.namespace) == before

@@ -12,6 +12,7 @@ from dispatcher.domain.grant import Behind, Claim, Created, Finished, Grant, Gra
 from dispatcher.domain.lane import Demand, Offer
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAttempt
+from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.server import Endpoints, NewServer, Server, ServerHealth
 from dispatcher.domain.task import NewTask, Task
 from dispatcher.domain.transitions import TaskState
@@ -54,14 +55,20 @@ def new_task(task_id: str, *, owner: Owner = OWNER, capabilities: Iterable[str] 
         "origin": ORIGIN, "type": "echo", "points": 0, "boost_ms": 0, "spec": b"{}", "payload": b'{"n":1}',
         "timeout_ms": 300_000,
     }  # fmt: skip
-    return NewTask(id=task_id, owner=owner, demand=Demand(capabilities=frozenset(capabilities)), **fields | changes)
+    demand = Demand(capabilities=frozenset(capabilities)).shaped(changes.get("needs", NOTHING))
+    return NewTask(id=task_id, owner=owner, demand=demand, **fields | changes)
 
 
 def new_server(
-    server_id: str, *, capabilities: Iterable[str] = (), health: str | None = None, **changes: Any
+    server_id: str,
+    *,
+    capabilities: Iterable[str] = (),
+    health: str | None = None,
+    resources: Resources | None = None,
+    **changes: Any,
 ) -> NewServer:
     endpoints = Endpoints(f"http://{server_id}/predict", health=health)
-    offer = Offer(capabilities=frozenset(capabilities))
+    offer = Offer(capabilities=frozenset(capabilities), resources=resources)
     return NewServer(server_id, ORIGIN, server_id, endpoints, offer, **changes)
 
 

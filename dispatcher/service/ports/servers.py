@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from dispatcher.domain.lane import Offer
 from dispatcher.domain.registry import Registry
 from dispatcher.domain.server import NewServer, Server, ServerHealth
 
@@ -12,6 +13,11 @@ class ServerStore(Protocol):
         """Register a server: online at once, next sequence number; waiting tasks are offered to it by a wake-up.
         A repeated id replaces the record, keeps the sequence and requeues its accepted attempts; with
         `keep` it changes nothing."""
+        ...
+
+    async def reoffer(self, server_id: str, offer: Offer, *, max_concurrent: int | None = None) -> Server:
+        """A server offers something else from now on, in as many slots (None: as before). Record and attempts stay,
+        also those that it would no longer be given. Raises NotFound; Unavailable when there are too many kinds."""
         ...
 
     async def remove(self, server_id: str) -> None:

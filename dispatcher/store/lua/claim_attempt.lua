@@ -20,8 +20,8 @@ if number(t.right) > now and t.right_of and t.right_of ~= gateway then return re
 
 local place = redis.call('HMGET', root .. 's:' .. server, 'class', 'weight')
 local load = place[1] and redis.call('ZSCORE', root .. 'free:' .. place[1], server)
-if not load or redis.call('SISMEMBER', root .. 'lc:' .. t.lane, place[1]) == 0 then
-  local others = candidates(t.lane)
+if not load or redis.call('SISMEMBER', root .. 'lc:' .. t.lane, place[1]) == 0 or not has_room(server, task_id, t.needs) then
+  local others = candidates(t.lane, nil, task_id, t.needs)
   if (last == '1' or #others == 2) and number(t.right) > now then -- the caller has nowhere else to go
     redis.call('HSET', key, 'right', '0')
   end
@@ -31,9 +31,11 @@ end
 -- Whether a caller that compares loads went by old ones: this server's is another now, or one is less loaded.
 local function has_moved()
   local least, weight = number(load), math.max(number(place[2]), 1)
+  local told = t.needs and candidates(t.lane, nil, task_id, t.needs) or {}
+  for i = 4, #told, 2 do least = math.min(least, number(told[i])) end
   for _, class in ipairs(redis.call('SMEMBERS', root .. 'lc:' .. t.lane)) do
     local first = redis.call('ZRANGE', root .. 'free:' .. class, 0, 0, 'WITHSCORES')
-    if first[2] then least = math.min(least, number(first[2])) end
+    if first[2] and not t.needs then least = math.min(least, number(first[2])) end
   end
   return math.max(math.abs(number(load) - number(expected)), number(load) - least) * weight > 1.000001
 end
@@ -45,7 +47,7 @@ local function least_loaded()
     local its = redis.call('HMGET', root .. 's:' .. id, 'class', 'weight')
     local its_load = its[1] and redis.call('SISMEMBER', root .. 'lc:' .. t.lane, its[1]) == 1
       and redis.call('ZSCORE', root .. 'free:' .. its[1], id)
-    if its_load and (not best or number(its_load) < best_load) then
+    if its_load and (not best or number(its_load) < best_load) and has_room(id, task_id, t.needs) then
       best, best_place, best_load = id, its, number(its_load)
     end
   end
@@ -57,7 +59,7 @@ if expected ~= '' and has_moved() then
   if other then server, place = other, its_place end
   if not other then
     if last == '1' and number(t.right) > now then redis.call('HSET', key, 'right', '0') end
-    return reply('moved', unpack(candidates(t.lane)))
+    return reply('moved', unpack(candidates(t.lane, nil, task_id, t.needs)))
   end
 end
 

@@ -29,7 +29,7 @@ end
 -- The answer of before: the grant only to who asked for it then, known by its nonce.
 local function repeated()
   if (verdict == 'busy' or verdict == 'not_sent') and number(t.right) > now and t.right_of == gateway then
-    local again = candidates(t.lane, t.done_server)
+    local again = candidates(t.lane, t.done_server, task_id, t.needs)
     again[2] = t.turn or '0'
     return reply('handed_on', t.state, '1', unpack(again))
   end
@@ -106,7 +106,7 @@ else
   if verdict == 'not_sent' then blame() end
   requeue(task_id, t, hand_on and now + first_right_ms or 0)
   if hand_on then
-    handed_on = candidates_with_turn(t.lane, t.server)
+    handed_on = candidates_with_turn(t.lane, t.server, task_id, t.needs)
     if #handed_on > 2 then
       redis.call('HSET', key, 'right_of', gateway, 'turn', handed_on[2])
     else

@@ -6,15 +6,23 @@
 -- OPTIONS behind_ms avoid_ms
 -- RETURNS waiting (task lane tried (complete turn (server load)...))...
 --- @include candidates
-local found, seen = {}, {}
+local ROOMLESS = 32 -- heads without room anywhere that are met before it gives up
+local found, seen, roomless = {}, {}, 0
+-- True: it is in the answer; false: it may not start yet; nil: there is no room for it, nor for the lane behind it.
 local function take(id, lane)
-  if seen[id] then return true end
+  if seen[id] then return seen[id] == 'placed' or nil end
   if #found >= limit then return false end
-  local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'queued', 'tried', 'back')
+  local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'queued', 'tried', 'back', 'needs')
   if number(t[1]) > now or now - number(t[2]) <= behind_ms then return false end
-  seen[id] = true
+  local free = candidates(lane, nil, id, t[5])
+  if t[5] and #free == 2 then
+    seen[id], roomless = 'roomless', roomless + 1
+    passed_by(id)
+    return nil
+  end
+  seen[id] = 'placed'
   local avoided = t[3] and number(t[4]) + avoid_ms > now and t[3] or ''
-  found[#found + 1] = {id, lane, avoided, candidates_with_turn(lane)}
+  found[#found + 1] = {id, lane, avoided, with_turn(lane, free)}
   return true
 end
 
@@ -34,8 +42,10 @@ for _, class in ipairs(redis.call('HKEYS', root .. 'classes')) do
       for _, lane in ipairs(redis.call('ZRANGE', root .. 'rl:' .. class .. ':' .. tenant, 0, 3)) do
         local taken = 0
         for _, id in ipairs(redis.call('ZRANGE', root .. 'q:' .. lane .. ':' .. tenant, 0, math.min(room, limit) + 3)) do
-          if taken == room then break end
-          if take(id, lane) then taken = taken + 1 end
+          if taken == room or roomless == ROOMLESS then break end
+          local took = take(id, lane)
+          if took == nil then break end
+          if took then taken = taken + 1 end
         end
       end
     end

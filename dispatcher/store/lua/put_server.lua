@@ -1,24 +1,14 @@
 -- put_server: register a server, or replace the record of a known id.
 -- KEYS    root
--- ARGV    server_id server_class class_spec matching alias origin name predict health metrics_url cancel_url offer sealed_key max weight transport silence forget keep lanes...
+-- ARGV    server_id server_class class_spec matching alias origin name predict health metrics_url cancel_url offer totals sealed_key max weight transport silence forget keep lanes...
 -- OPTIONS classes_max offline_after_ms losses_max retention_ms stats_ms attempts_kept updates_kept events_kept
 -- RETURNS registered | stale | too_many
 --- @include accepted
---- @include classes
+--- @include learn
 --- @include alive
 if keep == '1' and redis.call('EXISTS', root .. 's:' .. server_id) == 1 then return reply('registered') end
-if redis.call('HEXISTS', root .. 'classes', server_class) == 0 then
-  if (redis.call('HGET', root .. 'reg', 'matching') or '0') ~= matching then return reply('stale') end
-  if redis.call('HLEN', root .. 'classes') >= classes_max then return reply('too_many') end
-  redis.call('HSET', root .. 'classes', server_class, class_spec)
-  redis.call('HINCRBY', root .. 'reg', 'matching', 1)
-  for i = lanes_at, #ARGV do
-    local lane = ARGV[i]
-    redis.call('SADD', root .. 'lc:' .. lane, server_class)
-    redis.call('SADD', root .. 'cl:' .. server_class, lane)
-    rank_lane(server_class, lane)
-  end
-end
+local refusal = learn_class(server_class, class_spec, matching, lanes_at)
+if refusal then return reply(refusal) end
 local key = root .. 's:' .. server_id
 local old = redis.call('HMGET', key, 'class', 'seq', 'registered', 'maintenance', 'reason', 'alias')
 if old[1] then
@@ -32,7 +22,7 @@ local seq = old[2] or text(redis.call('HINCRBY', root .. 'reg', 'seq', 1))
 redis.call('DEL', key)
 if old[6] then redis.call('DEL', root .. 'alias:' .. old[6]) end
 redis.call('HSET', key, 'seq', seq, 'class', server_class, 'origin', origin, 'name', name, 'predict', predict, 'health_url',
-  health, 'metrics_url', metrics_url, 'cancel_url', cancel_url, 'offer', offer, 'sealed_key', sealed_key, 'max', max,
+  health, 'metrics_url', metrics_url, 'cancel_url', cancel_url, 'offer', offer, 'totals', totals, 'sealed_key', sealed_key, 'max', max,
   'weight', weight, 'transport', transport, 'silence', silence, 'forget', forget, 'registered', old[3] or text(now), 'seen', text(now), 'online', '1', 'health', 'healthy')
 if old[4] then redis.call('HSET', key, 'maintenance', old[4], 'reason', old[5]) end
 if alias ~= '' then

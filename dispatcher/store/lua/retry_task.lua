@@ -18,7 +18,8 @@ if redis.call('HEXISTS', root .. 'lanes', t.lane) == 0 then return reply('lane_u
 local over = over_quota(t.tenant, t.lane, 1, number(t.bytes))
 if over then return reply(over, '0', '0') end
 redis.call('HINCRBY', key, 'run', 1)
-redis.call('HDEL', key, 'code', 'why', 'right_of', 'begun', 'started', 'ended', 'done', 'next', 'tried', 'waiting_deadline', 'run_at')
+redis.call('HDEL', key, 'code', 'why', 'right_of', 'begun', 'started', 'ended', 'done', 'next', 'tried', 'waiting_deadline', 'run_at',
+  'short', 'reserves')
 redis.call('DEL', root .. 'out:' .. task_id)
 t.score, t.progress = text(now_us - number(t.boost) * 1000), '0'
 redis.call('HSET', key, 'failures', '0', 'losses', '0', 'nonce', '', 'closed', t.fence or '0', 'progress', '0',
@@ -37,7 +38,7 @@ set_state(task_id, t, 'PENDING')
 count_live(t, 1)
 count(t, 'reopened', 1)
 enqueue(task_id, t)
-local free = candidates_with_turn(t.lane)
+local free = candidates_with_turn(t.lane, nil, task_id, t.needs)
 if #free > 2 then
   redis.call('HSET', key, 'right', text(now + first_right_ms))
 else

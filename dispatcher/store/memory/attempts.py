@@ -50,6 +50,9 @@ def start(
     row.attempts.append(Attempt(row.fence, server.id, s.now, note=note))
     del row.attempts[: -s.options.attempts_kept]
     server.slots[row.id, row.fence] = s.now + lease_ms
+    if row.new.needs:
+        server.held[row.id, row.fence] = row.new.needs
+    row.short_since_ms, row.reserves = None, ""
     s.queue.charge(row)
     s.move(row, TaskEvent.CLAIM)
     return grant_of(s, row, row.attempt)
@@ -75,7 +78,7 @@ def running_grant(s: State, task_id: str, fence: int, nonce: str) -> Grant | Non
 
 def offer(s: State, row: TaskRow, gateway: str, *, without: str | None = None) -> Candidates | None:
     """Offer a queued task to a gateway: the free servers, with a turn and the first right; None when none is free."""
-    found = fleet.candidates(s, row.new.demand, without=without)
+    found = fleet.candidates(s, row.new.demand, without=without, task=row)
     if not found.free:
         return None
     s.next_turn(row)

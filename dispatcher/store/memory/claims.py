@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from dispatcher.domain.grant import Behind, Claim, Full, Gone, Grant, Granted, Moved, Waiting
 from dispatcher.domain.transitions import TaskState
-from dispatcher.store.memory import attempts, fleet
+from dispatcher.store.memory import attempts, fleet, room
 from dispatcher.store.memory.rows import ServerRow, TaskRow
 from dispatcher.store.memory.state import State
 
@@ -37,7 +37,7 @@ def claim(
     if isinstance(refusal, Moved) and (other := _least_loaded(s, row, instead)) is not None:
         server, refusal = other, None
     if server is None or refusal is not None:
-        answer = refusal or Full(fleet.candidates(s, row.new.demand))
+        answer = refusal or Full(fleet.candidates(s, row.new.demand, task=row))
         if last or not answer.candidates.free:  # the caller has nowhere else to go
             row.right_until_ms = 0
         return answer
@@ -84,9 +84,11 @@ def _repeated(s: State, row: TaskRow, done: tuple[str, str, int], nonce: str) ->
 def _refused(s: State, row: TaskRow, server: ServerRow | None, expected_load: float | None) -> Full | Moved | None:
     demand = row.new.demand
     if server is None or not (server.pushed and server.free(s.now)) or server not in fleet.fitting(s, demand):
-        return Full(fleet.candidates(s, demand))
+        return Full(fleet.candidates(s, demand, task=row))
+    if not room.has_room(s, server, row):
+        return Full(fleet.candidates(s, demand, task=row))
     if expected_load is not None:
-        load, told = server.load(s.now), fleet.candidates(s, demand)
+        load, told = server.load(s.now), fleet.candidates(s, demand, task=row)
         off = max(abs(load - expected_load), load - told.free[0].load) * server.new.weight
         if off > 1 + ROUNDING:
             return Moved(told)
@@ -96,7 +98,9 @@ def _refused(s: State, row: TaskRow, server: ServerRow | None, expected_load: fl
 def _least_loaded(s: State, row: TaskRow, server_ids: Sequence[str]) -> ServerRow | None:
     fit = fleet.fitting(s, row.new.demand)
     free = [
-        server for server in map(s.servers.get, server_ids) if server in fit and server.pushed and server.free(s.now)
+        server
+        for server in map(s.servers.get, server_ids)
+        if server in fit and server.pushed and server.free(s.now) and room.has_room(s, server, row)
     ]
     return min(free, key=lambda server: server.load(s.now), default=None)
 
@@ -104,6 +108,7 @@ def _least_loaded(s: State, row: TaskRow, server_ids: Sequence[str]) -> ServerRo
 def peek(s: State, limit: int) -> list[Waiting]:
     """Heads that waited too long while a server is free: of each lane at most as many as it has free slots."""
     taken: dict[str, int] = defaultdict(int)
+    passed = set[tuple[str, str]]()  # for want of room for their head
     found: list[Waiting] = []
     for task_id in s.queue:
         row = s.tasks[task_id]
@@ -113,9 +118,16 @@ def peek(s: State, limit: int) -> list[Waiting]:
             continue
         if taken[row.lane] >= _free_slots(s, row):
             continue
+        line = (row.new.owner.tenant, row.lane)
+        if line in passed:
+            continue
+        free = fleet.candidates(s, row.new.demand, task=row)
+        if row.new.needs and not free.free:
+            room.passed_by(s, row)
+            passed.add(line)
+            continue
         taken[row.lane] += 1
         turn = s.next_turn(row)
-        free = fleet.candidates(s, row.new.demand)
         found.append(Waiting(row.id, row.lane, turn, free, frozenset(row.tried)))
     return found
 

@@ -54,6 +54,7 @@ def reopen(s: State, row: TaskRow, waiting_ms: int | None) -> Created:
     row.attempt = row.end = row.claim = row.result = row.error = row.cause = None
     row.started_ms = row.ended_ms = row.retry_at_ms = row.no_budget_since_ms = None
     row.tried.clear()
+    row.short_since_ms, row.reserves = None, ""
     row.waiting_deadline_ms = _after(s.now, waiting_ms)
     if row.deadline_ms is not None and row.deadline_ms <= s.now:
         row.deadline_ms = None  # it ended the run before; it must not end this one
@@ -82,7 +83,7 @@ def _created(row: TaskRow, found: Candidates | None, rate: RateState | None) -> 
 def _still_offered(s: State, row: TaskRow, gateway: str) -> Candidates | None:
     if row.right_until_ms <= s.now or row.right_of != gateway:
         return None
-    found = fleet.candidates(s, row.new.demand)
+    found = fleet.candidates(s, row.new.demand, task=row)
     return found if found.free else None
 
 

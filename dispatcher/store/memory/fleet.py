@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from dispatcher.domain.failure import BLAMES_SERVER, Outcome, Verdict
 from dispatcher.domain.grant import Candidates, FreeServer
 from dispatcher.domain.lane import Demand, fits
+from dispatcher.store.memory import room
 from dispatcher.store.memory.counters import MINUTE_MS
 from dispatcher.store.memory.rows import ServerRow, TaskRow
 from dispatcher.store.memory.state import State
 
 ALL_UP_TO = 64
 LEAST_LOADED = 16
+ROOMLESS = 16  # lanes that are passed by for want of room for their head
 HEADS = 4  # that are looked at, to find one that is not skipped
 AVOID_MS = 5_000  # how long a task avoids a server that failed it
 REST_MIN_MS, REST_MAX_MS = 1_000, 60_000
@@ -25,11 +27,16 @@ def fitting(s: State, demand: Demand) -> list[ServerRow]:
     return sorted(fit, key=lambda v: v.seq)
 
 
-def candidates(s: State, demand: Demand, *, without: str | None = None) -> Candidates:
-    """Free servers of a lane, least loaded first."""
+def candidates(s: State, demand: Demand, *, without: str | None = None, task: TaskRow | None = None) -> Candidates:
+    """Free servers of a lane, least loaded first; with room for the task, when one is named."""
     fit = fitting(s, demand)
     free = sorted(
-        (v for v in fit if v.pushed and v.id != without and v.free(s.now)), key=lambda v: (v.load(s.now), v.seq)
+        (
+            v
+            for v in fit
+            if v.pushed and v.id != without and v.free(s.now) and (task is None or room.has_room(s, v, task))
+        ),
+        key=lambda v: (v.load(s.now), v.seq),
     )
     kept = free if len(fit) <= ALL_UP_TO else free[:LEAST_LOADED]
     return Candidates(tuple(FreeServer(v.id, v.load(s.now)) for v in kept), complete=len(kept) == len(free))
@@ -52,21 +59,35 @@ def skips(s: State, server: ServerRow, row: TaskRow) -> bool:
 
 
 def select(s: State, server: ServerRow) -> TaskRow | None:
-    """The next task for a server: the first of the heads that is not skipped."""
-    for _, row in zip(range(HEADS), order(s, server), strict=False):
-        if not skips(s, server, row):
+    """The next task for a server: what it is kept for, else the first of the heads that is not skipped and finds room.
+    Where a head finds none, what waits behind it in its lane is passed by with it."""
+    kept = room.reserved_that_fits(s, server)
+    if kept is not None and not skips(s, server, kept):
+        return kept
+    looked, passed = 0, set[tuple[str, str]]()
+    for row in order(s, server):
+        line = (row.new.owner.tenant, row.lane)
+        if line in passed:
+            continue
+        if skips(s, server, row):
+            looked += 1
+        elif room.has_room(s, server, row):
             return row
+        else:
+            room.reserve(s, server, row)
+            passed.add(line)
+        if looked == HEADS or len(passed) == ROOMLESS:
+            break
     return None
 
 
 def behind(s: State, server: ServerRow, own: TaskRow) -> TaskRow | None:
     """The head that goes before `own` on this server, when it has waited too long."""
-    for _, row in zip(range(HEADS), order(s, server), strict=False):
-        if row is own:
-            return None
-        if not skips(s, server, row):
-            return row if s.now - row.since_ms > s.options.behind_ms else None
-    return None
+    head = select(s, server)
+    if head is None or head is own or s.now - head.since_ms <= s.options.behind_ms:
+        return None
+    first = next(row for row in order(s, server) if row is own or row is head)
+    return head if first is head else None
 
 
 def wake(s: State, server: ServerRow | None) -> None:
@@ -94,7 +115,7 @@ def alive(s: State, server: ServerRow, next_check_ms: int) -> None:
 def drop_slot(s: State, server_id: str, task_id: str, fence: int) -> bool:
     """Free a slot; False when there is none."""
     server = s.servers.get(server_id)
-    return server is not None and server.slots.pop((task_id, fence), None) is not None
+    return server is not None and server.drop((task_id, fence))
 
 
 def judge(s: State, server: ServerRow, row: TaskRow, outcome: Outcome) -> None:

@@ -118,7 +118,7 @@ def _repeated(s: State, row: TaskRow, end: End, gateway: str, want_next: str | N
     if end.grant is not None and want_next is not None:
         grant = attempts.running_grant(s, *end.grant, want_next)
     if end.verdict in HANDED_ON and row.right_until_ms > s.now and row.right_of == gateway:
-        found = fleet.candidates(s, row.new.demand, without=end.server_id)
+        found = fleet.candidates(s, row.new.demand, without=end.server_id, task=row)
         return Finished(row.state, duplicate=True, candidates=found, turn=row.turn)
     return Finished(row.state, duplicate=True, grant=grant)
 

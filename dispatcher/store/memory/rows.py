@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.failure import Verdict
+from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.server import NewServer, Server, ServerHealth, Transport
 from dispatcher.domain.task import Attempt, NewTask, Task, TaskError
 from dispatcher.domain.transitions import TERMINAL, TaskState
@@ -71,6 +72,8 @@ class TaskRow:
     right_until_ms: int = 0
     right_of: str = ""
     turn: int = 0  # of the last answer with candidates
+    short_since_ms: int | None = None  # when it was first passed by for want of room
+    reserves: str = ""  # the server that is kept for it
     tried: list[str] = field(default_factory=list)
     waiters: list[str] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
@@ -101,7 +104,7 @@ class TaskRow:
             deadline_ms=self.deadline_ms, timeout_ms=new.timeout_ms, failures=self.failures, losses=self.losses,
             run=self.run, attempt_lives=self.state is TaskState.PROCESSING, error=self.error,
             result=self.result if result else None,
-            payload=new.payload if payload else None, attempts=tuple(self.attempts) if full else (),
+            payload=new.payload if payload else None, needs=new.needs, attempts=tuple(self.attempts) if full else (),
         )  # fmt: skip
 
 
@@ -129,6 +132,8 @@ class ServerRow:
     faults: int = 0  # in a row
     busy: int = 0  # busy answers without Retry-After, in a row
     slots: dict[Slot, int] = field(default_factory=dict)  # -> end of the lease
+    held: dict[Slot, Resources] = field(default_factory=dict)  # what the attempts in slots take of it
+    reserved: str = ""  # the task that it is kept for
     spared: dict[Slot, int] = field(default_factory=dict)  # -> the end that an outage gave it
     foreign: int = 0
     foreign_until_ms: int = 0
@@ -150,6 +155,15 @@ class ServerRow:
     def effective(self, now_ms: int) -> int:
         """Slots held, and what the server said it does for others."""
         return len(self.slots) + (self.foreign if now_ms < self.foreign_until_ms else 0)
+
+    @property
+    def held_in_all(self) -> Resources:
+        return sum(self.held.values(), NOTHING)
+
+    def drop(self, slot: Slot) -> bool:
+        """Free a slot and what it holds; False when there is none."""
+        self.held.pop(slot, None)
+        return self.slots.pop(slot, None) is not None
 
     def free(self, now_ms: int) -> bool:
         most = 1 if self.probation else self.new.max_concurrent
@@ -174,5 +188,5 @@ class ServerRow:
             maintenance=self.maintenance, reason=self.reason, ejected_until_ms=self.ejected_until_ms,
             rest_until_ms=self.rest_until_ms, probation=self.probation, active=len(self.slots),
             reported_active=self.reported_active, latency_ms=self.latency_ms, metrics=self.metrics,
-            boot_id=self.boot_id,
+            boot_id=self.boot_id, allocated=NOTHING if new.offer.resources is None else self.held_in_all,
         )  # fmt: skip

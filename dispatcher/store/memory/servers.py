@@ -1,9 +1,11 @@
 """The server store in dicts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dispatcher.domain.errors import Unavailable
 from dispatcher.domain.failure import Outcome, Verdict
+from dispatcher.domain.lane import Offer
 from dispatcher.domain.registry import Registry
 from dispatcher.domain.server import NewServer, Server, ServerHealth
 from dispatcher.domain.telemetry import Usage
@@ -43,9 +45,7 @@ class MemoryServers:
         old = s.servers.get(server.id)
         if old is not None and keep:
             return old.view()
-        offered = {v.new.offer.server_class for v in s.servers.values() if v is not old}
-        if server.offer.server_class not in offered and len(offered) >= s.options.classes_max:
-            raise Unavailable("Too many different kinds of servers")
+        self._check_classes(server.offer, old)
         if old is None:
             s.sequence += 1
         else:
@@ -56,6 +56,7 @@ class MemoryServers:
         new = ServerRow(server, row_seq, since, s.now, alive_ms)
         if old is not None:  # an operator's word and the leases outlive the record
             new.slots, new.maintenance, new.reason = old.slots, old.maintenance, old.reason
+            new.held = old.held
         s.servers[server.id] = new
         s.counters.alive[server.id].add(s.now // MINUTE_MS)
         if alias is not None:
@@ -63,6 +64,21 @@ class MemoryServers:
         s.fleet_changed("registered", new)
         fleet.wake(s, new)
         return new.view()
+
+    def _check_classes(self, offer: Offer, old: ServerRow | None) -> None:
+        offered = {v.new.offer.server_class for v in self._s.servers.values() if v is not old}
+        if offer.server_class not in offered and len(offered) >= self._s.options.classes_max:
+            raise Unavailable("Too many different kinds of servers")
+
+    async def reoffer(self, server_id: str, offer: Offer, *, max_concurrent: int | None = None) -> Server:
+        s, server = self._s, self._s.server(server_id)
+        most = server.new.max_concurrent if max_concurrent is None else max_concurrent
+        if (server.new.offer, server.new.max_concurrent) != (offer, most):
+            self._check_classes(offer, server)
+            server.new = replace(server.new, offer=offer, max_concurrent=most)
+            s.fleet_changed("reoffered", server)
+            fleet.wake(s, server)
+        return server.view()
 
     async def remove(self, server_id: str) -> None:
         unregister(self._s, self._s.server(server_id))

@@ -79,7 +79,7 @@ def _server_timers(s: State, server: ServerRow) -> Iterator[Timer]:
 
 
 def _lease_over(s: State, server: ServerRow, slot: Slot) -> None:
-    if server.slots.pop(slot, None) is None:
+    if not server.drop(slot):
         return
     row = s.tasks.get(slot[0])
     attempt = row.attempt if row is not None else None

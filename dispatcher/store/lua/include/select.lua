@@ -1,6 +1,9 @@
 -- The head of the queue for a server's class that this server may start now, or nil.
 --- @include queue
+--- @include reserve
 local HEADS = 4 -- looked at in one go
+local ROOMLESS = 16 -- lanes passed by in one go for want of room for their head
+local roomless
 
 local function others_online(lane)
   local n = 0
@@ -23,7 +26,7 @@ end
 local function select_in_lanes(class, tenant, server, looked)
   local lanes = root .. 'rl:' .. class .. ':' .. tenant
   local at = 0
-  while looked < HEADS do
+  while looked < HEADS and roomless < ROOMLESS do
     local top = redis.call('ZRANGE', lanes, at, at, 'WITHSCORES')
     if #top == 0 then return nil, looked, at == 0 end
     local lane = top[1]
@@ -37,7 +40,12 @@ local function select_in_lanes(class, tenant, server, looked)
         if looked == HEADS then break end
         looked = looked + 1
         if may_start(heads[i], lane, server) then
-          return {id = heads[i], tenant = tenant, score = tonumber(heads[i + 1])}, looked, false
+          if has_room(server, heads[i], redis.call('HGET', root .. 't:' .. heads[i], 'needs')) then
+            return {id = heads[i], tenant = tenant, score = tonumber(heads[i + 1])}, looked, false
+          end
+          reserve(server, heads[i])
+          looked, roomless = looked - 1, roomless + 1
+          break -- what waits behind it in its lane needs about as much
         end
       end
       at = at + 1
@@ -46,10 +54,23 @@ local function select_in_lanes(class, tenant, server, looked)
   return nil, looked, false
 end
 
+-- The task that this server is kept for, once it fits: it goes before the order of the queue.
+local function reserved_head(server, class)
+  local id = reserved_for(server)
+  local t = id and hash(root .. 't:' .. id)
+  if not t or not fits_in(t.needs, room_of(server)) or not may_start(id, t.lane, server) then return nil end
+  local vt = math.max(number(redis.call('ZSCORE', root .. 'vt', t.tenant)),
+    number(redis.call('ZSCORE', root .. 'ready:' .. class, t.tenant)))
+  return {id = id, tenant = t.tenant, score = tonumber(t.score), vt = vt}
+end
+
 local function select_head(server, class)
+  local kept = reserved_head(server, class)
+  if kept then return kept end
   local ready = root .. 'ready:' .. class
   local at, looked = 0, 0
-  while looked < HEADS do
+  roomless = 0
+  while looked < HEADS and roomless < ROOMLESS do
     local top = redis.call('ZRANGE', ready, at, at, 'WITHSCORES')
     if #top == 0 then return nil end
     local tenant = top[1]

@@ -1,5 +1,6 @@
 -- Slots: the set of (task, fence, rank) that a server holds, scored by the lease's end.
 --- @include server
+--- @include held
 local function slot(id, fence)
   return id .. ':' .. fence .. ':0'
 end
@@ -9,6 +10,7 @@ local function free_slot(server, member)
   redis.call('HDEL', root .. 'acc:' .. server, member)
   redis.call('ZREM', root .. 'due', 'o:' .. server .. ':' .. member)
   redis.call('HDEL', root .. 'graced', server .. ':' .. member)
+  release(server, member)
   if freed == 1 then refresh_server(server) end
   return freed == 1
 end

@@ -4,6 +4,7 @@
 --- @include slots
 --- @include attempts
 --- @include budget
+--- @include reserve
 local FOREVER = 9999999999999 -- of an attempt without a time-out
 local GRACE = 1000 -- an answer that came in time is still on its way into the store
 
@@ -27,6 +28,8 @@ local function start_attempt(id, t, server, nonce, gateway, claim_id, lease, not
   redis.call('HDEL', key, 'retry_at', 'waiting_deadline')
   if t.waiting_deadline and not t.deadline then redis.call('ZREM', root .. 'due', 'd:' .. id) end
   redis.call('ZADD', root .. 'slots:' .. server, now + lease, slot(id, t.fence))
+  hold(server, slot(id, t.fence), t.needs)
+  if t.needs then forget_wait(id) end
   redis.call('ZADD', root .. 'due', now + lease, 'l:' .. id)
   if ends < FOREVER then redis.call('ZADD', root .. 'due', ends + GRACE, 'x:' .. id) end
   attempt_started(id, t.fence, server, note or '')

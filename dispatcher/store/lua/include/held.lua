@@ -1,0 +1,57 @@
+-- What running attempts and loaded models take of a server: held:<server>, member -> amounts. An attempt's member is its
+-- slot and lives exactly as long; a placement's is m:<model>. Amounts are five whole numbers in a text (cpu and gpu in
+-- thousandths, the rest in bytes), so sums are exact.
+--- @include base
+local function amounts_of(words)
+  local found = {}
+  for word in string.gmatch(words or '', '%d+') do found[#found + 1] = tonumber(word) end
+  return found
+end
+
+local function hold(server, member, amounts)
+  if amounts and amounts ~= '' then redis.call('HSET', root .. 'held:' .. server, member, amounts) end
+end
+
+local function release(server, member)
+  redis.call('HDEL', root .. 'held:' .. server, member)
+end
+
+local function is_placement(server, member)
+  return string.sub(member, 1, 2) == 'm:' and not redis.call('ZSCORE', root .. 'slots:' .. server, member)
+end
+
+-- The sum of what is held, of all members or of placements alone; bounded by the slots and models of a server.
+local function held_of(server, placements_only)
+  local sum, held = {0, 0, 0, 0, 0}, redis.call('HGETALL', root .. 'held:' .. server)
+  for i = 1, #held, 2 do
+    if not placements_only or is_placement(server, held[i]) then
+      for kind, amount in ipairs(amounts_of(held[i + 1])) do sum[kind] = sum[kind] + amount end
+    end
+  end
+  return sum
+end
+
+-- As text; empty where nothing is held.
+local function allocated_of(server)
+  if redis.call('EXISTS', root .. 'held:' .. server) == 0 then return '' end
+  local words = {}
+  for kind, amount in ipairs(held_of(server)) do words[kind] = text(amount) end
+  return table.concat(words, ' ')
+end
+
+-- What is left of a server's totals, or would be without its attempts; nil when its totals are not declared.
+local function room_of(server, without_attempts)
+  local totals = redis.call('HGET', root .. 's:' .. server, 'totals')
+  if not totals or totals == '' then return nil end
+  local room, held = amounts_of(totals), held_of(server, without_attempts)
+  for kind, amount in ipairs(held) do room[kind] = room[kind] - amount end
+  return room
+end
+
+local function fits_in(amounts, room)
+  if not room then return true end
+  for kind, amount in ipairs(amounts_of(amounts)) do
+    if amount > room[kind] then return false end
+  end
+  return true
+end

@@ -1,0 +1,56 @@
+"""Room for tasks with needs, and the server that is kept for one that has waited long for it."""
+
+from dispatcher.domain.lane import fits
+from dispatcher.domain.resources import NOTHING, Resources
+from dispatcher.domain.transitions import TaskState
+from dispatcher.store.memory.rows import ServerRow, TaskRow
+from dispatcher.store.memory.state import State
+
+RESERVE_AFTER_MS = 30_000  # since the task was first passed by for want of room
+
+
+def has_room(s: State, server: ServerRow, row: TaskRow) -> bool:
+    """Whether it could start the task now: enough of everything, and not kept for another one."""
+    if not row.new.needs:
+        return True
+    return _fits(server, row.new.needs, server.held_in_all) and reserved_for(s, server) in (None, row)
+
+
+def reserved_for(s: State, server: ServerRow) -> TaskRow | None:
+    """The task that it is kept for, while that waits and the server could run it."""
+    row = s.tasks.get(server.reserved)
+    if row is None or not server.serving or server.ejected_until_ms:
+        return None
+    if row.state is not TaskState.PENDING or row.reserves != server.id or not fits(row.new.demand, server.new.offer):
+        return None
+    return row if _fits(server, row.new.needs, NOTHING) else None
+
+
+def reserved_that_fits(s: State, server: ServerRow) -> TaskRow | None:
+    """The same once there is room for it: it goes before the order of the queue."""
+    row = reserved_for(s, server)
+    return row if row is not None and has_room(s, server, row) else None
+
+
+def passed_by(s: State, row: TaskRow) -> None:
+    """It found no room."""
+    if row.short_since_ms is None:
+        row.short_since_ms = s.now
+
+
+def reserve(s: State, server: ServerRow, row: TaskRow) -> None:
+    """A head found no room here. The first that has waited too long for it keeps the server, one server a task."""
+    passed_by(s, row)
+    since_ms = s.now if row.short_since_ms is None else row.short_since_ms
+    if s.now - since_ms <= RESERVE_AFTER_MS or reserved_for(s, server) is not None:
+        return
+    other = s.servers.get(row.reserves)
+    if other is not None and reserved_for(s, other) is row:
+        return
+    if _fits(server, row.new.needs, NOTHING):
+        server.reserved, row.reserves = row.id, server.id
+
+
+def _fits(server: ServerRow, needs: Resources, held: Resources) -> bool:
+    totals = server.new.offer.resources
+    return totals is None or (needs + held).fits_in(totals)
