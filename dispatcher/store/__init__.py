@@ -12,6 +12,7 @@ from dispatcher.service.ports import (
     BatchStore,
     CommandStore,
     Coordination,
+    OperationStore,
     ServerStore,
     StatsStore,
     TaskStore,
@@ -22,6 +23,7 @@ from dispatcher.store.commands import RedisCommands
 from dispatcher.store.connection import connect, connect_blocking
 from dispatcher.store.coordination import RedisCoordination
 from dispatcher.store.fleet import DEFAULT_ALGORITHM, Fleet
+from dispatcher.store.operations import RedisOperations
 from dispatcher.store.options import StoreOptions
 from dispatcher.store.runner import Runner
 from dispatcher.store.servers import RedisServers
@@ -43,6 +45,7 @@ class Store:
     batches: BatchStore
     telemetry: TelemetryStore
     commands: CommandStore
+    operations: OperationStore
     client: Redis
 
     async def close(self) -> None:
@@ -70,6 +73,7 @@ def store_on(
         batches=RedisBatches(runner, fleet),
         telemetry=RedisTelemetry(runner),
         commands=RedisCommands(runner),
+        operations=RedisOperations(runner),
         client=client,
     )
 

@@ -50,3 +50,11 @@ def too_many_commands() -> errors.Conflict:
 
 def too_late() -> errors.Invalid:
     return errors.Invalid("deadline is in the past", field="deadline")
+
+
+def operation_running(operation_id: str) -> errors.Conflict:
+    return errors.Conflict(f"Another operation is running there: {operation_id}", code="OPERATION_RUNNING")
+
+
+def too_many_operations() -> errors.Conflict:
+    return errors.Conflict("Too many operations are running", code="TOO_MANY_OPERATIONS")

@@ -14,6 +14,7 @@ from dispatcher.domain.errors import DispatchError
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Full, Gone, Grant, Held, Moved
 from dispatcher.domain.lane import Demand, Offer
+from dispatcher.domain.operation import NewOperation, NewStep, Operation, OperationKind, StepState
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder, Reporter
 from dispatcher.domain.resources import Resources
@@ -58,6 +59,9 @@ class Scene:
             await self.store.commands.enqueue(command(world, f"c{n}", "agent"))
         await self.store.commands.report("agent", "c0", CommandState.ACKED)
         await self.store.commands.enqueue(command(world, "last", "agent"))
+        await self.store.operations.create(operation(world, "op1"))
+        await self.store.operations.advance("op1", 0, StepState.DONE)
+        await self.store.operations.create(operation(world, "op2", guard="g"))
         await self.store.batches.stage("staged", 0, [new_task("b1")])
         await world.advance(300)
 
@@ -127,6 +131,11 @@ def enqueue(server_id: str, life_ms: int = 60_000) -> Refused:
     return lambda s: s.store.commands.enqueue(command(s.world, "new", server_id, life_ms))
 
 
+def operation(world: World, operation_id: str, guard: str = "") -> NewOperation:
+    step = NewStep("worker.restart", "agent")
+    return NewOperation(operation_id, OperationKind.RESTART, "ann", (step,), world.now + 60_000, guard)
+
+
 RAISING: dict[str, Refused] = {
     "create: key reused": create(key=IdempotencyKey("k", "other")),
     "create: deadline in the past": create(deadline_ms=1),
@@ -175,6 +184,9 @@ RAISING: dict[str, Refused] = {
     "command: not this worker's": lambda s: s.store.commands.report("s1", "c1", CommandState.DONE),
     "reoffer: unknown": lambda s: s.store.servers.reoffer("nobody", Offer()),
     "reoffer: too many classes": lambda s: s.store.servers.reoffer("s1", Offer(resources=Resources(cpu=1))),
+    "operation: guarded": lambda s: s.store.operations.create(operation(s.world, "op3", guard="g")),
+    "operation: unknown step's": lambda s: s.store.operations.advance("nothing", 0, StepState.DONE),
+    "operation: unknown": lambda s: s.store.operations.fail("nothing", "x"),
     "register: too many classes": lambda s: s.store.servers.put(new_server("s9", capabilities=["other"])),
 }
 
@@ -221,6 +233,10 @@ ANSWERING: dict[str, tuple[Refused, Any]] = {
     "free slot: running": (lambda s: s.store.tasks.free_slot("running", "s1", 1), type(None)),
     "command: known": (lambda s: s.store.commands.enqueue(command(s.world, "c1", "s1")), Command),
     "command: not moved on": (lambda s: s.store.commands.report("agent", "c0", CommandState.SENT, "x"), Command),
+    "operation: known": (lambda s: s.store.operations.create(operation(s.world, "op1")), Operation),
+    "operation: ended": (lambda s: s.store.operations.advance("op1", 0, StepState.FAILED, "x"), Operation),
+    "operation: no such step": (lambda s: s.store.operations.advance("op2", 1, StepState.DONE), Operation),
+    "operation: ended before": (lambda s: s.store.operations.fail("op1", "x"), Operation),
     "finish: the same again": (lambda s: finish("completed", own("completed"), done())(s), object),
 }
 

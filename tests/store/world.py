@@ -20,6 +20,7 @@ from dispatcher.service.ports import (
     BatchStore,
     CommandStore,
     Coordination,
+    OperationStore,
     ServerStore,
     StatsStore,
     TaskStore,
@@ -48,6 +49,8 @@ class Stores(Protocol):
     def telemetry(self) -> TelemetryStore: ...
     @property
     def commands(self) -> CommandStore: ...
+    @property
+    def operations(self) -> OperationStore: ...
 
 
 def new_task(task_id: str, *, owner: Owner = OWNER, capabilities: Iterable[str] = (), **changes: Any) -> NewTask:

@@ -9,6 +9,7 @@ from dispatcher.service.ports.batches import BatchStore, BatchTotals
 from dispatcher.service.ports.commands import CommandStore
 from dispatcher.service.ports.coordination import Coordination
 from dispatcher.service.ports.forwarder import Forwarder
+from dispatcher.service.ports.operations import OperationStore
 from dispatcher.service.ports.requests import IdempotencyKey, RateRule, TaskQuery
 from dispatcher.service.ports.servers import ServerStore
 from dispatcher.service.ports.stats import StatsStore
@@ -22,6 +23,7 @@ __all__ = [
     "Coordination",
     "Forwarder",
     "IdempotencyKey",
+    "OperationStore",
     "RateRule",
     "ServerStore",
     "StatsStore",

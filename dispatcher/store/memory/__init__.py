@@ -5,6 +5,7 @@ from dispatcher.service.ports import (
     BatchStore,
     CommandStore,
     Coordination,
+    OperationStore,
     ServerStore,
     StatsStore,
     TaskStore,
@@ -12,6 +13,7 @@ from dispatcher.service.ports import (
 )
 from dispatcher.store.memory.batches import MemoryBatches
 from dispatcher.store.memory.commands import MemoryCommands
+from dispatcher.store.memory.operations import MemoryOperations
 from dispatcher.store.memory.servers import MemoryServers
 from dispatcher.store.memory.state import State
 from dispatcher.store.memory.stats import MemoryCoordination, MemoryStats
@@ -32,3 +34,4 @@ class MemoryStore:
         self.batches: BatchStore = MemoryBatches(self.state)
         self.telemetry: TelemetryStore = MemoryTelemetry(self.state)
         self.commands: CommandStore = MemoryCommands(self.state)
+        self.operations: OperationStore = MemoryOperations(self.state)
