@@ -13,6 +13,7 @@ from dispatcher.service.ports import (
     CommandStore,
     Coordination,
     OperationStore,
+    PlacementStore,
     ServerStore,
     StatsStore,
     TaskStore,
@@ -25,6 +26,7 @@ from dispatcher.store.coordination import RedisCoordination
 from dispatcher.store.fleet import DEFAULT_ALGORITHM, Fleet
 from dispatcher.store.operations import RedisOperations
 from dispatcher.store.options import StoreOptions
+from dispatcher.store.placements import RedisPlacements
 from dispatcher.store.runner import Runner
 from dispatcher.store.servers import RedisServers
 from dispatcher.store.stats import RedisStats
@@ -46,6 +48,7 @@ class Store:
     telemetry: TelemetryStore
     commands: CommandStore
     operations: OperationStore
+    placements: PlacementStore
     client: Redis
 
     async def close(self) -> None:
@@ -74,6 +77,7 @@ def store_on(
         telemetry=RedisTelemetry(runner),
         commands=RedisCommands(runner),
         operations=RedisOperations(runner),
+        placements=RedisPlacements(runner),
         client=client,
     )
 

@@ -34,6 +34,9 @@ KEYS: dict[str, str] = {
     "servers": "sorted set: server ids by registration sequence",
     "cmd:<command>": "hash: a command to a worker, until a day after its deadline",
     "cmds:<server>": "sorted set: commands that it has not acknowledged, in their order",
+    "pl:<server>": "hash: model -> where it stands there (JSON)",
+    "plused:<server>": "hash: model -> ms of the last task that started there with it",
+    "model:<model>": "hash: takes and load_ms, as it was loaded last",
     "op:<operation>": "hash: an operation on the fleet, its steps (JSON), st:<place> and er:<place> how far each is",
     "ops": "sorted set: the newest operations, in their order",
     "oplive": "sorted set: running operations, by the ms the lease of the gateway that drives them ends",
@@ -43,7 +46,7 @@ KEYS: dict[str, str] = {
     "due": "sorted set: every timer, by the ms it is due: l lease, x attempt time-out, d deadline, r retry, s runAt, "
     "o slot left behind, b batch, hb heartbeat, f end of rest or ejection",
     "keep": "sorted set: ended tasks, by the ms they are removed",
-    "reg": "hash: epoch, matching, seq, commands, operations, algorithm, floor",
+    "reg": "hash: epoch, matching, seq, commands, operations, placements, algorithm, floor",
     "reglog": "sorted set: server -> epoch of its last change",
     "ix:<origin>:<state>": "sorted set: tasks by creation",
     "ix:<origin>:<tenant>:<sub>:<state>": "sorted set: an owner's tasks by creation",

@@ -58,3 +58,19 @@ def operation_running(operation_id: str) -> errors.Conflict:
 
 def too_many_operations() -> errors.Conflict:
     return errors.Conflict("Too many operations are running", code="TOO_MANY_OPERATIONS")
+
+
+def not_placed(model: str, server_id: str) -> errors.NotFound:
+    return errors.NotFound(f"Model {model} is not on server {server_id}")
+
+
+def no_room(model: str, server_id: str) -> errors.Conflict:
+    return errors.Conflict(f"Server {server_id} has no room for model {model}", code="NO_ROOM")
+
+
+def too_many_models(server_id: str) -> errors.Conflict:
+    return errors.Conflict(f"Too many models are on server {server_id}", code="TOO_MANY_MODELS")
+
+
+def model_busy(model: str, server_id: str) -> errors.Conflict:
+    return errors.Conflict(f"Model {model} is being loaded or unloaded on server {server_id}", code="MODEL_BUSY")

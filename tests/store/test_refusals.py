@@ -15,6 +15,7 @@ from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Full, Gone, Grant, Held, Moved
 from dispatcher.domain.lane import Demand, Offer
 from dispatcher.domain.operation import NewOperation, NewStep, Operation, OperationKind, StepState
+from dispatcher.domain.placement import Placement
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder, Reporter
 from dispatcher.domain.resources import Resources
@@ -59,6 +60,12 @@ class Scene:
             await self.store.commands.enqueue(command(world, f"c{n}", "agent"))
         await self.store.commands.report("agent", "c0", CommandState.ACKED)
         await self.store.commands.enqueue(command(world, "last", "agent"))
+        await assign(self, "s2")
+        await self.store.placements.begin_load("s2", "m")
+        await self.store.placements.loaded("s2", "idle", Resources(), 1)
+        await assign(self, "agent", "large")
+        await self.store.placements.loaded("agent", "large", Resources(cpu=99), 1)
+        await self.store.placements.begin_unload("agent", "large")
         await self.store.operations.create(operation(world, "op1"))
         await self.store.operations.advance("op1", 0, StepState.DONE)
         await self.store.operations.create(operation(world, "op2", guard="g"))
@@ -136,6 +143,10 @@ def operation(world: World, operation_id: str, guard: str = "") -> NewOperation:
     return NewOperation(operation_id, OperationKind.RESTART, "ann", (step,), world.now + 60_000, guard)
 
 
+async def assign(scene: Scene, server_id: str, model: str = "m") -> None:
+    await scene.store.placements.assign(model, [server_id], assignment="a", preload=True, priority=50)
+
+
 RAISING: dict[str, Refused] = {
     "create: key reused": create(key=IdempotencyKey("k", "other")),
     "create: deadline in the past": create(deadline_ms=1),
@@ -187,6 +198,13 @@ RAISING: dict[str, Refused] = {
     "operation: guarded": lambda s: s.store.operations.create(operation(s.world, "op3", guard="g")),
     "operation: unknown step's": lambda s: s.store.operations.advance("nothing", 0, StepState.DONE),
     "operation: unknown": lambda s: s.store.operations.fail("nothing", "x"),
+    "model: unknown worker": lambda s: assign(s, "nobody"),
+    "model: no room": lambda s: assign(s, "s1", "large"),
+    "model: unloaded there": lambda s: assign(s, "agent", "large"),
+    "model: loads now": lambda s: s.store.placements.begin_unload("s2", "m"),
+    "model: not there": lambda s: s.store.placements.unloaded("s1", "m"),
+    "model: cannot fail there": lambda s: s.store.placements.failed("s1", "m", "x"),
+    "model: loaded by nobody": lambda s: s.store.placements.loaded("nobody", "m", Resources(), 1),
     "register: too many classes": lambda s: s.store.servers.put(new_server("s9", capabilities=["other"])),
 }
 
@@ -237,6 +255,8 @@ ANSWERING: dict[str, tuple[Refused, Any]] = {
     "operation: ended": (lambda s: s.store.operations.advance("op1", 0, StepState.FAILED, "x"), Operation),
     "operation: no such step": (lambda s: s.store.operations.advance("op2", 1, StepState.DONE), Operation),
     "operation: ended before": (lambda s: s.store.operations.fail("op1", "x"), Operation),
+    "model: not its turn": (lambda s: s.store.placements.begin_load("agent", "large"), Placement),
+    "model: nothing to fail": (lambda s: s.store.placements.failed("s2", "idle", "x"), Placement),
     "finish: the same again": (lambda s: finish("completed", own("completed"), done())(s), object),
 }
 
@@ -273,7 +293,7 @@ async def test_an_unknown_lane_is_refused_without_a_count(scene: Scene) -> None:
     reply = await runner.call(
         "create_task", task_id="t", origin=ORIGIN, tenant="a", sub="b", type="t", lane="unknown", demand="", points=0,
         boost_ms=0, spec="", payload="", timeout_ms=1, attempts_max=1, run_at=0, deadline=0, waiting_ms=0, weight=1,
-        shy="0", facets="", needs="", rule="create", rate_key="a/b", rate_limit=5, idem_key="", idem_digest="",
+        shy="0", facets="", needs="", model="", rule="create", rate_key="a/b", rate_limit=5, idem_key="", idem_digest="",
         idem_ttl_ms=0, gateway="g", waiter="0",
     )  # fmt: skip
     assert reply.tag == "lane_unknown"

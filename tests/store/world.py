@@ -21,6 +21,7 @@ from dispatcher.service.ports import (
     CommandStore,
     Coordination,
     OperationStore,
+    PlacementStore,
     ServerStore,
     StatsStore,
     TaskStore,
@@ -51,6 +52,8 @@ class Stores(Protocol):
     def commands(self) -> CommandStore: ...
     @property
     def operations(self) -> OperationStore: ...
+    @property
+    def placements(self) -> PlacementStore: ...
 
 
 def new_task(task_id: str, *, owner: Owner = OWNER, capabilities: Iterable[str] = (), **changes: Any) -> NewTask:

@@ -10,6 +10,7 @@ from dispatcher.service.ports.commands import CommandStore
 from dispatcher.service.ports.coordination import Coordination
 from dispatcher.service.ports.forwarder import Forwarder
 from dispatcher.service.ports.operations import OperationStore
+from dispatcher.service.ports.placements import PlacementStore
 from dispatcher.service.ports.requests import IdempotencyKey, RateRule, TaskQuery
 from dispatcher.service.ports.servers import ServerStore
 from dispatcher.service.ports.stats import StatsStore
@@ -24,6 +25,7 @@ __all__ = [
     "Forwarder",
     "IdempotencyKey",
     "OperationStore",
+    "PlacementStore",
     "RateRule",
     "ServerStore",
     "StatsStore",

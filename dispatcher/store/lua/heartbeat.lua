@@ -6,11 +6,15 @@
 --- @include accepted
 --- @include alive
 --- @include sample
+--- @include placement
 local key = root .. 's:' .. server_id
 local s = redis.call('HMGET', key, 'boot_id', 'health', 'listed', 'class', 'silence')
 if not s[4] then return reply('not_found') end
 local was_free = redis.call('ZSCORE', root .. 'free:' .. s[4], server_id)
-if boot_id ~= '' and s[1] and s[1] ~= '' and s[1] ~= boot_id then lose_accepted(server_id, 'The server restarted') end
+if boot_id ~= '' and s[1] and s[1] ~= '' and s[1] ~= boot_id then
+  lose_accepted(server_id, 'The server restarted')
+  forget_loaded(server_id)
+end
 local listed = {}
 if running_given == '1' then
   local again = now - number(s[3]) < 1000 -- a repeated heartbeat is no second list

@@ -6,6 +6,7 @@ from dispatcher.service.ports import (
     CommandStore,
     Coordination,
     OperationStore,
+    PlacementStore,
     ServerStore,
     StatsStore,
     TaskStore,
@@ -14,6 +15,7 @@ from dispatcher.service.ports import (
 from dispatcher.store.memory.batches import MemoryBatches
 from dispatcher.store.memory.commands import MemoryCommands
 from dispatcher.store.memory.operations import MemoryOperations
+from dispatcher.store.memory.placements import MemoryPlacements
 from dispatcher.store.memory.servers import MemoryServers
 from dispatcher.store.memory.state import State
 from dispatcher.store.memory.stats import MemoryCoordination, MemoryStats
@@ -35,3 +37,4 @@ class MemoryStore:
         self.telemetry: TelemetryStore = MemoryTelemetry(self.state)
         self.commands: CommandStore = MemoryCommands(self.state)
         self.operations: OperationStore = MemoryOperations(self.state)
+        self.placements: PlacementStore = MemoryPlacements(self.state)

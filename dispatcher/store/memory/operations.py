@@ -82,7 +82,7 @@ class MemoryOperations:
         return self._end(known, OperationState.FAILED, error) if known.state is RUNNING else known
 
     async def lease(self, gateway: str, lease_ms: int, limit: int = 16) -> list[Operation]:
-        leased = []
+        leased: list[Operation] = []
         for operation in [o for o in self._kept.values() if o.state is RUNNING]:
             holder, until_ms = self._leases.get(operation.id, ("", 0))
             if operation.deadline_ms <= self._s.now:

@@ -12,6 +12,7 @@ from dispatcher.domain.telemetry import Usage
 from dispatcher.domain.transitions import TaskState
 from dispatcher.store.memory import attempts, fleet
 from dispatcher.store.memory.counters import MINUTE_MS
+from dispatcher.store.memory.placements import forget_loaded
 from dispatcher.store.memory.rows import ServerRow
 from dispatcher.store.memory.state import State
 
@@ -51,12 +52,13 @@ class MemoryServers:
         else:
             for row, attempt in attempts.accepted(s, server.id):
                 attempts.lose(s, row, attempt, "The server registered again")
+            forget_loaded(s, old)
         alive_ms = s.now + (server.silence_ms or s.options.offline_after_ms)
         row_seq, since = (s.sequence, s.now) if old is None else (old.seq, old.registered_ms)
         new = ServerRow(server, row_seq, since, s.now, alive_ms)
         if old is not None:  # an operator's word and the leases outlive the record
             new.slots, new.maintenance, new.reason = old.slots, old.maintenance, old.reason
-            new.held = old.held
+            new.held, new.models, new.used = old.held, old.models, old.used
         s.servers[server.id] = new
         s.counters.alive[server.id].add(s.now // MINUTE_MS)
         if alias is not None:
@@ -118,6 +120,7 @@ class MemoryServers:
         if server.boot_id not in ("", boot_id):
             for row, attempt in attempts.accepted(self._s, server.id):
                 attempts.lose(self._s, row, attempt, "The server restarted")
+            forget_loaded(self._s, server)
         server.boot_id = boot_id
 
     def _listed(self, server: ServerRow, running: frozenset[str]) -> None:
