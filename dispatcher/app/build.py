@@ -27,14 +27,19 @@ from dispatcher.loops.runner import Loop, Runner
 from dispatcher.loops.tick import Tick
 from dispatcher.service.balancing import Balancing
 from dispatcher.service.batches import Batches
+from dispatcher.service.commands import Commands
 from dispatcher.service.dispatch import Dispatch
 from dispatcher.service.duties import Duties
 from dispatcher.service.latencies import Latencies
+from dispatcher.service.operations import Operations
+from dispatcher.service.placements import Placements
 from dispatcher.service.servers import Servers
 from dispatcher.service.services import Services
 from dispatcher.service.stats import Stats
+from dispatcher.service.steps import Steps
 from dispatcher.service.submit import Submit
 from dispatcher.service.tasks import Tasks
+from dispatcher.service.telemetry import Telemetry
 from dispatcher.service.waits import Waits
 from dispatcher.service.watch import Watch
 from dispatcher.service.workers import Workers
@@ -80,7 +85,8 @@ def build(
         options=options.dispatch_options(settings),
     )
     services = _services(store, forwarder, waits, dispatch, name, clock)
-    duties = Duties(store.tasks, services.servers, dispatch, gateway=name, clock=clock)
+    also = [services.operations.run_once]
+    duties = Duties(store.tasks, services.servers, dispatch, gateway=name, clock=clock, also=also)
     presence = Presence(store.coordination, store.servers, gateway=name)
     draining = Draining()
     health = Health(store.coordination, clock, gateway=name, version=our_version(), draining=draining)
@@ -163,6 +169,9 @@ def _forwarder(
 def _services(
     store: Store, forwarder: HttpForwarder, waits: Waits, dispatch: Dispatch, name: str, clock: Clock
 ) -> Services:
+    commands = Commands(store.commands)
+    steps = Steps(store.servers, store.placements, commands)
+    operations = Operations(store.operations, store.servers, commands, steps, gateway=name, clock=clock)
     return Services(
         submit=Submit(store.tasks, dispatch, waits, gateway=name, clock=clock),
         batches=Batches(store.batches, dispatch),
@@ -172,6 +181,10 @@ def _services(
         balancing=Balancing(store.servers),
         watch=Watch(store.tasks),
         workers=Workers(store.tasks, store.servers, gateway=name, clock=clock),
+        telemetry=Telemetry(store.telemetry, store.servers, store.tasks, clock=clock),
+        commands=commands,
+        operations=operations,
+        placements=Placements(store.placements, store.servers, operations),
         coordination=store.coordination,
     )
 
@@ -202,7 +215,8 @@ def _loops(gateway: Gateway, store: Store, waits: Waits) -> list[Loop]:
     renew = Renew(store.tasks, gateway.dispatch, gateway=gateway.id, lease_ms=lease_ms)
     peek = Peek(gateway.duties)
     inbox = Inbox(store.coordination, waits, gateway=gateway.id, wake=peek.wake)
-    events = Events(store.coordination, gateway.services.watch, gateway.services.workers)
+    services = gateway.services
+    events = Events(store.coordination, services.watch, services.workers, services.commands)
     loops = [
         Loop("renew", renew.run_once, lease_ms / 3000),
         Loop("presence", gateway.presence.run_once, 1.0),

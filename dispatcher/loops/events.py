@@ -1,15 +1,17 @@
 """The fleet's stream, for the sockets and waiting claims of this gateway."""
 
+from dispatcher.service.commands import Commands
 from dispatcher.service.ports import Coordination
 from dispatcher.service.watch import Watch
 from dispatcher.service.workers import Workers
 
 
 class Events:
-    def __init__(self, coordination: Coordination, watch: Watch, workers: Workers) -> None:
+    def __init__(self, coordination: Coordination, watch: Watch, workers: Workers, commands: Commands) -> None:
         self._coordination = coordination
         self._watch = watch
         self._workers = workers
+        self._commands = commands
 
     async def run_once(self) -> None:
         """Hand on events until cancelled, or until the stream fails: then every watcher has to look for itself."""
@@ -17,5 +19,6 @@ class Events:
             async for event in self._coordination.events():
                 self._watch.publish(event)
                 self._workers.publish(event)
+                self._commands.publish(event)
         finally:
             self._watch.interrupted()

@@ -4,11 +4,15 @@ from dataclasses import dataclass
 
 from dispatcher.service.balancing import Balancing
 from dispatcher.service.batches import Batches
+from dispatcher.service.commands import Commands
+from dispatcher.service.operations import Operations
+from dispatcher.service.placements import Placements
 from dispatcher.service.ports import Coordination
 from dispatcher.service.servers import Servers
 from dispatcher.service.stats import Stats
 from dispatcher.service.submit import Submit
 from dispatcher.service.tasks import Tasks
+from dispatcher.service.telemetry import Telemetry
 from dispatcher.service.watch import Watch
 from dispatcher.service.workers import Workers
 
@@ -25,4 +29,8 @@ class Services:
     balancing: Balancing
     watch: Watch
     workers: Workers
+    telemetry: Telemetry
+    commands: Commands
+    operations: Operations
+    placements: Placements
     coordination: Coordination
