@@ -45,7 +45,7 @@ def no_control() -> errors.NoControl:
 
 
 def too_many_commands() -> errors.Conflict:
-    return errors.Conflict("Too many commands wait for this worker", code="TOO_MANY_COMMANDS")
+    return errors.TooMany("Too many commands wait for this worker")
 
 
 def too_late() -> errors.Invalid:
@@ -53,11 +53,11 @@ def too_late() -> errors.Invalid:
 
 
 def operation_running(operation_id: str) -> errors.Conflict:
-    return errors.Conflict(f"Another operation is running there: {operation_id}", code="OPERATION_RUNNING")
+    return errors.OperationRunning(f"Another operation is running there: {operation_id}")
 
 
 def too_many_operations() -> errors.Conflict:
-    return errors.Conflict("Too many operations are running", code="TOO_MANY_OPERATIONS")
+    return errors.TooMany("Too many operations are running")
 
 
 def not_placed(model: str, server_id: str) -> errors.NotFound:
@@ -65,12 +65,12 @@ def not_placed(model: str, server_id: str) -> errors.NotFound:
 
 
 def no_room(model: str, server_id: str) -> errors.Conflict:
-    return errors.Conflict(f"Server {server_id} has no room for model {model}", code="NO_ROOM")
+    return errors.NoRoom(f"Server {server_id} has no room for model {model}")
 
 
 def too_many_models(server_id: str) -> errors.Conflict:
-    return errors.Conflict(f"Too many models are on server {server_id}", code="TOO_MANY_MODELS")
+    return errors.TooMany(f"Too many models are on server {server_id}")
 
 
 def model_busy(model: str, server_id: str) -> errors.Conflict:
-    return errors.Conflict(f"Model {model} is being loaded or unloaded on server {server_id}", code="MODEL_BUSY")
+    return errors.ModelBusy(f"Model {model} is being loaded or unloaded on server {server_id}")

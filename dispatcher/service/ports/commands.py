@@ -9,7 +9,7 @@ class CommandStore(Protocol):
     async def enqueue(self, command: NewCommand) -> Command:
         """Keep a command for its worker and tell the fleet's stream (`command`, `id` is the worker). A known id is
         answered as it stands. Raises NotFound for an unknown worker, NoControl for one without a socket or offline,
-        Conflict (TOO_MANY_COMMANDS) when 64 wait for it, Invalid for a deadline in the past."""
+        Conflict (TOO_MANY) when 64 wait for it, Invalid for a deadline in the past."""
         ...
 
     async def pending(self, server_id: str) -> list[Command]:

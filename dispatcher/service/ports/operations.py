@@ -9,7 +9,7 @@ class OperationStore(Protocol):
     async def create(self, operation: NewOperation) -> Operation:
         """Keep an operation and begin it (a dry run: keep it as planned); one without steps is done at once. Tells
         the fleet's stream (`operation` with id, kind, state), as every end does. A known id is answered as it stands.
-        Raises Conflict: OPERATION_RUNNING while another one holds the guard, TOO_MANY_OPERATIONS over 256."""
+        Raises Conflict: OPERATION_RUNNING while another one holds the guard, TOO_MANY over 256."""
         ...
 
     async def get(self, operation_id: str) -> Operation:

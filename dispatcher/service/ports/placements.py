@@ -13,7 +13,7 @@ class PlacementStore(Protocol):
     ) -> list[Placement]:
         """Put a model on workers, all or none, in the order named: to be loaded (`preload`) or only assigned. One that
         is loaded or loading stays as it is. Raises NotFound for an unknown worker, Conflict: NO_ROOM where the model
-        is known not to fit, TOO_MANY_MODELS over 64, MODEL_BUSY while it is unloaded there."""
+        is known not to fit, TOO_MANY over 64, MODEL_BUSY while it is unloaded there."""
         ...
 
     async def begin_load(self, server_id: str, model: str) -> Placement:
@@ -24,7 +24,7 @@ class PlacementStore(Protocol):
 
     async def loaded(self, server_id: str, model: str, takes: Resources, load_ms: int) -> Placement:
         """It is in memory, and takes so much; also of a model that nobody assigned. Tells the fleet's stream (`model`
-        with id, model, state) when it was not. Raises NotFound for an unknown worker, Conflict TOO_MANY_MODELS."""
+        with id, model, state) when it was not. Raises NotFound for an unknown worker, Conflict TOO_MANY."""
         ...
 
     async def failed(self, server_id: str, model: str, error: str) -> Placement:

@@ -108,7 +108,7 @@ async def test_a_worker_has_only_so_many_waiting(fleet: World) -> None:
         await given(fleet, f"c{n}", deadline_ms=fleet.now + (1_000 if n == 0 else LIFE_MS))
     with pytest.raises(Conflict) as refused:
         await given(fleet, "more")
-    assert refused.value.code == "TOO_MANY_COMMANDS"
+    assert refused.value.code == "TOO_MANY"
     await fleet.advance(1_000)  # the first is past its deadline
     await given(fleet, "more")
     assert (await waiting(fleet))[-1] == "more"

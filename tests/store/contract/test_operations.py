@@ -125,7 +125,7 @@ async def test_there_are_only_so_many(world: World) -> None:
         await given(world, f"o{n}")
     with pytest.raises(Conflict) as refused:
         await given(world, "more")
-    assert refused.value.code == "TOO_MANY_OPERATIONS"
+    assert refused.value.code == "TOO_MANY"
     await given(world, "plan", dry_run=True)
     await world.store.operations.fail("o7", "")
     await given(world, "more")

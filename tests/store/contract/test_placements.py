@@ -174,7 +174,7 @@ async def test_a_worker_may_load_by_itself_and_only_so_many(world: World) -> Non
     assert own == Placement("own", "s1", LOADED, "", False, 50, gb(1), 7)
     for n in range(1, MODELS_MOST):
         await put(world, f"m{n}")
-    await refused("TOO_MANY_MODELS", world, "more")
+    await refused("TOO_MANY", world, "more")
     with pytest.raises(Conflict):
         await world.store.placements.loaded("s1", "more", NOTHING, 1)
     with pytest.raises(NotFound):
