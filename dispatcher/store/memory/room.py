@@ -47,8 +47,7 @@ def reserve(s: State, server: ServerRow, row: TaskRow) -> None:
     other = s.servers.get(row.reserves)
     if other is not None and reserved_for(s, other) is row:
         return
-    if _fits(server, row.new.needs, NOTHING):
-        server.reserved, row.reserves = row.id, server.id
+    server.reserved, row.reserves = row.id, server.id  # void where it could never hold the task
 
 
 def _fits(server: ServerRow, needs: Resources, held: Resources) -> bool:
