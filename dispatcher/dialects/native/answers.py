@@ -12,6 +12,16 @@ StatusWord = Literal["online", "offline", "maintenance", "degraded"]
 TransportWord = Literal["push", "pull", "socket"]
 
 
+class ResourcesAnswer(TypedDict):
+    """Amounts: cores, GPUs, and MB of 2**20 bytes; what is missing is nothing."""
+
+    cpu: NotRequired[float]
+    memoryMB: NotRequired[float]
+    storageMB: NotRequired[float]
+    gpu: NotRequired[float]
+    gpuMemoryMB: NotRequired[float]
+
+
 class AttemptAnswer(TypedDict):
     attempt: int
     serverId: str
@@ -31,6 +41,7 @@ class TaskAnswer(TypedDict):
     priority: int
     capabilities: list[str]
     group: NotRequired[str]
+    resources: NotRequired[ResourcesAnswer]
     progress: float
     serverId: str | None
     attempt: int
@@ -104,6 +115,8 @@ class ServerAnswer(TypedDict):
     endpoints: EndpointsAnswer
     maintenance: bool
     maintenanceReason: NotRequired[str]
+    resources: NotRequired[ResourcesAnswer]
+    allocated: NotRequired[ResourcesAnswer]
 
 
 class ServerListAnswer(TypedDict):
@@ -153,6 +166,8 @@ class MetricsFields(TypedDict):
     averageProcessingTime: int
     currentLoad: float
     reported: dict[str, Any]
+    resources: NotRequired[ResourcesAnswer]
+    allocated: NotRequired[ResourcesAnswer]
 
 
 class MetricsAnswer(TypedDict):

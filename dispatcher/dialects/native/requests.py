@@ -43,6 +43,23 @@ Time = Annotated[int, Field(ge=0, le=LATEST_MS, description="Epoch milliseconds"
 Url = Annotated[str, Field(min_length=1, max_length=2048)]
 
 
+Part = Annotated[float, Field(ge=0.001, le=65_536)]
+Megabytes = Annotated[int, Field(ge=1, le=1 << 30)]
+
+
+class ResourceAmounts(RequestModel):
+    """What a task needs or a server has; what is left out is nothing."""
+
+    cpu: Part | None = Field(default=None, description="Cores, to a thousandth")
+    memory_mb: Megabytes | None = Field(default=None, alias="memoryMB", description="MB of 2**20 bytes")
+    storage_mb: Megabytes | None = Field(default=None, alias="storageMB", description="MB of 2**20 bytes")
+    gpu: Part | None = Field(default=None, description="GPUs, to a thousandth")
+    gpu_memory_mb: Megabytes | None = Field(default=None, alias="gpuMemoryMB", description="MB of 2**20 bytes")
+
+
+OwnResources = Annotated[ResourceAmounts, BeforeValidator(_drop_null)]
+
+
 class CreateTask(RequestModel):
     type: Name
     priority: int = Field(ge=0, le=10, description="Higher is more urgent")
@@ -50,6 +67,9 @@ class CreateTask(RequestModel):
     capabilities: Words = Field(default=[], description="What the server must be capable of, all of it")
     asynchronous: bool = Field(default=True, alias="async", description="false: wait for the end of the task")
     group: Word | None = Field(default=None, description="One of the groups that the server must be in")
+    resources: OwnResources | None = Field(
+        default=None, description="Kept free for it on the server while it runs; the server must have as much"
+    )
     timeout: float | None = Field(default=None, ge=0.1, le=86_400, description="Seconds for one attempt")
     affinity: Name | None = Field(default=None, description="Tasks that share it prefer one server (rendezvous-hash)")
     deadline: Annotated[Time, Field(ge=1)] | None = Field(default=None, description="In the future, and after runAt")
@@ -83,6 +103,9 @@ class RegisterServer(RequestModel):
     max_concurrent: int = Field(default=10, ge=1, le=MAX_CONCURRENT)
     capabilities: Words = Field(default=[])
     groups: Words = Field(default=[])
+    resources: OwnResources | None = Field(
+        default=None, description="What it has for tasks, in all; left out, any task fits and nothing is counted"
+    )
     priority: int = Field(default=1, ge=1, le=1000, description="Weight in balancing")
     transport: Literal["push", "pull"] = Field(
         default="push", description="push: the gateway calls endpoints.predict; pull: the server claims its tasks"

@@ -6,6 +6,7 @@ from typing import Any
 from dispatcher.dialects.native.answers import EndpointsAnswer, MetricsAnswer, MetricsFields, ServerAnswer
 from dispatcher.dialects.native.options import ORIGIN
 from dispatcher.dialects.native.requests import RegisterServer
+from dispatcher.dialects.native.wire_resources import resources, resources_answer
 from dispatcher.domain.errors import Invalid
 from dispatcher.domain.lane import Offer
 from dispatcher.domain.server import Endpoints, NewServer, Server, Transport
@@ -19,7 +20,11 @@ def new_server(body: RegisterServer, server_id: str, sealed_key: bytes) -> NewSe
         origin=ORIGIN,
         name=body.name,
         endpoints=Endpoints(ends.predict, ends.health, ends.metrics, ends.cancel) if ends else Endpoints(),
-        offer=Offer(capabilities=frozenset(body.capabilities), groups=frozenset(body.groups)),
+        offer=Offer(
+            capabilities=frozenset(body.capabilities),
+            groups=frozenset(body.groups),
+            resources=None if body.resources is None else resources(body.resources),
+        ),
         sealed_key=sealed_key,
         max_concurrent=body.max_concurrent,
         weight=body.priority,
@@ -64,6 +69,9 @@ def server_answer(server: Server, now_ms: int) -> ServerAnswer:
     )
     if server.maintenance and server.reason:
         answer["maintenanceReason"] = server.reason
+    if server.offer.resources is not None:
+        answer["resources"] = resources_answer(server.offer.resources)
+        answer["allocated"] = resources_answer(server.allocated)
     return answer
 
 
@@ -81,18 +89,19 @@ def _endpoints(endpoints: Endpoints) -> EndpointsAnswer:
 
 
 def metrics_answer(server: Server, counts: Counts, now_ms: int) -> MetricsAnswer:
-    return MetricsAnswer(
-        serverId=server.id,
-        metrics=MetricsFields(
-            uptime=max(0, now_ms - server.registered_ms),
-            tasksProcessed=counts.completed + counts.failed,
-            successCount=counts.completed,
-            failureCount=counts.failed,
-            averageProcessingTime=counts.average_ms,
-            currentLoad=round(server.load, 4),
-            reported=_reported(server.metrics),
-        ),
+    metrics = MetricsFields(
+        uptime=max(0, now_ms - server.registered_ms),
+        tasksProcessed=counts.completed + counts.failed,
+        successCount=counts.completed,
+        failureCount=counts.failed,
+        averageProcessingTime=counts.average_ms,
+        currentLoad=round(server.load, 4),
+        reported=_reported(server.metrics),
     )
+    if server.offer.resources is not None:
+        metrics["resources"] = resources_answer(server.offer.resources)
+        metrics["allocated"] = resources_answer(server.allocated)
+    return MetricsAnswer(serverId=server.id, metrics=metrics)
 
 
 def _reported(metrics: str) -> dict[str, Any]:

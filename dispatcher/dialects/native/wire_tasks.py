@@ -7,6 +7,7 @@ from typing import Any
 from dispatcher.dialects.native.answers import AttemptAnswer, CreatedAnswer, TaskAnswer, TaskStatus
 from dispatcher.dialects.native.options import ORIGIN, NativeOptions
 from dispatcher.dialects.native.requests import CreateTask
+from dispatcher.dialects.native.wire_resources import resources, resources_answer
 from dispatcher.domain.errors import Invalid
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.grant import Created
@@ -43,6 +44,7 @@ def new_task(
     """The task that a create asks for; `payload` is its text as it came. Raises Invalid when it could never run."""
     if body.deadline is not None and body.run_at is not None and body.deadline <= body.run_at:
         raise Invalid("Invalid field deadline: must be after runAt", field="deadline")
+    needs = resources(body.resources)
     extras = {"group": body.group, "affinity": body.affinity, "traceparent": traceparent}
     spec: dict[str, Any] = {"priority": body.priority, "capabilities": body.capabilities}
     spec |= {name: value for name, value in extras.items() if value is not None}
@@ -51,7 +53,8 @@ def new_task(
         origin=ORIGIN,
         owner=owner,
         type=body.type,
-        demand=Demand("predict", frozenset(body.capabilities), body.group),
+        demand=Demand("predict", frozenset(body.capabilities), body.group).shaped(needs),
+        needs=needs,
         points=body.priority * POINTS_PER_LEVEL,
         boost_ms=body.priority * options.aging_ms,
         spec=encode_json(spec),
@@ -105,6 +108,8 @@ def task_answer(task: Task) -> TaskAnswer:
     )
     if "group" in spec:
         answer["group"] = spec["group"]
+    if task.needs:
+        answer["resources"] = resources_answer(task.needs)
     _add_times(answer, task)
     if task.error is not None:
         answer["error"] = task.error.text or task.error.code

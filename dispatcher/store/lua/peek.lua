@@ -10,7 +10,7 @@ local ROOMLESS = 32 -- heads without room anywhere that are met before it gives 
 local found, seen, roomless = {}, {}, 0
 -- True: it is in the answer; false: it may not start yet; nil: there is no room for it, nor for the lane behind it.
 local function take(id, lane)
-  if seen[id] then return seen[id] == 'placed' or nil end
+  if seen[id] then return nil end
   if #found >= limit then return false end
   local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'queued', 'tried', 'back', 'needs', 'model')
   if number(t[1]) > now or now - number(t[2]) <= behind_ms then return false end
@@ -34,18 +34,20 @@ local function free_slots(class)
   return slots
 end
 
+local taken, slots = {}, {} -- by lane, over all classes and tenants
 for _, class in ipairs(redis.call('HKEYS', root .. 'classes')) do
   if #found >= limit then break end
-  local room = free_slots(class)
+  local room, met = free_slots(class), {}
   if room > 0 then
     for _, tenant in ipairs(redis.call('ZRANGE', root .. 'ready:' .. class, 0, 3)) do
       for _, lane in ipairs(redis.call('ZRANGE', root .. 'rl:' .. class .. ':' .. tenant, 0, 3)) do
-        local taken = 0
-        for _, id in ipairs(redis.call('ZRANGE', root .. 'q:' .. lane .. ':' .. tenant, 0, math.min(room, limit) + 3)) do
-          if taken == room or roomless == ROOMLESS then break end
-          local took = take(id, lane)
+        if not met[lane] then met[lane], slots[lane] = true, (slots[lane] or 0) + room end
+        local last = math.min(slots[lane], limit) + 3
+        for _, id in ipairs(redis.call('ZRANGE', root .. 'q:' .. lane .. ':' .. tenant, 0, last)) do
+          if (taken[lane] or 0) >= slots[lane] or roomless == ROOMLESS then break end
+          local took = seen[id] ~= 'placed' and take(id, lane)
           if took == nil then break end
-          if took then taken = taken + 1 end
+          if took then taken[lane] = (taken[lane] or 0) + 1 end
         end
       end
     end

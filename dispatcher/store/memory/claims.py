@@ -114,7 +114,7 @@ def peek(s: State, limit: int) -> list[Waiting]:
         row = s.tasks[task_id]
         if len(found) == limit:
             break
-        if row.right_until_ms > s.now or s.now - row.since_ms <= s.options.behind_ms:
+        if row.right_until_ms > s.now or s.now - row.queued_ms <= s.options.behind_ms:
             continue
         if taken[row.lane] >= _free_slots(s, row):
             continue

@@ -52,13 +52,14 @@ def reopen(s: State, row: TaskRow, waiting_ms: int | None) -> Created:
     row.progress = 0.0
     row.run_started = False
     row.attempt = row.end = row.claim = row.result = row.error = row.cause = None
-    row.started_ms = row.ended_ms = row.retry_at_ms = row.no_budget_since_ms = None
+    row.started_ms = row.ended_ms = row.run_at_ms = row.retry_at_ms = row.no_budget_since_ms = None
     row.tried.clear()
     row.short_since_ms, row.reserves = None, ""
     row.waiting_deadline_ms = _after(s.now, waiting_ms)
     if row.deadline_ms is not None and row.deadline_ms <= s.now:
         row.deadline_ms = None  # it ended the run before; it must not end this one
     row.score = _score(s.now, row.new)
+    row.queued_ms = s.now
     s.use(row, +1)
     s.counters.count(row, s.now, Counts(reopened=1), end=False)
     s.move(row, TaskEvent.REOPEN)
@@ -145,7 +146,8 @@ def insert(s: State, task: NewTask, *, later_us: int = 0) -> TaskRow:
     waiting_until_ms = _after(start_ms, task.waiting_ms)
     row = TaskRow(
         new=task, lane=task.demand.lane, created_ms=s.now, score=_score(start_ms, task) + later_us,
-        state=TaskState.PENDING if run_at_ms is None else TaskState.SCHEDULED, updated_ms=s.now, since_ms=s.now,
+        state=TaskState.PENDING if run_at_ms is None else TaskState.SCHEDULED, updated_ms=s.now,
+        queued_ms=s.now, since_ms=s.now,
         deadline_ms=task.deadline_ms, waiting_deadline_ms=waiting_until_ms, run_at_ms=run_at_ms,
         updates=deque(maxlen=s.options.updates_kept),
     )  # fmt: skip

@@ -84,7 +84,7 @@ def select(s: State, server: ServerRow) -> TaskRow | None:
 def behind(s: State, server: ServerRow, own: TaskRow) -> TaskRow | None:
     """The head that goes before `own` on this server, when it has waited too long."""
     head = select(s, server)
-    if head is None or head is own or s.now - head.since_ms <= s.options.behind_ms:
+    if head is None or head is own or s.now - head.queued_ms <= s.options.behind_ms:
         return None
     first = next(row for row in order(s, server) if row is own or row is head)
     return head if first is head else None

@@ -47,8 +47,7 @@ def reserve(s: State, server: ServerRow, row: TaskRow) -> None:
     other = s.servers.get(row.reserves)
     if other is not None and reserved_for(s, other) is row:
         return
-    if _fits(server, row.new.needs, server.held_by_models):
-        server.reserved, row.reserves = row.id, server.id
+    server.reserved, row.reserves = row.id, server.id  # void where it could never hold the task
 
 
 def fits_now(server: ServerRow, amounts: Resources) -> bool:

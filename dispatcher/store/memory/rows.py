@@ -49,7 +49,8 @@ class TaskRow:
     score: int  # microseconds; the smaller, the sooner
     state: TaskState
     updated_ms: int
-    since_ms: int  # when it last entered the queue
+    queued_ms: int  # when it first entered the queue, in this run
+    since_ms: int  # when it last did
     deadline_ms: int | None
     waiting_deadline_ms: int | None
     run_at_ms: int | None

@@ -128,6 +128,7 @@ def _retry_due(s: State, row: TaskRow) -> None:
 
 def _run_due(s: State, row: TaskRow) -> None:
     if row.state is TaskState.SCHEDULED:
+        row.queued_ms = s.now
         s.move(row, TaskEvent.DUE)
         _wake_for(s, row)
 

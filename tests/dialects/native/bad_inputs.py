@@ -20,6 +20,11 @@ def _without(base: dict[str, Any], field: str) -> bytes:
     return json.dumps({name: value for name, value in base.items() if name != field}).encode()
 
 
+AMOUNTS: list[object] = [
+    {"cpu": 0}, {"cpu": -1}, {"cpu": "2"}, {"gpu": 65_537}, {"memoryMB": 0}, {"memoryMB": 1.5}, {"memoryMB": 2**31},
+    {"storageMB": True}, {"gpuMemoryMB": [1]}, [1],
+]  # fmt: skip
+
 # field -> the kinds of WRONG that are not wrong for it, and further bad values
 CREATE_FIELDS: dict[str, tuple[set[str], list[object]]] = {
     "type": ({"string"}, ["", "x" * 129, "a\nb", "a\x00b"]),
@@ -28,6 +33,7 @@ CREATE_FIELDS: dict[str, tuple[set[str], list[object]]] = {
     "capabilities": ({"list"}, [[""], ["x" * 65], ["x"] * 33, [None], [["x"]]]),
     "async": ({"true"}, ["true", 0]),
     "group": ({"string"}, ["", "x" * 65, "a\tb"]),
+    "resources": ({"object"}, AMOUNTS),
     "affinity": ({"string"}, ["", "x" * 129]),
     "timeout": ({"number"}, [0, -1, 86_401, "30", 10**400]),
     "deadline": (set(), [-1, 0, 1, 2**63, "2024-01-06", 1.0]),
@@ -41,6 +47,7 @@ REGISTER_FIELDS: dict[str, tuple[set[str], list[object]]] = {
     "capabilities": ({"list"}, [["x"] * 33, [""], [True]]),
     "groups": ({"list"}, [["x"] * 33, [""], [None]]),
     "priority": (set(), [0, -1, 1001]),
+    "resources": ({"object"}, AMOUNTS),
     "transport": (set(), ["", "PULL", "pull", "socket"]),  # a server that pulls has no endpoints
 }
 HEARTBEAT_FIELDS: dict[str, tuple[set[str], list[object]]] = {

@@ -53,10 +53,10 @@ async def test_the_texts(world: World, path: str, token: str, body: object, deta
 
 
 async def test_unknown_fields_and_null_for_optional_ones_are_fine(world: World) -> None:
-    nulls = dict.fromkeys(("capabilities", "async", "group", "timeout", "deadline", "runAt", "affinity"))
+    nulls = dict.fromkeys(("capabilities", "async", "group", "timeout", "deadline", "runAt", "affinity", "resources"))
     task = {**CREATE, **nulls, "unknown": 1}
     assert (await world.call("POST", "/api/task", body=task)).status_code == 200
-    nulls = dict.fromkeys(("apiKey", "maxConcurrent", "capabilities", "groups", "priority"))
+    nulls = dict.fromkeys(("apiKey", "maxConcurrent", "capabilities", "groups", "priority", "resources"))
     ends = {"predict": "http://x/", "health": None}
     server = {**REGISTER, **nulls, "endpoints": ends, "unknown": {}}
     assert (await world.call("POST", "/api/servers", "admin", server)).status_code == 200
