@@ -26,15 +26,20 @@ from dispatcher.loops.runner import Loop, Runner
 from dispatcher.loops.tick import Tick
 from dispatcher.service.balancing import Balancing
 from dispatcher.service.batches import Batches
+from dispatcher.service.commands import Commands
 from dispatcher.service.dispatch import Dispatch
 from dispatcher.service.duties import Duties
 from dispatcher.service.latencies import Latencies
+from dispatcher.service.operations import Operations
+from dispatcher.service.placements import Placements
 from dispatcher.service.servers import Servers
 from dispatcher.service.services import Services
 from dispatcher.service.sessions import Sessions
 from dispatcher.service.stats import Stats
+from dispatcher.service.steps import Steps
 from dispatcher.service.submit import Submit
 from dispatcher.service.tasks import Tasks
+from dispatcher.service.telemetry import Telemetry
 from dispatcher.service.waits import Waits
 from dispatcher.service.watch import Watch
 from dispatcher.service.workers import Workers
@@ -79,7 +84,8 @@ def build(
         options=options.dispatch_options(settings),
     )
     services = _services(store, forwarder, waits, dispatch, name, clock)
-    duties = Duties(store.tasks, services.servers, dispatch, gateway=name, clock=clock)
+    also = [services.operations.run_once]
+    duties = Duties(store.tasks, services.servers, dispatch, gateway=name, clock=clock, also=also)
     presence = Presence(store.coordination, store.servers, gateway=name)
     draining = Draining()
     health = Health(store.coordination, clock, gateway=name, version=our_version(), draining=draining)
@@ -152,6 +158,9 @@ def _services(
     store: Store, forwarder: HttpForwarder, waits: Waits, dispatch: Dispatch, name: str, clock: Clock
 ) -> Services:
     workers = Workers(store.tasks, store.servers, gateway=name, clock=clock)
+    commands = Commands(store.commands)
+    steps = Steps(store.servers, store.placements, commands)
+    operations = Operations(store.operations, store.servers, commands, steps, gateway=name, clock=clock)
     return Services(
         submit=Submit(store.tasks, dispatch, waits, gateway=name, clock=clock),
         batches=Batches(store.batches, dispatch),
@@ -162,6 +171,10 @@ def _services(
         watch=Watch(store.tasks),
         workers=workers,
         sessions=Sessions(store.tasks, store.servers, workers, dispatch, gateway=name),
+        telemetry=Telemetry(store.telemetry, store.servers, store.tasks, clock=clock),
+        commands=commands,
+        operations=operations,
+        placements=Placements(store.placements, store.servers, operations),
         coordination=store.coordination,
     )
 
@@ -193,7 +206,7 @@ def _loops(gateway: Gateway, store: Store, waits: Waits) -> list[Loop]:
     peek = Peek(gateway.duties)
     inbox = Inbox(store.coordination, waits, gateway=gateway.id, wake=peek.wake)
     services = gateway.services
-    events = Events(store.coordination, services.watch, services.workers, services.sessions)
+    events = Events(store.coordination, services.watch, services.workers, services.sessions, services.commands)
     loops = [
         Loop("renew", renew.run_once, lease_ms / 3000),
         Loop("presence", gateway.presence.run_once, 1.0),

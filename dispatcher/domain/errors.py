@@ -11,6 +11,10 @@
     |  |- Replaced                REPLACED                another connection of the same worker took over
     |  |- ConflictingResult       CONFLICT_RESULT         another end was already recorded for this attempt
     |  |- NoControl               NO_CONTROL_CHANNEL      its worker cannot be told to pause
+    |  |- OperationRunning        OPERATION_RUNNING       another operation works on the same thing
+    |  |- NoRoom                  NO_ROOM                 a server has not so much left
+    |  |- ModelBusy               MODEL_BUSY              a model is being loaded or unloaded there
+    |  |- TooMany                 TOO_MANY                commands, models or operations are at their bound
     |  `- AlreadyEnded            CANCELLED | TIMEOUT ... the task ended otherwise
     |- KeyReused                  IDEMPOTENCY_KEY_REUSED  same key, other body
     |- TooLarge                   PAYLOAD_TOO_LARGE
@@ -103,6 +107,22 @@ class ConflictingResult(Conflict):
 
 class NoControl(Conflict):
     code = "NO_CONTROL_CHANNEL"
+
+
+class OperationRunning(Conflict):
+    code = "OPERATION_RUNNING"
+
+
+class NoRoom(Conflict):
+    code = "NO_ROOM"
+
+
+class ModelBusy(Conflict):
+    code = "MODEL_BUSY"
+
+
+class TooMany(Conflict):
+    code = "TOO_MANY"
 
 
 class AlreadyEnded(Conflict):

@@ -29,6 +29,10 @@ def new_claim_id(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
     return "c_" + _random(entropy)
 
 
+def new_operation_id(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
+    return "op_" + _random(entropy)
+
+
 def new_nonce(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
     """The random part of a callback token: one per attempt."""
     return _random(entropy)

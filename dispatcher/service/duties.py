@@ -1,6 +1,7 @@
 """What any gateway does for all: ripe timers, health probes, waiting heads of the queue."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 from dispatcher.domain.clock import Clock
 from dispatcher.service.background import Background
@@ -14,12 +15,22 @@ BATCH = 64
 class Duties:
     """Idempotent and safe to run on every gateway at once: the store gives each timer and each head to one of them."""
 
-    def __init__(self, tasks: TaskStore, servers: Servers, dispatch: Dispatch, *, gateway: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        tasks: TaskStore,
+        servers: Servers,
+        dispatch: Dispatch,
+        *,
+        gateway: str,
+        clock: Clock,
+        also: Sequence[Callable[[], Awaitable[object]]] = (),  # done once a round
+    ) -> None:
         self._tasks = tasks
         self._servers = servers
         self._dispatch = dispatch
         self._gateway = gateway
         self._clock = clock
+        self._also = also
         self._background = Background()
         self._peeking = asyncio.Lock()
 
@@ -41,6 +52,8 @@ class Duties:
                 self._background.spawn(self._servers.probe(ticked.probes))
             if not ticked.more or self._clock.monotonic() >= until:
                 break
+        for duty in self._also:
+            await duty()
         started, full = await self._peek(until)
         if settle:
             await self._dispatch.idle(max(0.0, until - self._clock.monotonic()))

@@ -4,12 +4,16 @@ from dataclasses import dataclass
 
 from dispatcher.service.balancing import Balancing
 from dispatcher.service.batches import Batches
+from dispatcher.service.commands import Commands
+from dispatcher.service.operations import Operations
+from dispatcher.service.placements import Placements
 from dispatcher.service.ports import Coordination
 from dispatcher.service.servers import Servers
 from dispatcher.service.sessions import Sessions
 from dispatcher.service.stats import Stats
 from dispatcher.service.submit import Submit
 from dispatcher.service.tasks import Tasks
+from dispatcher.service.telemetry import Telemetry
 from dispatcher.service.watch import Watch
 from dispatcher.service.workers import Workers
 
@@ -27,4 +31,8 @@ class Services:
     watch: Watch
     workers: Workers
     sessions: Sessions
+    telemetry: Telemetry
+    commands: Commands
+    operations: Operations
+    placements: Placements
     coordination: Coordination

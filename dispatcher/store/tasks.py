@@ -89,6 +89,7 @@ class RedisTasks(TaskPauses):
                 shy="1" if task.shy else "0",
                 facets=" ".join(task.facets),
                 needs=task.needs.to_text(),
+                model=task.model,
                 rule=rule.name,
                 rate_key=rule.key,
                 rate_limit=rule.limit,
@@ -326,9 +327,9 @@ class RedisTasks(TaskPauses):
         reply = await self._run.call("peek", limit=limit)
         heads: list[list[bytes]] = reply.values[0]
         found = []
-        for task_id, lane, tried, free in heads:
+        for task_id, lane, tried, model, free in heads:
             candidates, turn = codec.candidates(free)  # type: ignore[arg-type]
             servers = frozenset(filter(None, tried.decode().split(",")))
-            found.append(Waiting(task_id.decode(), lane.decode(), turn, candidates, servers))
+            found.append(Waiting(task_id.decode(), lane.decode(), turn, candidates, servers, model.decode()))
         await self._fleet.know({w.lane for w in found})
         return found

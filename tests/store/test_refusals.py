@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 
 from dispatcher.domain.clock import ManualClock
+from dispatcher.domain.command import WAITING_MOST, Command, CommandState, NewCommand
 from dispatcher.domain.errors import DispatchError
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Full, Gone, Grant, Held, Moved
 from dispatcher.domain.lane import Demand, Offer
+from dispatcher.domain.operation import NewOperation, NewStep, Operation, OperationKind, StepState
+from dispatcher.domain.placement import Placement
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder, Reporter
 from dispatcher.domain.resources import Resources
-from dispatcher.domain.server import ServerHealth
+from dispatcher.domain.server import ServerHealth, Transport
 from dispatcher.service.ports import BatchTotals, IdempotencyKey, RateRule
 from dispatcher.store import Store
 from dispatcher.store.options import StoreOptions
@@ -54,6 +57,21 @@ class Scene:
         await world.end(self.grants["paused"], Verdict.RELEASED)
         await self.store.tasks.pause("paused", origin=ORIGIN, owner=OWNER)
         await self.store.servers.set_maintenance("s2", True, "test")
+        agent = new_server("agent", capabilities=["gpu"], transport=Transport.SOCKET)
+        await self.store.servers.put(agent)
+        for n in range(WAITING_MOST):
+            await self.store.commands.enqueue(command(world, f"c{n}", "agent"))
+        await self.store.commands.report("agent", "c0", CommandState.ACKED)
+        await self.store.commands.enqueue(command(world, "last", "agent"))
+        await assign(self, "s2")
+        await self.store.placements.begin_load("s2", "m")
+        await self.store.placements.loaded("s2", "idle", Resources(), 1)
+        await assign(self, "agent", "large")
+        await self.store.placements.loaded("agent", "large", Resources(cpu=99), 1)
+        await self.store.placements.begin_unload("agent", "large")
+        await self.store.operations.create(operation(world, "op1"))
+        await self.store.operations.advance("op1", 0, StepState.DONE)
+        await self.store.operations.create(operation(world, "op2", guard="g"))
         await self.store.batches.stage("staged", 0, [new_task("b1")])
         await world.advance(300)
 
@@ -115,6 +133,23 @@ def own(name: str) -> Callable[[Scene], Reporter]:
     return lambda s: s.by(name)
 
 
+def command(world: World, command_id: str, server_id: str, life_ms: int = 60_000) -> NewCommand:
+    return NewCommand(command_id, server_id, "model.load", world.now + life_ms)
+
+
+def enqueue(server_id: str, life_ms: int = 60_000) -> Refused:
+    return lambda s: s.store.commands.enqueue(command(s.world, "new", server_id, life_ms))
+
+
+def operation(world: World, operation_id: str, guard: str = "") -> NewOperation:
+    step = NewStep("worker.restart", "agent")
+    return NewOperation(operation_id, OperationKind.RESTART, "ann", (step,), world.now + 60_000, guard)
+
+
+async def assign(scene: Scene, server_id: str, model: str = "m") -> None:
+    await scene.store.placements.assign(model, [server_id], assignment="a", preload=True, priority=50)
+
+
 RAISING: dict[str, Refused] = {
     "create: key reused": create(key=IdempotencyKey("k", "other")),
     "create: deadline in the past": create(deadline_ms=1),
@@ -168,12 +203,27 @@ RAISING: dict[str, Refused] = {
     "claim next: unknown worker": lambda s: s.store.tasks.claim_next(
         "nobody", claim_id="c", nonce="n", gateway=GATEWAY, lease_ms=1
     ),
+    "command: unknown worker": enqueue("nobody"),
+    "command: no control channel": enqueue("s1"),
+    "command: too late": enqueue("agent", -1),
+    "command: too many": enqueue("agent"),
+    "command: not this worker's": lambda s: s.store.commands.report("s1", "c1", CommandState.DONE),
     "reoffer: unknown": lambda s: s.store.servers.reoffer("nobody", Offer()),
     "reoffer: too many classes": lambda s: s.store.servers.reoffer("s1", Offer(resources=Resources(cpu=1))),
     "claim next: another connection took over": lambda s: s.store.tasks.claim_next(
         "s1", claim_id="c", nonce="n", gateway=GATEWAY, lease_ms=1, session="gone"
     ),
     "connect: unknown worker": lambda s: s.store.servers.connect("nobody", "s", GATEWAY),
+    "operation: guarded": lambda s: s.store.operations.create(operation(s.world, "op3", guard="g")),
+    "operation: unknown step's": lambda s: s.store.operations.advance("nothing", 0, StepState.DONE),
+    "operation: unknown": lambda s: s.store.operations.fail("nothing", "x"),
+    "model: unknown worker": lambda s: assign(s, "nobody"),
+    "model: no room": lambda s: assign(s, "s1", "large"),
+    "model: unloaded there": lambda s: assign(s, "agent", "large"),
+    "model: loads now": lambda s: s.store.placements.begin_unload("s2", "m"),
+    "model: not there": lambda s: s.store.placements.unloaded("s1", "m"),
+    "model: cannot fail there": lambda s: s.store.placements.failed("s1", "m", "x"),
+    "model: loaded by nobody": lambda s: s.store.placements.loaded("nobody", "m", Resources(), 1),
     "register: too many classes": lambda s: s.store.servers.put(new_server("s9", capabilities=["other"])),
 }
 
@@ -225,6 +275,14 @@ ANSWERING: dict[str, tuple[Refused, Any]] = {
     "watch: ended": (lambda s: s.store.tasks.watch("completed", "gw_2"), bool),
     "free slot: running": (lambda s: s.store.tasks.free_slot("running", "s1", 1), type(None)),
     "disconnect: another connection took over": (lambda s: s.store.servers.disconnect("s1", "gone"), type(None)),
+    "command: known": (lambda s: s.store.commands.enqueue(command(s.world, "c1", "s1")), Command),
+    "command: not moved on": (lambda s: s.store.commands.report("agent", "c0", CommandState.SENT, "x"), Command),
+    "operation: known": (lambda s: s.store.operations.create(operation(s.world, "op1")), Operation),
+    "operation: ended": (lambda s: s.store.operations.advance("op1", 0, StepState.FAILED, "x"), Operation),
+    "operation: no such step": (lambda s: s.store.operations.advance("op2", 1, StepState.DONE), Operation),
+    "operation: ended before": (lambda s: s.store.operations.fail("op1", "x"), Operation),
+    "model: not its turn": (lambda s: s.store.placements.begin_load("agent", "large"), Placement),
+    "model: nothing to fail": (lambda s: s.store.placements.failed("s2", "idle", "x"), Placement),
     "finish: the same again": (lambda s: finish("completed", own("completed"), done())(s), object),
 }
 
@@ -261,8 +319,8 @@ async def test_an_unknown_lane_is_refused_without_a_count(scene: Scene) -> None:
     reply = await runner.call(
         "create_task", task_id="t", origin=ORIGIN, tenant="a", sub="b", type="t", lane="unknown", demand="", points=0,
         boost_ms=0, spec="", payload="", timeout_ms=1, attempts_max=1, run_at=0, deadline=0, waiting_ms=0, weight=1,
-        shy="0", gang=1, once="0", facets="", needs="", rule="create", rate_key="a/b", rate_limit=5, idem_key="",
-        idem_digest="", idem_ttl_ms=0, gateway="g", waiter="0",
+        shy="0", gang=1, once="0", facets="", needs="", model="", rule="create", rate_key="a/b", rate_limit=5,
+        idem_key="", idem_digest="", idem_ttl_ms=0, gateway="g", waiter="0",
     )  # fmt: skip
     assert reply.tag == "lane_unknown"
     assert await redis_factory.dump(scene.store.client, scene.namespace) == before

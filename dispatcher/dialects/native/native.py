@@ -10,6 +10,9 @@ from dispatcher.dialects.dialect import Dialect
 from dispatcher.dialects.gate import Gate
 from dispatcher.dialects.native.claim_routes import ClaimRoutes
 from dispatcher.dialects.native.errors import ErrorAnswer, render
+from dispatcher.dialects.native.fleet_operations import TAG as FLEET
+from dispatcher.dialects.native.fleet_operations import fleet_operations
+from dispatcher.dialects.native.fleet_routes import FleetRoutes
 from dispatcher.dialects.native.options import ORIGIN, NativeOptions
 from dispatcher.dialects.native.server_operations import TAG as SERVERS
 from dispatcher.dialects.native.server_operations import server_operations
@@ -35,6 +38,7 @@ from dispatcher.web.health import Health
 _TAGS = {
     TASKS: "Endpoints for managing task lifecycle.",
     SERVERS: "Endpoints for managing backend servers (Admin role required).",
+    FLEET: "What servers tell of their load, the models in their memory, and operations on them.",
     STATISTICS: "Endpoints for retrieving system statistics.",
     LOAD_BALANCER: "Endpoints for managing load balancing.",
     SYSTEM: "The gateway itself.",
@@ -77,6 +81,7 @@ def native_dialect(
     operations = [
         *task_operations(TaskRoutes(services, options)),
         *server_operations(servers, claims),
+        *fleet_operations(FleetRoutes(services)),
         *stats_operations(StatsRoutes(services, clock)),
         *system_operations(SystemRoutes(health, duties)),
     ]

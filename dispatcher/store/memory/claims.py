@@ -143,7 +143,7 @@ def peek(s: State, limit: int) -> list[Waiting]:
             continue
         taken[row.lane] += 1
         turn = s.next_turn(row)
-        found.append(Waiting(row.id, row.lane, turn, free, frozenset(row.tried)))
+        found.append(Waiting(row.id, row.lane, turn, free, frozenset(row.tried), row.new.model))
     return found
 
 

@@ -24,15 +24,20 @@ from dispatcher.domain.reporter import ByAttempt
 from dispatcher.domain.server import Server
 from dispatcher.service.balancing import Balancing
 from dispatcher.service.batches import Batches
+from dispatcher.service.commands import Commands
 from dispatcher.service.dispatch import Dispatch, DispatchOptions
 from dispatcher.service.duties import Duties
 from dispatcher.service.latencies import Latencies
+from dispatcher.service.operations import Operations
+from dispatcher.service.placements import Placements
 from dispatcher.service.servers import Servers
 from dispatcher.service.services import Services
 from dispatcher.service.sessions import Sessions
 from dispatcher.service.stats import Stats
+from dispatcher.service.steps import Steps
 from dispatcher.service.submit import Submit
 from dispatcher.service.tasks import Tasks
+from dispatcher.service.telemetry import Telemetry
 from dispatcher.service.waits import Waits
 from dispatcher.service.watch import Watch
 from dispatcher.service.workers import Workers
@@ -138,6 +143,9 @@ class World:
             store.tasks, store.servers, self.backend, waits, self.dispatch, gateway="gw_test", clock=self.clock
         )
         workers = Workers(store.tasks, store.servers, gateway="gw_test", clock=self.clock)
+        commands = Commands(store.commands)
+        steps = Steps(store.servers, store.placements, commands)
+        operations = Operations(store.operations, store.servers, commands, steps, gateway="gw_test", clock=self.clock)
         self.services = Services(
             submit=Submit(store.tasks, self.dispatch, waits, gateway="gw_test", clock=self.clock),
             batches=Batches(store.batches, self.dispatch),
@@ -148,6 +156,10 @@ class World:
             watch=Watch(store.tasks),
             workers=workers,
             sessions=Sessions(store.tasks, store.servers, workers, self.dispatch, gateway="gw_test"),
+            telemetry=Telemetry(store.telemetry, store.servers, store.tasks, clock=self.clock),
+            commands=commands,
+            operations=operations,
+            placements=Placements(store.placements, store.servers, operations),
             coordination=store.coordination,
         )
         self.gate = Gate(self.tokens, read_callback, store.coordination, self.rates, self.body, self.results)

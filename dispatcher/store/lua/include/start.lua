@@ -38,6 +38,9 @@ local function start_attempt(id, t, server, nonce, gateway, claim_id, lease, not
     redis.call('HSET', key, 'begun', '1')
     budget_deposit()
   end
+  if t.model and redis.call('HEXISTS', root .. 'pl:' .. server, t.model) == 1 then
+    redis.call('HSET', root .. 'plused:' .. server, t.model, text(now))
+  end
   refresh_server(server)
   announce(id, t)
   return grant_of(id, t)

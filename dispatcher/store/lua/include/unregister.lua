@@ -19,7 +19,9 @@ local function unregister(server_id)
       requeue(id, t, 0)
     end
   end
-  redis.call('DEL', key, root .. 'slots:' .. server_id, root .. 'acc:' .. server_id, root .. 'held:' .. server_id)
+  redis.call('DEL', key, root .. 'slots:' .. server_id, root .. 'acc:' .. server_id, root .. 'held:' .. server_id,
+    root .. 'tele:' .. server_id, root .. 'cmds:' .. server_id, root .. 'pl:' .. server_id,
+    root .. 'plused:' .. server_id)
   redis.call('ZREM', root .. 'servers', server_id)
   redis.call('ZREM', root .. 'due', 'hb:' .. server_id, 'f:' .. server_id)
   if s[2] then redis.call('DEL', root .. 'alias:' .. s[2]) end
