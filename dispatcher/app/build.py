@@ -30,10 +30,12 @@ from dispatcher.service.batches import Batches
 from dispatcher.service.dispatch import Dispatch
 from dispatcher.service.duties import Duties
 from dispatcher.service.latencies import Latencies
+from dispatcher.service.logs import Logs
 from dispatcher.service.servers import Servers
 from dispatcher.service.services import Services
 from dispatcher.service.stats import Stats
 from dispatcher.service.submit import Submit
+from dispatcher.service.tails import Tails
 from dispatcher.service.tasks import Tasks
 from dispatcher.service.waits import Waits
 from dispatcher.service.watch import Watch
@@ -79,7 +81,7 @@ def build(
         gateway=name,
         options=options.dispatch_options(settings),
     )
-    services = _services(store, forwarder, waits, dispatch, name, clock)
+    services = _services(settings, store, forwarder, waits, dispatch, name, clock)
     duties = Duties(store.tasks, services.servers, dispatch, gateway=name, clock=clock)
     presence = Presence(store.coordination, store.servers, gateway=name)
     draining = Draining()
@@ -161,12 +163,20 @@ def _forwarder(
 
 
 def _services(
-    store: Store, forwarder: HttpForwarder, waits: Waits, dispatch: Dispatch, name: str, clock: Clock
+    settings: Settings,
+    store: Store,
+    forwarder: HttpForwarder,
+    waits: Waits,
+    dispatch: Dispatch,
+    name: str,
+    clock: Clock,
 ) -> Services:
+    tasks = Tasks(store.tasks, store.servers, forwarder, waits, dispatch, gateway=name, clock=clock)
     return Services(
         submit=Submit(store.tasks, dispatch, waits, gateway=name, clock=clock),
         batches=Batches(store.batches, dispatch),
-        tasks=Tasks(store.tasks, store.servers, forwarder, waits, dispatch, gateway=name, clock=clock),
+        tasks=tasks,
+        logs=Logs(store.logs, tasks, Tails(store.logs), behind_max=settings.logs.behind),
         servers=Servers(store.servers, store.stats, forwarder),
         stats=Stats(store.stats, store.servers, clock=clock),
         balancing=Balancing(store.servers),

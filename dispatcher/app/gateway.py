@@ -72,6 +72,7 @@ class Gateway:
         """Take no more work, let the running work end; leases are kept meanwhile."""
         self.begin_drain()
         await self.services.workers.drain()
+        await self.services.logs.drain()
         await self.dispatch.drain(timeout_s)
 
     async def stop(self) -> None:

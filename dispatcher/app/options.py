@@ -37,6 +37,8 @@ def store_options(settings: Settings) -> StoreOptions:
         tenant_lanes_max=queue.tenant_lanes,
         lanes_max=queue.lanes,
         classes_max=queue.classes,
+        log_lines_max=settings.logs.lines,
+        log_bytes_max=settings.logs.bytes,
     )
 
 

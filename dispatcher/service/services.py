@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from dispatcher.service.balancing import Balancing
 from dispatcher.service.batches import Batches
+from dispatcher.service.logs import Logs
 from dispatcher.service.ports import Coordination
 from dispatcher.service.servers import Servers
 from dispatcher.service.stats import Stats
@@ -20,6 +21,7 @@ class Services:
     submit: Submit
     batches: Batches
     tasks: Tasks
+    logs: Logs
     servers: Servers
     stats: Stats
     balancing: Balancing

@@ -18,6 +18,7 @@ class Settings(Section):
     servers: sections.Servers = sections.Servers()
     queue: sections.Queue = sections.Queue()
     retention: sections.Retention = sections.Retention()
+    logs: sections.Logs = sections.Logs()
     store: sections.Store = sections.Store()
     jobs: sections.Jobs = sections.Jobs()
     urls: sections.Urls = sections.Urls()

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from dispatcher.service.ports import BatchStore, Coordination, ServerStore, StatsStore, TaskStore
+from dispatcher.service.ports import BatchStore, Coordination, LogStore, ServerStore, StatsStore, TaskStore
 from dispatcher.store.batches import RedisBatches
 from dispatcher.store.connection import connect, connect_blocking
 from dispatcher.store.coordination import RedisCoordination
 from dispatcher.store.fleet import DEFAULT_ALGORITHM, Fleet
+from dispatcher.store.logs import RedisLogs
 from dispatcher.store.options import StoreOptions
 from dispatcher.store.runner import Runner
 from dispatcher.store.servers import RedisServers
@@ -31,6 +32,7 @@ class Store:
     stats: StatsStore
     coordination: Coordination
     batches: BatchStore
+    logs: LogStore
     client: Redis
 
     async def close(self) -> None:
@@ -56,6 +58,7 @@ def store_on(
         stats=RedisStats(runner),
         coordination=RedisCoordination(runner, blocking),
         batches=RedisBatches(runner, fleet),
+        logs=RedisLogs(runner),
         client=client,
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 from dispatcher.domain.grant import Candidates, FreeServer, Grant
 from dispatcher.domain.lane import Demand, Offer
 from dispatcher.domain.principal import Owner
+from dispatcher.domain.reporter import ByAttempt, ByHolder, Reporter
 from dispatcher.domain.server import Endpoints, Server, ServerHealth, Transport
 from dispatcher.domain.task import Attempt, AttemptStatus, Task, TaskError
 from dispatcher.domain.transitions import TaskState
@@ -136,3 +137,14 @@ def grant(values: Sequence[Any], now_ms: int) -> Grant:
         losses=int(losses),
         tried=frozenset(filter(None, tried.split(","))),
     )
+
+
+def reporter(by: Reporter) -> dict[str, str | int]:
+    """Who reports, as the scripts take it."""
+    match by:
+        case ByAttempt(fence, nonce):
+            return {"by": "attempt", "fence": fence, "nonce": nonce, "holder": ""}
+        case ByHolder(server_id, fence):
+            return {"by": "holder", "fence": fence or 0, "nonce": "", "holder": server_id}
+        case _:
+            return {"by": "admin", "fence": 0, "nonce": "", "holder": ""}

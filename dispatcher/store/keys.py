@@ -11,6 +11,8 @@ KEYS: dict[str, str] = {
     "out:<task>": "string: result, the raw JSON as it came",
     "att:<task>": "list: the last attempts, newest first, tab-separated",
     "ev:<task>": "stream: the task's last updates, entry id = revision",
+    "log:<task>": "stream: the lines that its attempts wrote, entry id = number of the line",
+    "logh:<task>": "hash: last line, lines and bytes kept, and how far the current attempt has sent its own",
     "q:<lane>:<tenant>": "sorted set: a tenant's waiting tasks in a lane, by creation in us less its priority's boost",
     "lanes": "hash: lane -> what it demands (JSON)",
     "lane_live": "hash: lane -> live tasks",

@@ -43,3 +43,6 @@ class StoreOptions:
     updates_kept: int = 64
     events_kept: int = 10_000
     waiters_max: int = 8
+
+    log_lines_max: int = 100_000  # kept of a task
+    log_bytes_max: int = 10 << 20

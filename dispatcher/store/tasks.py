@@ -22,7 +22,7 @@ from dispatcher.domain.grant import (
 )
 from dispatcher.domain.ids import new_claim_id
 from dispatcher.domain.principal import Owner
-from dispatcher.domain.reporter import ByAttempt, ByHolder, Reporter
+from dispatcher.domain.reporter import ByAttempt, Reporter
 from dispatcher.domain.task import NewTask, Task
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.ports import IdempotencyKey, RateRule
@@ -38,16 +38,6 @@ _NO_RULE = RateRule("", "", 0)
 
 def _who(owner: Owner | None) -> dict[str, str]:
     return {"tenant": owner.tenant if owner else "", "sub": owner.sub if owner else ""}
-
-
-def _reporter(by: Reporter) -> dict[str, str | int]:
-    match by:
-        case ByAttempt(fence, nonce):
-            return {"by": "attempt", "fence": fence, "nonce": nonce, "holder": ""}
-        case ByHolder(server_id, fence):
-            return {"by": "holder", "fence": fence or 0, "nonce": "", "holder": server_id}
-        case _:
-            return {"by": "admin", "fence": 0, "nonce": "", "holder": ""}
 
 
 class RedisTasks(TaskReads):
@@ -195,7 +185,7 @@ class RedisTasks(TaskReads):
         reply = await self._run.call(
             "finish_attempt",
             task_id=task_id,
-            **_reporter(by),
+            **codec.reporter(by),
             verdict=outcome.verdict,
             digest=outcome.digest,
             result=outcome.result,
@@ -237,7 +227,9 @@ class RedisTasks(TaskReads):
 
     async def progress(self, task_id: str, by: Reporter, percent: float, *, lease_ms: int | None = None) -> Task:
         lease_ms = lease_ms or self._run.options.accepted_lease_ms
-        reply = await self._run.call("progress", task_id=task_id, **_reporter(by), percent=percent, lease_ms=lease_ms)
+        reply = await self._run.call(
+            "progress", task_id=task_id, **codec.reporter(by), percent=percent, lease_ms=lease_ms
+        )
         refuse_report(reply, task_id)
         task, _ = await self.get(task_id, result=False)
         if task is None:

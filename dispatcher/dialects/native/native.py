@@ -8,6 +8,9 @@ from dispatcher.dialects.dialect import Dialect
 from dispatcher.dialects.gate import Gate
 from dispatcher.dialects.native.claim_routes import CallbackToken, ClaimRoutes
 from dispatcher.dialects.native.errors import ErrorAnswer, render
+from dispatcher.dialects.native.log_operations import TAG as LOGS
+from dispatcher.dialects.native.log_operations import log_operations
+from dispatcher.dialects.native.log_routes import LogRoutes
 from dispatcher.dialects.native.options import ORIGIN, NativeOptions
 from dispatcher.dialects.native.server_operations import TAG as SERVERS
 from dispatcher.dialects.native.server_operations import server_operations
@@ -33,6 +36,7 @@ _TAGS = {
     SERVERS: "Endpoints for managing backend servers (Admin role required).",
     STATISTICS: "Endpoints for retrieving system statistics.",
     LOAD_BALANCER: "Endpoints for managing load balancing.",
+    LOGS: "What running tasks say: handed in by their workers, read and followed by their owners.",
     SYSTEM: "The gateway itself.",
 }
 _ABOUT = (
@@ -66,6 +70,7 @@ def native_dialect(
     claims = ClaimRoutes(services, options, callback_token=callback_token, public_url=public_url)
     operations = [
         *task_operations(TaskRoutes(services, options)),
+        *log_operations(LogRoutes(services, options)),
         *server_operations(servers, claims),
         *stats_operations(StatsRoutes(services, clock)),
         *system_operations(SystemRoutes(health, duties)),

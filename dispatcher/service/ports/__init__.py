@@ -8,6 +8,7 @@ All times are epoch milliseconds of the store's clock.
 from dispatcher.service.ports.batches import BatchStore, BatchTotals
 from dispatcher.service.ports.coordination import Coordination
 from dispatcher.service.ports.forwarder import Forwarder
+from dispatcher.service.ports.logs import LogStore
 from dispatcher.service.ports.requests import IdempotencyKey, RateRule, TaskQuery
 from dispatcher.service.ports.servers import ServerStore
 from dispatcher.service.ports.stats import StatsStore
@@ -19,6 +20,7 @@ __all__ = [
     "Coordination",
     "Forwarder",
     "IdempotencyKey",
+    "LogStore",
     "RateRule",
     "ServerStore",
     "StatsStore",

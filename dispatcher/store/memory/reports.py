@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from dispatcher.domain.errors import AlreadyEnded, ConflictingResult, Forbidden, IllegalState, StaleAttempt
+from dispatcher.domain.errors import AlreadyEnded, ConflictingResult, Forbidden, IllegalState, NotFound, StaleAttempt
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Finished
 from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder, Reporter
@@ -72,6 +72,19 @@ def progress(s: State, task_id: str, by: Reporter, percent: float, lease_ms: int
         row.progress = min(float(percent), 100.0)
         s.changed(row)
     return row.view(full=True)
+
+
+def at_work(s: State, task_id: str, by: Reporter, origin: str) -> tuple[TaskRow, AttemptRow]:
+    """The task and its attempt, when the reporter may add something to it now."""
+    row = s.task(task_id)
+    if row.new.origin != origin:
+        raise NotFound(f"Task not found: {task_id}")
+    attempt = _resolve(s, row, by)
+    if row.ended:
+        raise AlreadyEnded(f"Task is {row.state}", code=row.state.value)
+    if row.state not in (TaskState.PROCESSING, TaskState.PAUSED):
+        raise StaleAttempt("The attempt no longer has the task")
+    return row, attempt
 
 
 def accept(s: State, task_id: str, by: ByAttempt, lease_ms: int) -> bool:

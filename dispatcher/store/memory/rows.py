@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.failure import Verdict
+from dispatcher.domain.log import LogLine
 from dispatcher.domain.server import NewServer, Server, ServerHealth, Transport
 from dispatcher.domain.task import Attempt, NewTask, Task, TaskError
 from dispatcher.domain.transitions import TERMINAL, TaskState
@@ -37,6 +38,17 @@ class End:
     verdict: Verdict
     digest: str
     grant: tuple[str, int] | None = None  # task, fence
+
+
+@dataclass(slots=True)
+class Log:
+    """What a task said. `fence` and `next_own` are how far that attempt has sent its lines."""
+
+    lines: deque[tuple[LogLine, int]] = field(default_factory=deque)  # with their bytes
+    size: int = 0
+    last: int = 0
+    fence: int = 0
+    next_own: int = 1
 
 
 @dataclass(slots=True)
@@ -77,6 +89,7 @@ class TaskRow:
     result: bytes | None = None
     error: TaskError | None = None
     cause: TaskError | None = None  # why the last attempt failed
+    log: Log | None = None
 
     @property
     def id(self) -> str:

@@ -16,6 +16,8 @@ _SOMEBODY_ELSES = {
     "deleteTask": ("client-b",),
     "retryTask": ("client-b",),
     "cancelTask": ("client-b",),
+    "readLog": ("client-b", "own server", "other server"),
+    "followLog": ("client-b", "own server", "other server"),
 }
 NOT_THEIRS = {(operation, caller) for operation, callers in _SOMEBODY_ELSES.items() for caller in callers}
 # who may do what, written out: the registry must agree with it
@@ -33,6 +35,9 @@ EXPECTED = {
     "getTask": _ANY,
     "listTasks": _ANY,
     "updateTask": {"own server", "other server", "admin"},
+    "appendLog": {"own server", "other server", "admin"},
+    "readLog": _ANY,
+    "followLog": _ANY,
     "registerServer": _ADMIN,
     "listServers": _ADMIN,
     "getServer": _ITSELF,
@@ -49,6 +54,10 @@ EXPECTED = {
 }
 
 
+REPORTS = ("updateTask", "appendLog")
+OF_A_RUNNING_TASK = (*REPORTS, "getTask", "readLog", "followLog")
+
+
 async def test_the_table_names_every_operation(world: World) -> None:
     assert EXPECTED.keys() == {operation.id for operation in world.dialect.operations}
 
@@ -57,7 +66,7 @@ async def _ask(world: World, operation: Operation, caller: str) -> int:
     """The operation on a task of client a, or on its server, in a state that allows it."""
     server_id = await world.register()
     other_id = await world.register(capabilities=["other"], groups=["other"])
-    task_id = await world.create(capabilities=[]) if operation.id in ("updateTask", "getTask") else "task_x"
+    task_id = await world.create(capabilities=[]) if operation.id in OF_A_RUNNING_TASK else "task_x"
     if operation.id in ("deleteTask", "retryTask", "cancelTask"):
         task_id = await world.create(group="nowhere", deadline=world.clock.now_ms() + 1000)
         if operation.id == "deleteTask":
@@ -68,7 +77,9 @@ async def _ask(world: World, operation: Operation, caller: str) -> int:
     if operation.id == "claimTask":
         server_id = await world.register(transport="pull", endpoints=None, groups=["far"])
         await world.create(group="far")
-    if operation.id == "updateTask":
+    if operation.id == "followLog":  # it has an end
+        await world.report(task_id, status="COMPLETED")
+    if operation.id in REPORTS:
         server_id = world.backend_of(task_id)
         other_id = other_id if other_id != server_id else (await world.register())
     tokens = {
@@ -90,7 +101,7 @@ async def test_who_may_do_what(world: World, name: str, caller: str) -> None:
     if caller in EXPECTED[name]:
         if (name, caller) in NOT_THEIRS:
             expected = 404
-        elif (name, caller) == ("updateTask", "other server"):
+        elif name in REPORTS and caller == "other server":
             expected = 403  # it never held the task
         else:
             expected = 200

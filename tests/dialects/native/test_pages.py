@@ -89,6 +89,9 @@ async def test_answers_are_what_the_schemas_say(world: World) -> None:
         if operation.method == "GET":
             path = operation.path.replace("{id}", task_id if "/task/" in operation.path else server_id)
             answer = await world.call("GET", path, "admin")
+            if operation.media != "application/json":
+                assert answer.headers["Content-Type"].startswith(operation.media)
+                continue
             adapter = TypeAdapter(operation.answer)
             known = adapter.dump_python(adapter.validate_python(answer.json()))
             assert known == answer.json(), operation.id

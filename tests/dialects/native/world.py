@@ -26,10 +26,12 @@ from dispatcher.service.batches import Batches
 from dispatcher.service.dispatch import Dispatch, DispatchOptions
 from dispatcher.service.duties import Duties
 from dispatcher.service.latencies import Latencies
+from dispatcher.service.logs import Logs
 from dispatcher.service.servers import Servers
 from dispatcher.service.services import Services
 from dispatcher.service.stats import Stats
 from dispatcher.service.submit import Submit
+from dispatcher.service.tails import Tails
 from dispatcher.service.tasks import Tasks
 from dispatcher.service.waits import Waits
 from dispatcher.service.watch import Watch
@@ -134,10 +136,12 @@ class World:
         self.tasks = Tasks(
             store.tasks, store.servers, self.backend, waits, self.dispatch, gateway="gw_test", clock=self.clock
         )
+        self.tails = Tails(store.logs)
         self.services = Services(
             submit=Submit(store.tasks, self.dispatch, waits, gateway="gw_test", clock=self.clock),
             batches=Batches(store.batches, self.dispatch),
             tasks=self.tasks,
+            logs=Logs(store.logs, self.tasks, self.tails),
             servers=servers,
             stats=Stats(store.stats, store.servers, clock=self.clock),
             balancing=Balancing(store.servers),
@@ -226,6 +230,7 @@ class World:
 
     async def close(self) -> None:
         await self.http.aclose()
+        await self.tails.drain()
         await self.tasks.close(0)
         await self.duties.close()
         await self.dispatch.drain(1.0)

@@ -6,5 +6,5 @@ local function remove_task(id, t)
   local idem = t.idem and root .. 'idem:' .. t.origin .. ':' .. t.tenant .. ':' .. t.sub .. ':' .. t.idem
   if idem and redis.call('HGET', idem, 'id') == id then redis.call('DEL', idem) end -- it may be a newer task's by now
   redis.call('DEL', root .. 't:' .. id, root .. 'in:' .. id, root .. 'out:' .. id, root .. 'spec:' .. id,
-    root .. 'att:' .. id, root .. 'ev:' .. id)
+    root .. 'att:' .. id, root .. 'ev:' .. id, root .. 'log:' .. id, root .. 'logh:' .. id)
 end

@@ -1,0 +1,31 @@
+-- append_log: add lines of the current attempt, without those that it sent before; drop the oldest beyond the bounds.
+-- A line is its stream (o or e), the worker's time (ms, may be empty), a tab and its text.
+-- KEYS    root
+-- ARGV    task_id origin by fence:n nonce holder first:n lines...
+-- OPTIONS attempts_kept log_lines_max log_bytes_max
+-- RETURNS appended next | not_found | stale | never_held | no_attempt | ended state
+--- @include working
+local refusal, t = not_at_work(task_id, origin)
+if refusal then return reply(refusal, t) end
+local log, head = root .. 'log:' .. task_id, root .. 'logh:' .. task_id
+local h = redis.call('HMGET', head, 'last', 'n', 'bytes', 'fence', 'next')
+local last, n, bytes = number(h[1]), number(h[2]), number(h[3])
+local next_own = h[4] == t.fence and number(h[5]) or 1
+local at = text(now)
+for i = lines_at + math.max(0, next_own - first), #ARGV do
+  last, n, bytes = last + 1, n + 1, bytes + #ARGV[i]
+  redis.call('XADD', log, text(last) .. '-0', 'a', at, 'f', t.fence, 'l', ARGV[i])
+end
+next_own = math.max(next_own, first + #ARGV - lines_at + 1)
+
+local function over() return n > log_lines_max or bytes > log_bytes_max end
+while over() do
+  local oldest = last - n + 1
+  for _, entry in ipairs(redis.call('XRANGE', log, '-', '+', 'COUNT', 64)) do
+    if not over() then break end
+    n, bytes, oldest = n - 1, bytes - #entry[2][6], oldest + 1
+  end
+  redis.call('XTRIM', log, 'MINID', text(oldest) .. '-0')
+end
+redis.call('HSET', head, 'last', text(last), 'n', text(n), 'bytes', text(bytes), 'fence', t.fence, 'next', text(next_own))
+return reply('appended', text(next_own))
