@@ -32,6 +32,15 @@ def new_nonce(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
     return _random(entropy)
 
 
+def new_file_id(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
+    return "file_" + _random(entropy)
+
+
+def new_blob_id(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
+    """Where the bytes of a file are stored: says nothing of the file."""
+    return _random(entropy)
+
+
 def is_id(text: str) -> bool:
     """True for a text that may name a task or a server; anything else cannot exist in the store."""
     return _ID.fullmatch(text) is not None

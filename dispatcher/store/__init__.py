@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from dispatcher.service.ports import BatchStore, Coordination, LogStore, ServerStore, StatsStore, TaskStore
+from dispatcher.service.ports import BatchStore, Coordination, FileStore, LogStore, ServerStore, StatsStore, TaskStore
 from dispatcher.store.batches import RedisBatches
 from dispatcher.store.connection import connect, connect_blocking
 from dispatcher.store.coordination import RedisCoordination
+from dispatcher.store.files import RedisFiles
 from dispatcher.store.fleet import DEFAULT_ALGORITHM, Fleet
 from dispatcher.store.logs import RedisLogs
 from dispatcher.store.options import StoreOptions
@@ -33,6 +34,7 @@ class Store:
     coordination: Coordination
     batches: BatchStore
     logs: LogStore
+    files: FileStore
     client: Redis
 
     async def close(self) -> None:
@@ -59,6 +61,7 @@ def store_on(
         coordination=RedisCoordination(runner, blocking),
         batches=RedisBatches(runner, fleet),
         logs=RedisLogs(runner),
+        files=RedisFiles(runner),
         client=client,
     )
 

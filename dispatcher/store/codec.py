@@ -148,3 +148,8 @@ def reporter(by: Reporter) -> dict[str, str | int]:
             return {"by": "holder", "fence": fence or 0, "nonce": "", "holder": server_id}
         case _:
             return {"by": "admin", "fence": 0, "nonce": "", "holder": ""}
+
+
+def who(owner: Owner | None) -> dict[str, str]:
+    """Whose, as the scripts take it; None: an admin's."""
+    return {"tenant": owner.tenant if owner else "", "sub": owner.sub if owner else ""}

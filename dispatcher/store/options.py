@@ -46,3 +46,7 @@ class StoreOptions:
 
     log_lines_max: int = 100_000  # kept of a task
     log_bytes_max: int = 10 << 20
+    files_max: int = 1_000  # of a task
+    file_bytes_max: int = 1 << 30  # of one file
+    task_bytes_max: int = 4 << 30  # of the files of a task
+    tenant_files_max: int = 100 << 30  # bytes of the files of a tenant

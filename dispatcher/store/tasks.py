@@ -36,10 +36,6 @@ from dispatcher.store.runner import Reply, Runner
 _NO_RULE = RateRule("", "", 0)
 
 
-def _who(owner: Owner | None) -> dict[str, str]:
-    return {"tenant": owner.tenant if owner else "", "sub": owner.sub if owner else ""}
-
-
 class RedisTasks(TaskReads):
     """The task half of the store. Safe to repeat with identical arguments, see `Runner`."""
 
@@ -63,7 +59,7 @@ class RedisTasks(TaskReads):
                 "create_task",
                 task_id=task.id,
                 origin=task.origin,
-                **_who(task.owner),
+                **codec.who(task.owner),
                 type=task.type,
                 lane=lane,
                 demand=codec.demand_text(task.demand),
@@ -245,7 +241,9 @@ class RedisTasks(TaskReads):
 
     async def cancel(self, task_id: str, *, origin: str, owner: Owner | None, waiting_only: bool = False) -> Cancelled:
         only = "1" if waiting_only else "0"
-        reply = await self._run.call("cancel_task", task_id=task_id, origin=origin, **_who(owner), waiting_only=only)
+        reply = await self._run.call(
+            "cancel_task", task_id=task_id, origin=origin, **codec.who(owner), waiting_only=only
+        )
         self._owned(reply, task_id, "cancelled")
         if reply.tag == "already":
             return Cancelled(already=True)
@@ -258,7 +256,12 @@ class RedisTasks(TaskReads):
         op_id = new_claim_id()  # tells a replay from a second retry
         while True:
             reply = await self._run.call(
-                "retry_task", task_id=task_id, origin=origin, **_who(owner), waiting_ms=waiting_ms or 0, op_id=op_id
+                "retry_task",
+                task_id=task_id,
+                origin=origin,
+                **codec.who(owner),
+                waiting_ms=waiting_ms or 0,
+                op_id=op_id,
             )
             if reply.tag != "lane_unknown":
                 self._owned(reply, task_id, "retried")
@@ -269,7 +272,7 @@ class RedisTasks(TaskReads):
                 raise errors.Unavailable("Too many different demands are waiting", retry_after_s=5)
 
     async def delete(self, task_id: str, *, origin: str, owner: Owner | None) -> None:
-        reply = await self._run.call("delete_task", task_id=task_id, origin=origin, **_who(owner))
+        reply = await self._run.call("delete_task", task_id=task_id, origin=origin, **codec.who(owner))
         self._owned(reply, task_id, "deleted")
 
     @staticmethod

@@ -15,7 +15,7 @@ from dispatcher.domain.reporter import ByAttempt
 from dispatcher.domain.server import Endpoints, NewServer, Server, ServerHealth
 from dispatcher.domain.task import NewTask, Task
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.ports import BatchStore, Coordination, LogStore, ServerStore, StatsStore, TaskStore
+from dispatcher.service.ports import BatchStore, Coordination, FileStore, LogStore, ServerStore, StatsStore, TaskStore
 
 GATEWAY = "gw_1"
 ORIGIN = "native"
@@ -35,6 +35,8 @@ class Stores(Protocol):
     def batches(self) -> BatchStore: ...
     @property
     def logs(self) -> LogStore: ...
+    @property
+    def files(self) -> FileStore: ...
     @property
     def coordination(self) -> Coordination: ...
 

@@ -7,6 +7,7 @@ All times are epoch milliseconds of the store's clock.
 
 from dispatcher.service.ports.batches import BatchStore, BatchTotals
 from dispatcher.service.ports.coordination import Coordination
+from dispatcher.service.ports.files import BlobStore, FileStore, StoredBlob
 from dispatcher.service.ports.forwarder import Forwarder
 from dispatcher.service.ports.logs import LogStore
 from dispatcher.service.ports.requests import IdempotencyKey, RateRule, TaskQuery
@@ -17,13 +18,16 @@ from dispatcher.service.ports.tasks import TaskStore
 __all__ = [
     "BatchStore",
     "BatchTotals",
+    "BlobStore",
     "Coordination",
+    "FileStore",
     "Forwarder",
     "IdempotencyKey",
     "LogStore",
     "RateRule",
     "ServerStore",
     "StatsStore",
+    "StoredBlob",
     "TaskQuery",
     "TaskStore",
 ]

@@ -1,8 +1,9 @@
 """The ports on dicts: the executable specification of the store, and a store for tests. Nothing survives it."""
 
 from dispatcher.domain.clock import ManualClock
-from dispatcher.service.ports import BatchStore, Coordination, LogStore, ServerStore, StatsStore, TaskStore
+from dispatcher.service.ports import BatchStore, Coordination, FileStore, LogStore, ServerStore, StatsStore, TaskStore
 from dispatcher.store.memory.batches import MemoryBatches
+from dispatcher.store.memory.files import MemoryFiles
 from dispatcher.store.memory.logs import MemoryLogs
 from dispatcher.store.memory.servers import MemoryServers
 from dispatcher.store.memory.state import State
@@ -22,3 +23,4 @@ class MemoryStore:
         self.coordination: Coordination = MemoryCoordination(self.state)
         self.batches: BatchStore = MemoryBatches(self.state)
         self.logs: LogStore = MemoryLogs(self.state)
+        self.files: FileStore = MemoryFiles(self.state)

@@ -43,7 +43,7 @@ class World:
         self.store = MemoryStore(self.clock, store_options(self.settings))
         store = Store(
             self.store.tasks, self.store.servers, self.store.stats, self.store.coordination, self.store.batches,
-            self.store.logs, cast("Any", NoClient()),
+            self.store.logs, self.store.files, cast("Any", NoClient()),
         )  # fmt: skip
         self.gateway = build(self.settings, secrets, store, clock=self.clock, rng=random.Random(1), gateway_id="gw_1")
         self.services = self.gateway.services
