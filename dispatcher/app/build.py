@@ -4,6 +4,7 @@ import random
 import secrets as entropy
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from dispatcher.app import options
 from dispatcher.app.gateway import Draining, Gateway
@@ -17,6 +18,7 @@ from dispatcher.dialects.jobs.jobs import jobs_dialect
 from dispatcher.dialects.native.native import native_dialect
 from dispatcher.domain.clock import Clock, SystemClock
 from dispatcher.domain.principal import Owner, Principal, Role
+from dispatcher.files import LocalBlobs
 from dispatcher.forward import HttpForwarder, UrlPolicy, transport_named
 from dispatcher.loops.events import Events
 from dispatcher.loops.inbox import Inbox
@@ -29,6 +31,7 @@ from dispatcher.service.balancing import Balancing
 from dispatcher.service.batches import Batches
 from dispatcher.service.dispatch import Dispatch
 from dispatcher.service.duties import Duties
+from dispatcher.service.files import Files
 from dispatcher.service.latencies import Latencies
 from dispatcher.service.logs import Logs
 from dispatcher.service.servers import Servers
@@ -82,7 +85,7 @@ def build(
         options=options.dispatch_options(settings),
     )
     services = _services(settings, store, forwarder, waits, dispatch, name, clock)
-    duties = Duties(store.tasks, services.servers, dispatch, gateway=name, clock=clock)
+    duties = Duties(store.tasks, services.servers, dispatch, gateway=name, clock=clock, files=services.files)
     presence = Presence(store.coordination, store.servers, gateway=name)
     draining = Draining()
     health = Health(store.coordination, clock, gateway=name, version=our_version(), draining=draining)
@@ -177,6 +180,7 @@ def _services(
         batches=Batches(store.batches, dispatch),
         tasks=tasks,
         logs=Logs(store.logs, tasks, Tails(store.logs), behind_max=settings.logs.behind),
+        files=Files(store.files, LocalBlobs(Path(settings.files.directory)), tasks),
         servers=Servers(store.servers, store.stats, forwarder),
         stats=Stats(store.stats, store.servers, clock=clock),
         balancing=Balancing(store.servers),

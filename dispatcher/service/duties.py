@@ -1,10 +1,11 @@
-"""What any gateway does for all: ripe timers, health probes, waiting heads of the queue."""
+"""What any gateway does for all: ripe timers, health probes, waiting heads of the queue, files without an owner."""
 
 import asyncio
 
 from dispatcher.domain.clock import Clock
 from dispatcher.service.background import Background
 from dispatcher.service.dispatch import Dispatch
+from dispatcher.service.files import Files
 from dispatcher.service.ports import TaskStore
 from dispatcher.service.servers import Servers
 
@@ -14,10 +15,21 @@ BATCH = 64
 class Duties:
     """Idempotent and safe to run on every gateway at once: the store gives each timer and each head to one of them."""
 
-    def __init__(self, tasks: TaskStore, servers: Servers, dispatch: Dispatch, *, gateway: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        tasks: TaskStore,
+        servers: Servers,
+        dispatch: Dispatch,
+        *,
+        gateway: str,
+        clock: Clock,
+        files: Files | None = None,
+    ) -> None:
         self._tasks = tasks
         self._servers = servers
         self._dispatch = dispatch
+        self._files = files
+        self._sweeping: asyncio.Task[int] | None = None
         self._gateway = gateway
         self._clock = clock
         self._background = Background()
@@ -41,6 +53,10 @@ class Duties:
                 self._background.spawn(self._servers.probe(ticked.probes))
             if not ticked.more or self._clock.monotonic() >= until:
                 break
+        if self._files and (
+            self._sweeping is None or self._sweeping.done()
+        ):  # a slow file store must not hold up timers
+            self._sweeping = self._background.spawn(self._files.sweep())
         started, full = await self._peek(until)
         if settle:
             await self._dispatch.idle(max(0.0, until - self._clock.monotonic()))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from dispatcher.service.balancing import Balancing
 from dispatcher.service.batches import Batches
+from dispatcher.service.files import Files
 from dispatcher.service.logs import Logs
 from dispatcher.service.ports import Coordination
 from dispatcher.service.servers import Servers
@@ -22,6 +23,7 @@ class Services:
     batches: Batches
     tasks: Tasks
     logs: Logs
+    files: Files
     servers: Servers
     stats: Stats
     balancing: Balancing

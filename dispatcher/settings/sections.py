@@ -163,14 +163,6 @@ class Retention(Section):
     statistics: Annotated[Duration, lasting("1d", "3660d")] = setting("90d", "hourly figures")
 
 
-class Logs(Section):
-    """What tasks say. Of each task the newest lines are kept, in Redis, as long as the task."""
-
-    lines: int = setting(100_000, "lines of a task", ge=1)
-    bytes: Annotated[Size, sized("64KiB", "1GiB")] = setting("10MiB", "their bytes")
-    behind: int = setting(1_000, "lines that a follower may be behind before it is let go", ge=1)
-
-
 class Store(Section):
     """What the Redis behind DISPATCHER_REDIS_URL must promise with --env production: AOF and noeviction."""
 

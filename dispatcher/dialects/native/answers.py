@@ -80,32 +80,6 @@ class TaskListAnswer(TypedDict):
     offset: int
 
 
-class LogLineAnswer(TypedDict):
-    """`seq` counts from 1 over all attempts; a line of attempt 0 is the gateway's own."""
-
-    seq: int
-    at: int
-    attempt: int
-    stream: Literal["stdout", "stderr"]
-    text: str
-
-
-class LogPageAnswer(TypedDict):
-    """`after` is where the next page begins; `ended`: there will be no more lines."""
-
-    taskId: str
-    lines: list[LogLineAnswer]
-    after: int
-    ended: bool
-
-
-class AppendedAnswer(TypedDict):
-    """`next` is the number of the attempt's next line."""
-
-    taskId: str
-    next: int
-
-
 class EndpointsAnswer(TypedDict):
     predict: NotRequired[str]
     health: NotRequired[str]

@@ -1,8 +1,8 @@
 """The registry of the log operations."""
 
-from dispatcher.dialects.native.answers import AppendedAnswer, LogLineAnswer, LogPageAnswer
 from dispatcher.dialects.native.log_routes import MOST_READ, LogRoutes
 from dispatcher.dialects.native.options import TASK_PATH
+from dispatcher.dialects.native.output_answers import AppendedAnswer, LogLineAnswer, LogPageAnswer
 from dispatcher.dialects.native.requests import AppendLog
 from dispatcher.dialects.operation import ANYBODY, REPORTERS, Example, Operation, Parameter
 from dispatcher.domain import errors as e

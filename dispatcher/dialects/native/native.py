@@ -8,6 +8,9 @@ from dispatcher.dialects.dialect import Dialect
 from dispatcher.dialects.gate import Gate
 from dispatcher.dialects.native.claim_routes import CallbackToken, ClaimRoutes
 from dispatcher.dialects.native.errors import ErrorAnswer, render
+from dispatcher.dialects.native.file_operations import TAG as FILES
+from dispatcher.dialects.native.file_operations import file_operations
+from dispatcher.dialects.native.file_routes import FileRoutes
 from dispatcher.dialects.native.log_operations import TAG as LOGS
 from dispatcher.dialects.native.log_operations import log_operations
 from dispatcher.dialects.native.log_routes import LogRoutes
@@ -37,6 +40,7 @@ _TAGS = {
     STATISTICS: "Endpoints for retrieving system statistics.",
     LOAD_BALANCER: "Endpoints for managing load balancing.",
     LOGS: "What running tasks say: handed in by their workers, read and followed by their owners.",
+    FILES: "What tasks leave behind: uploaded by their workers, downloaded by their owners.",
     SYSTEM: "The gateway itself.",
 }
 _ABOUT = (
@@ -71,6 +75,7 @@ def native_dialect(
     operations = [
         *task_operations(TaskRoutes(services, options)),
         *log_operations(LogRoutes(services, options)),
+        *file_operations(FileRoutes(services, options)),
         *server_operations(servers, claims),
         *stats_operations(StatsRoutes(services, clock)),
         *system_operations(SystemRoutes(health, duties)),

@@ -19,6 +19,7 @@ class NativeOptions:
     claim_lease_ms    of a task that a server has claimed; its heartbeats and reports renew it
     attempts_max      attempts before a failing task ends
     tenant_weights    share of each tenant in the fair order; 1 for those not named
+    file_max          bytes of the largest file that is taken in
     stream_ping_ms    silence of a stream after which a comment is sent
     docs              serve /docs and /openapi.json
     """
@@ -30,5 +31,6 @@ class NativeOptions:
     claim_lease_ms: int = 30_000
     attempts_max: int = 3
     tenant_weights: Mapping[str, int] = field(default_factory=dict)
+    file_max: int = 1 << 30
     stream_ping_ms: int = 15_000
     docs: bool = True

@@ -1,7 +1,7 @@
 """Lines of logs between the wire and the domain. Pure."""
 
-from dispatcher.dialects.native.answers import LogLineAnswer, LogPageAnswer
 from dispatcher.dialects.native.errors import error_answer
+from dispatcher.dialects.native.output_answers import LogLineAnswer, LogPageAnswer
 from dispatcher.dialects.native.requests import AppendLog
 from dispatcher.domain.errors import DispatchError
 from dispatcher.domain.log import LogLine, LogPage, LogStream, NewLine

@@ -18,6 +18,9 @@ _SOMEBODY_ELSES = {
     "cancelTask": ("client-b",),
     "readLog": ("client-b", "own server", "other server"),
     "followLog": ("client-b", "own server", "other server"),
+    "listFiles": ("client-b", "own server", "other server"),
+    "downloadFile": ("client-b", "own server", "other server"),
+    "deleteFile": ("client-b",),
 }
 NOT_THEIRS = {(operation, caller) for operation, callers in _SOMEBODY_ELSES.items() for caller in callers}
 # who may do what, written out: the registry must agree with it
@@ -38,6 +41,10 @@ EXPECTED = {
     "appendLog": {"own server", "other server", "admin"},
     "readLog": _ANY,
     "followLog": _ANY,
+    "uploadFile": {"own server", "other server", "admin"},
+    "listFiles": _ANY,
+    "downloadFile": _ANY,
+    "deleteFile": _CLIENTS,
     "registerServer": _ADMIN,
     "listServers": _ADMIN,
     "getServer": _ITSELF,
@@ -54,8 +61,9 @@ EXPECTED = {
 }
 
 
-REPORTS = ("updateTask", "appendLog")
-OF_A_RUNNING_TASK = (*REPORTS, "getTask", "readLog", "followLog")
+REPORTS = ("updateTask", "appendLog", "uploadFile")
+OF_A_FILE = ("listFiles", "downloadFile", "deleteFile")
+OF_A_RUNNING_TASK = (*REPORTS, *OF_A_FILE, "getTask", "readLog", "followLog")
 
 
 async def test_the_table_names_every_operation(world: World) -> None:
@@ -79,6 +87,8 @@ async def _ask(world: World, operation: Operation, caller: str) -> int:
         await world.create(group="far")
     if operation.id == "followLog":  # it has an end
         await world.report(task_id, status="COMPLETED")
+    if operation.id in OF_A_FILE:
+        await world.call("PUT", f"/api/task/{task_id}/files/f", "admin", raw=b"x")
     if operation.id in REPORTS:
         server_id = world.backend_of(task_id)
         other_id = other_id if other_id != server_id else (await world.register())
@@ -88,6 +98,7 @@ async def _ask(world: World, operation: Operation, caller: str) -> int:
         "other server": world.tokens.server(other_id),
     }
     path = operation.path.replace("{id}", task_id if "/task/" in operation.path else server_id)
+    path = path.replace("{path:path}", "f")
     body = {"status": "PROCESSING"} if operation.id == "updateTask" else None
     if body is None and operation.request is not None and operation.example is not None:
         body = dict(operation.example.request or {})

@@ -25,6 +25,7 @@ from dispatcher.service.balancing import Balancing
 from dispatcher.service.batches import Batches
 from dispatcher.service.dispatch import Dispatch, DispatchOptions
 from dispatcher.service.duties import Duties
+from dispatcher.service.files import Files
 from dispatcher.service.latencies import Latencies
 from dispatcher.service.logs import Logs
 from dispatcher.service.servers import Servers
@@ -42,6 +43,7 @@ from dispatcher.web.body import BodyLimits
 from dispatcher.web.gateway import gateway
 from dispatcher.web.health import Health
 from dispatcher.web.rates import Rates
+from tests.support.blobs import MemoryBlobs
 
 START_MS = 1_704_556_800_000
 A = "client-a"
@@ -132,16 +134,19 @@ class World:
             clock=self.clock, rng=random.Random(7), gateway="gw_test", options=DispatchOptions(),
         )  # fmt: skip
         servers = Servers(store.servers, store.stats, self.backend)
-        self.duties = Duties(store.tasks, servers, self.dispatch, gateway="gw_test", clock=self.clock)
         self.tasks = Tasks(
             store.tasks, store.servers, self.backend, waits, self.dispatch, gateway="gw_test", clock=self.clock
         )
+        self.blobs = MemoryBlobs()
+        files = Files(store.files, self.blobs, self.tasks)
+        self.duties = Duties(store.tasks, servers, self.dispatch, gateway="gw_test", clock=self.clock, files=files)
         self.tails = Tails(store.logs)
         self.services = Services(
             submit=Submit(store.tasks, self.dispatch, waits, gateway="gw_test", clock=self.clock),
             batches=Batches(store.batches, self.dispatch),
             tasks=self.tasks,
             logs=Logs(store.logs, self.tasks, self.tails),
+            files=files,
             servers=servers,
             stats=Stats(store.stats, store.servers, clock=self.clock),
             balancing=Balancing(store.servers),

@@ -1,0 +1,5 @@
+"""Where the bytes of files are: implements `service.ports.BlobStore`."""
+
+from dispatcher.files.local import LocalBlobs
+
+__all__ = ["LocalBlobs"]
