@@ -51,13 +51,9 @@ class Scene:
         await self.store.tasks.create(new_task("keyed"), gateway=GATEWAY, key=IdempotencyKey("k", "d"))
         await world.given_task("waiting", capabilities=["gpu"])
         await self.store.servers.set_maintenance("s2", True, "test")
-        for blob in ("first", "reserved"):
-            await self.store.files.reserve(
-                "running", self.by("running"), "out", origin=ORIGIN, blob=blob, keep_ms=9_999
-            )
-            if blob == "first":
-                file = NewFile("f1", "running", "out", 1, "text/plain", "", blob)
-                await self.store.files.put(file, self.by("running"), origin=ORIGIN)
+        await reserve("running", own("running"), "out", "first")(self)
+        await put_file("running", own("running"), "first", file_id="f1")(self)
+        await reserve("running", own("running"), "out", "reserved")(self)
         await self.store.batches.stage("staged", 0, [new_task("b1")])
         await world.advance(300)
 
@@ -110,12 +106,14 @@ def say(task_id: str, by: Callable[[Scene], Reporter], origin: str = ORIGIN) -> 
     return lambda s: s.store.logs.append(task_id, by(s), [NewLine(LogStream.STDOUT, "x")], origin=origin, first=1)
 
 
-def reserve(task_id: str, by: Callable[[Scene], Reporter], path: str = "new") -> Refused:
-    return lambda s: s.store.files.reserve(task_id, by(s), path, origin=ORIGIN, blob="b", keep_ms=1)
+def reserve(task_id: str, by: Callable[[Scene], Reporter], path: str = "new", blob: str = "b") -> Refused:
+    return lambda s: s.store.files.reserve(task_id, by(s), path, origin=ORIGIN, blob=blob, keep_ms=9_999)
 
 
-def put_file(task_id: str, by: Callable[[Scene], Reporter], blob: str = "reserved", size: int = 1) -> Refused:
-    file = NewFile("f2", task_id, "out", size, "text/plain", "", blob)
+def put_file(
+    task_id: str, by: Callable[[Scene], Reporter], blob: str = "reserved", size: int = 1, file_id: str = "f2"
+) -> Refused:
+    file = NewFile(file_id, task_id, "out", size, "text/plain", "", blob)
     return lambda s: s.store.files.put(file, by(s), origin=ORIGIN)
 
 

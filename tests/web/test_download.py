@@ -12,7 +12,8 @@ from dispatcher.web.errors import error_headers
     ("asked", "part"),
     [
         ("bytes=0-0", (0, 1)), ("bytes=2-5", (2, 4)), ("bytes=5-", (5, 5)), ("bytes=-3", (7, 3)),
-        ("bytes=-99", (0, 10)),        ("bytes=8-99", (8, 2)), ("", None), ("bytes=", None), ("bytes=-", None), ("bytes=5-2", None),
+        ("bytes=-99", (0, 10)), ("bytes=8-99", (8, 2)), ("", None), ("bytes=", None),
+        ("bytes=-", None), ("bytes=5-2", None),
         ("bytes=0-1,4-5", None), ("lines=0-1", None), ("bytes=a-b", None), ("bytes= 0-1", None), ("bytes=²-", None),
     ],
 )  # fmt: skip
