@@ -55,21 +55,22 @@ async def talkers(world: World) -> list[Talker]:
 
 async def follow(world: World, task_id: str) -> int:
     """Read the stream to its end; answers how many lines came."""
-    count = 0
+    count, rest = 0, b""
     url = f"{world.fleet.urls[0]}/api/task/{task_id}/logs/stream"
     async with world.http.get(
         url, headers={"Authorization": f"Bearer {CLIENT}"}, timeout=aiohttp.ClientTimeout(total=None)
     ) as answer:
         assert answer.status == 200
-        async for raw in answer.content:
-            if raw.startswith(b"event: "):
-                assert raw == b"event: end\n", raw
-                return count
-            if raw.startswith(b"data: "):
-                line = json.loads(raw[6:])
-                count += 1
-                assert line["seq"] == count
-                assert line["text"] == f"{count} {TEXT}"
+        async for chunk in answer.content.iter_any():
+            *events, rest = (rest + chunk).split(b"\n\n")
+            for event in events:
+                if event.startswith(b"event: "):
+                    assert event.startswith(b"event: end\n"), event
+                    return count
+                if event.startswith(b"id: "):
+                    count += 1
+                    line = json.loads(event.partition(b"data: ")[2])
+                    assert (line["seq"], line["text"]) == (count, f"{count} {TEXT}")
     raise AssertionError("the stream broke off")
 
 
