@@ -4,10 +4,10 @@ import random
 import secrets as entropy
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from dispatcher.app import options
 from dispatcher.app.gateway import Draining, Gateway
+from dispatcher.app.stores import configured_blobs
 from dispatcher.auth.callback import CallbackTokens
 from dispatcher.auth.keys import SecretKeys
 from dispatcher.auth.sealer import Sealer
@@ -18,7 +18,6 @@ from dispatcher.dialects.jobs.jobs import jobs_dialect
 from dispatcher.dialects.native.native import native_dialect
 from dispatcher.domain.clock import Clock, SystemClock
 from dispatcher.domain.principal import Owner, Principal, Role
-from dispatcher.files import LocalBlobs
 from dispatcher.forward import HttpForwarder, UrlPolicy, transport_named
 from dispatcher.loops.events import Events
 from dispatcher.loops.inbox import Inbox
@@ -63,7 +62,7 @@ def build(
     gateway_id: str | None = None,
 ) -> Gateway:
     """Put a gateway together; nothing runs yet and nothing is sent. Raises ValueError for a weak secret, OSError for
-    a CA file that cannot be read."""
+    a CA file that cannot be read, SettingsError for a place of files that is none."""
     clock = clock or SystemClock()
     rng = rng or random.Random()  # noqa: S311 - balancing and jitter
     name = gateway_id or f"gw_{entropy.token_hex(8)}"
@@ -180,7 +179,7 @@ def _services(
         batches=Batches(store.batches, dispatch),
         tasks=tasks,
         logs=Logs(store.logs, tasks, Tails(store.logs), behind_max=settings.logs.behind),
-        files=Files(store.files, LocalBlobs(Path(settings.files.directory)), tasks),
+        files=Files(store.files, configured_blobs(settings), tasks),
         servers=Servers(store.servers, store.stats, forwarder),
         stats=Stats(store.stats, store.servers, clock=clock),
         balancing=Balancing(store.servers),

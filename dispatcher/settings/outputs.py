@@ -2,7 +2,9 @@
 
 from typing import Annotated
 
-from dispatcher.settings.sections import Section
+from pydantic import AfterValidator
+
+from dispatcher.settings.sections import Section, web_address
 from dispatcher.settings.values import Size, setting, sized
 
 
@@ -18,7 +20,11 @@ class Files(Section):
     """What tasks leave behind. Kept as long as the task."""
 
     directory: str = setting(
-        ".dispatcher/files", "where they are; gateways on several machines need a directory that they share"
+        ".dispatcher/files",
+        "where they are: a directory (that gateways on several machines share), or s3://bucket/prefix (extra `s3`)",
+    )
+    endpoint: Annotated[str, AfterValidator(web_address)] = setting(
+        "", "URL of an S3 service other than Amazon's; credentials and region: the AWS_* variables"
     )
     largest: Annotated[Size, sized("1KiB", "1024GiB")] = setting("1GiB", "one file, more is 413")
     number: int = setting(1_000, "files of one task", ge=1)

@@ -13,7 +13,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _web_address(text: str) -> str:
+def web_address(text: str) -> str:
     if text and not re.fullmatch(r"https?://[^\s/?#{}]+(/[^\s?#{}]*)?", text):
         raise ValueError("must be an http:// or https:// URL without a query")
     return text
@@ -27,7 +27,7 @@ class Server(Section):
     engine: Literal["auto", "hypercorn", "granian"] = setting(
         "auto", "ASGI server: hypercorn, granian (extra `fast`), or auto: granian when installed"
     )
-    public_url: Annotated[str, AfterValidator(_web_address)] = setting(
+    public_url: Annotated[str, AfterValidator(web_address)] = setting(
         "", "how GPU servers reach this gateway; empty: http://<host>:<port>, needed where host is 0.0.0.0 or ::"
     )
     docs: bool = setting(True, "serve /docs and /openapi.json")

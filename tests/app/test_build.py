@@ -11,7 +11,7 @@ from dispatcher.app.build import make_tokens
 from dispatcher.domain.errors import Unavailable
 from dispatcher.domain.grant import Cancelled
 from dispatcher.domain.principal import Owner, Principal, Role
-from dispatcher.settings import Secrets, Settings
+from dispatcher.settings import Secrets, Settings, SettingsError
 from dispatcher.store import open_store
 
 DUTIES = ["renew", "presence", "peek", "inbox", "events", "tick"]
@@ -111,3 +111,9 @@ async def test_a_drain_lets_go_of_those_who_follow_logs(monkeypatch: pytest.Monk
     with pytest.raises(Unavailable):
         await gateway.services.logs.follow(ANN, "t1", origin="native")
     await gateway.stop()
+
+
+def test_a_place_of_files_that_is_none_is_named() -> None:
+    with pytest.raises(SettingsError) as refused:
+        a_gateway(files={"directory": "ftp://x"})
+    assert refused.value.problems == ["files.directory: must be a directory or an s3:// URL"]
