@@ -116,4 +116,4 @@ async def test_a_drain_lets_go_of_those_who_follow_logs(monkeypatch: pytest.Monk
 def test_a_place_of_files_that_is_none_is_named() -> None:
     with pytest.raises(SettingsError) as refused:
         a_gateway(files={"directory": "ftp://x"})
-    assert refused.value.problems == ["files.directory: must be a directory or an s3:// URL"]
+    assert list(refused.value.problems) == ["files.directory: must be a directory or an s3:// URL"]
