@@ -39,6 +39,7 @@ def store_options(settings: Settings) -> StoreOptions:
         classes_max=queue.classes,
         log_lines_max=settings.logs.lines,
         log_bytes_max=settings.logs.bytes,
+        tenant_log_bytes_max=settings.logs.tenant,
         files_max=settings.files.number,
         file_bytes_max=settings.files.largest,
         task_bytes_max=settings.files.task,

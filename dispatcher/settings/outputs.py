@@ -13,6 +13,9 @@ class Logs(Section):
 
     lines: int = setting(100_000, "lines of a task", ge=1)
     bytes: Annotated[Size, sized("64KiB", "1GiB")] = setting("10MiB", "their bytes")
+    tenant: Annotated[Size, sized("64KiB", "1024GiB")] = setting(
+        "2GiB", "bytes of all tasks of a tenant; beyond, a task that says more keeps its newest 64 KiB"
+    )
     behind: int = setting(1_000, "lines that a follower may be behind before it is let go", ge=1)
 
 

@@ -21,6 +21,7 @@ KEYS: dict[str, str] = {
     "file_use": "hash: tenant -> bytes of its files",
     "file_gone": "set: removed tasks whose files are still to be removed",
     "orphans": "sorted set: blobs without a file, by the ms from which they are removed",
+    "log_use": "hash: tenant -> bytes of its tasks' logs",
     "q:<lane>:<tenant>": "sorted set: a tenant's waiting tasks in a lane, by creation in us less its priority's boost",
     "lanes": "hash: lane -> what it demands (JSON)",
     "lane_live": "hash: lane -> live tasks",

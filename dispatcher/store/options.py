@@ -46,6 +46,8 @@ class StoreOptions:
 
     log_lines_max: int = 100_000  # kept of a task
     log_bytes_max: int = 10 << 20
+    tenant_log_bytes_max: int = 2 << 30  # of all its tasks; beyond, each task that says more keeps `log_bytes_least`
+    log_bytes_least: int = 64 << 10
     files_max: int = 1_000  # of a task
     file_bytes_max: int = 1 << 30  # of one file
     task_bytes_max: int = 4 << 30  # of the files of a task

@@ -2,7 +2,7 @@
 -- A line is its stream (o or e), the worker's time (ms, may be empty), a tab and its text.
 -- KEYS    root
 -- ARGV    task_id origin by fence:n nonce holder first:n lines...
--- OPTIONS attempts_kept log_lines_max log_bytes_max
+-- OPTIONS attempts_kept log_lines_max log_bytes_max tenant_log_bytes_max log_bytes_least
 -- RETURNS appended next | not_found | stale | never_held | no_attempt | ended state
 --- @include working
 local refusal, t = not_at_work(task_id, origin)
@@ -10,6 +10,7 @@ if refusal then return reply(refusal, t) end
 local log, head = root .. 'log:' .. task_id, root .. 'logh:' .. task_id
 local h = redis.call('HMGET', head, 'last', 'n', 'bytes', 'fence', 'next')
 local last, n, bytes = number(h[1]), number(h[2]), number(h[3])
+local others = number(redis.call('HGET', root .. 'log_use', t.tenant)) - bytes
 local next_own = h[4] == t.fence and number(h[5]) or 1
 local at = text(now)
 for i = lines_at + math.max(0, next_own - first), #ARGV do
@@ -18,7 +19,10 @@ for i = lines_at + math.max(0, next_own - first), #ARGV do
 end
 next_own = math.max(next_own, first + #ARGV - lines_at + 1)
 
-local function over() return n > log_lines_max or bytes > log_bytes_max end
+local function over()
+  if n > log_lines_max or bytes > log_bytes_max then return true end
+  return others + bytes > tenant_log_bytes_max and bytes > log_bytes_least
+end
 while over() do
   local oldest = last - n + 1
   for _, entry in ipairs(redis.call('XRANGE', log, '-', '+', 'COUNT', 64)) do
@@ -27,5 +31,6 @@ while over() do
   end
   redis.call('XTRIM', log, 'MINID', text(oldest) .. '-0')
 end
+redis.call('HSET', root .. 'log_use', t.tenant, text(others + bytes))
 redis.call('HSET', head, 'last', text(last), 'n', text(n), 'bytes', text(bytes), 'fence', t.fence, 'next', text(next_own))
 return reply('appended', text(next_own))

@@ -23,19 +23,31 @@ class MemoryLogs:
         log = row.log = row.log or Log()
         if log.fence != attempt.fence:
             log.fence, log.next_own = attempt.fence, 1
+        others = sum(
+            other.log.size
+            for other in self._s.tasks.values()
+            if other.log and other is not row and other.new.owner.tenant == row.new.owner.tenant
+        )
         for line in lines[max(0, log.next_own - first) :]:
             self._add(log, line)
+        self._drop_oldest(log, others)
         log.next_own = max(log.next_own, first + len(lines))
         return log.next_own
 
     def _add(self, log: Log, line: NewLine) -> None:
-        options = self._s.options
         log.last += 1
         at_ms = self._s.now if line.at_ms is None else line.at_ms
         size = len(f"o{'' if line.at_ms is None else line.at_ms}\t{line.text}".encode())
         log.lines.append((LogLine(log.last, at_ms, log.fence, line.stream, line.text), size))
         log.size += size
-        while len(log.lines) > options.log_lines_max or log.size > options.log_bytes_max:
+
+    def _drop_oldest(self, log: Log, others: int) -> None:
+        options = self._s.options
+        while (
+            len(log.lines) > options.log_lines_max
+            or log.size > options.log_bytes_max
+            or (others + log.size > options.tenant_log_bytes_max and log.size > options.log_bytes_least)
+        ):
             log.size -= log.lines.popleft()[1]
 
     async def read(self, after: Mapping[str, int], *, limit: int) -> dict[str, LogPage]:

@@ -5,6 +5,7 @@ import pytest
 from dispatcher.domain.errors import AlreadyEnded, Forbidden, NotFound, StaleAttempt
 from dispatcher.domain.failure import Verdict
 from dispatcher.domain.log import LogPage, LogStream, NewLine
+from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAdmin, ByHolder, Reporter
 from dispatcher.domain.transitions import TaskState
 from dispatcher.store.options import StoreOptions
@@ -100,6 +101,22 @@ async def test_the_oldest_lines_go_first(open_world: OpenWorld) -> None:
     assert [seq for seq, _ in told(await read(world))] == [301, 302]
     await append(world, "t1", by(grant), lines("z"), first=303)
     assert [seq for seq, _ in told(await read(world))] == [302, 303]
+
+
+async def test_a_tenant_has_so_much_room_for_all_its_tasks(open_world: OpenWorld) -> None:
+    world = await open_world(StoreOptions(tenant_log_bytes_max=1_000, log_bytes_least=300))
+    await world.given_server("s1")
+    first, second = await world.running("t1", "s1"), await world.running("t2", "s1")
+    foreign = await world.running("t3", "s1", owner=Owner("other", "ann"))
+    for grant in (first, second, foreign):
+        for n in range(8):
+            await append(world, grant.task_id, by(grant), lines("x" * 98), first=n + 1)
+    assert [len((await read(world, name)).lines) for name in ("t1", "t2", "t3")] == [8, 3, 8]
+    await world.end(first, done())
+    await world.store.tasks.delete("t1", origin=ORIGIN, owner=OWNER)
+    await append(world, "t2", by(second), lines(*["x" * 98] * 4), first=9)
+    page = await read(world, "t2")
+    assert (len(page.lines), page.lost) == (7, 5)
 
 
 async def test_long_lines_make_short_pages(world: World) -> None:
