@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from dispatcher.app import options
 from dispatcher.app.dialects import farm_doors, jobs_doors
 from dispatcher.app.gateway import Draining, Gateway
+from dispatcher.app.stores import configured_blobs
 from dispatcher.auth.callback import CallbackTokens
 from dispatcher.auth.keys import SecretKeys
 from dispatcher.auth.sealer import Sealer
@@ -29,7 +30,9 @@ from dispatcher.service.batches import Batches
 from dispatcher.service.commands import Commands
 from dispatcher.service.dispatch import Dispatch
 from dispatcher.service.duties import Duties
+from dispatcher.service.files import Files
 from dispatcher.service.latencies import Latencies
+from dispatcher.service.logs import Logs
 from dispatcher.service.operations import Operations
 from dispatcher.service.placements import Placements
 from dispatcher.service.servers import Servers
@@ -38,6 +41,7 @@ from dispatcher.service.sessions import Sessions
 from dispatcher.service.stats import Stats
 from dispatcher.service.steps import Steps
 from dispatcher.service.submit import Submit
+from dispatcher.service.tails import Tails
 from dispatcher.service.tasks import Tasks
 from dispatcher.service.telemetry import Telemetry
 from dispatcher.service.waits import Waits
@@ -62,7 +66,7 @@ def build(
     gateway_id: str | None = None,
 ) -> Gateway:
     """Put a gateway together; nothing runs yet and nothing is sent. Raises ValueError for a weak secret, OSError for
-    a CA file that cannot be read."""
+    a CA file that cannot be read, SettingsError for a place of files that is none."""
     clock = clock or SystemClock()
     rng = rng or random.Random()  # noqa: S311 - balancing and jitter
     name = gateway_id or f"gw_{entropy.token_hex(8)}"
@@ -83,9 +87,9 @@ def build(
         gateway=name,
         options=options.dispatch_options(settings),
     )
-    services = _services(store, forwarder, waits, dispatch, name, clock)
+    services = _services(settings, store, forwarder, waits, dispatch, name, clock)
     also = [services.operations.run_once]
-    duties = Duties(store.tasks, services.servers, dispatch, gateway=name, clock=clock, also=also)
+    duties = Duties(store.tasks, services.servers, dispatch, gateway=name, clock=clock, also=also, files=services.files)
     presence = Presence(store.coordination, store.servers, gateway=name)
     draining = Draining()
     health = Health(store.coordination, clock, gateway=name, version=our_version(), draining=draining)
@@ -155,8 +159,15 @@ def _forwarder(
 
 
 def _services(
-    store: Store, forwarder: HttpForwarder, waits: Waits, dispatch: Dispatch, name: str, clock: Clock
+    settings: Settings,
+    store: Store,
+    forwarder: HttpForwarder,
+    waits: Waits,
+    dispatch: Dispatch,
+    name: str,
+    clock: Clock,
 ) -> Services:
+    tasks = Tasks(store.tasks, store.servers, forwarder, waits, dispatch, gateway=name, clock=clock)
     workers = Workers(store.tasks, store.servers, gateway=name, clock=clock)
     commands = Commands(store.commands)
     steps = Steps(store.servers, store.placements, commands)
@@ -164,7 +175,9 @@ def _services(
     return Services(
         submit=Submit(store.tasks, dispatch, waits, gateway=name, clock=clock),
         batches=Batches(store.batches, dispatch),
-        tasks=Tasks(store.tasks, store.servers, forwarder, waits, dispatch, gateway=name, clock=clock),
+        tasks=tasks,
+        logs=Logs(store.logs, tasks, Tails(store.logs), behind_max=settings.logs.behind),
+        files=Files(store.files, configured_blobs(settings), tasks),
         servers=Servers(store.servers, store.stats, forwarder),
         stats=Stats(store.stats, store.servers, clock=clock),
         balancing=Balancing(store.servers),

@@ -24,6 +24,8 @@
     |- UpgradeRequired            UPGRADE_REQUIRED        a WebSocket is spoken there
     |- RateLimited                RATE_LIMITED            `retry_after_s` tells when
     |- QuotaExceeded              QUOTA_EXCEEDED          the tenant's share of the queue is full (429)
+    |- Overrun                    TOO_SLOW                a reader fell too far behind a stream
+    |- OutOfRange                 RANGE_NOT_SATISFIABLE   the asked part lies outside of a file of `size` bytes
     `- Unavailable                UNAVAILABLE             store out of reach, queue full, draining (503)
 
 Every message is written for the caller: it never holds a secret, an exception text or an internal address.
@@ -177,3 +179,15 @@ class Unavailable(DispatchError):
     def __init__(self, message: str, retry_after_s: int = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class Overrun(DispatchError):
+    code = "TOO_SLOW"
+
+
+class OutOfRange(DispatchError):
+    code = "RANGE_NOT_SATISFIABLE"
+
+    def __init__(self, message: str, size: int = 0) -> None:
+        super().__init__(message)
+        self.size = size

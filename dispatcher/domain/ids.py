@@ -38,6 +38,15 @@ def new_nonce(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
     return _random(entropy)
 
 
+def new_file_id(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
+    return "file_" + _random(entropy)
+
+
+def new_blob_id(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
+    """Where the bytes of a file are stored: says nothing of the file."""
+    return _random(entropy)
+
+
 def worker_id(prefix: str, tenant: str, dialect: str, name: str) -> str:
     """The core id of a worker that names itself: the same for the same worker, over all gateways; those of two tenants
     or two dialects never meet."""

@@ -1,4 +1,4 @@
-"""What any gateway does for all: ripe timers, health probes, waiting heads of the queue."""
+"""What any gateway does for all: ripe timers, health probes, waiting heads of the queue, files without an owner."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dispatcher.domain.clock import Clock
 from dispatcher.service.background import Background
 from dispatcher.service.dispatch import Dispatch
+from dispatcher.service.files import Files
 from dispatcher.service.ports import TaskStore
 from dispatcher.service.servers import Servers
 
@@ -24,10 +25,13 @@ class Duties:
         gateway: str,
         clock: Clock,
         also: Sequence[Callable[[], Awaitable[object]]] = (),  # done once a round
+        files: Files | None = None,
     ) -> None:
         self._tasks = tasks
         self._servers = servers
         self._dispatch = dispatch
+        self._files = files
+        self._sweeping: asyncio.Task[int] | None = None
         self._gateway = gateway
         self._clock = clock
         self._also = also
@@ -54,6 +58,7 @@ class Duties:
                 break
         for duty in self._also:
             await duty()
+        self._sweep()
         started, full = await self._peek(until)
         if settle:
             await self._dispatch.idle(max(0.0, until - self._clock.monotonic()))
@@ -66,6 +71,11 @@ class Duties:
     async def close(self) -> None:
         """Drop probes that are under way."""
         await self._background.close()
+
+    def _sweep(self) -> None:
+        """In the background: a slow file store must not hold up timers."""
+        if self._files and (self._sweeping is None or self._sweeping.done()):
+            self._sweeping = self._background.spawn(self._files.sweep())
 
     def _until(self, budget_ms: int) -> float:
         return self._clock.monotonic() + budget_ms / 1000

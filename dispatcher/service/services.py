@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from dispatcher.service.balancing import Balancing
 from dispatcher.service.batches import Batches
 from dispatcher.service.commands import Commands
+from dispatcher.service.files import Files
+from dispatcher.service.logs import Logs
 from dispatcher.service.operations import Operations
 from dispatcher.service.placements import Placements
 from dispatcher.service.ports import Coordination
@@ -25,6 +27,8 @@ class Services:
     submit: Submit
     batches: Batches
     tasks: Tasks
+    logs: Logs
+    files: Files
     servers: Servers
     stats: Stats
     balancing: Balancing

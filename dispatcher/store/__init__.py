@@ -12,6 +12,8 @@ from dispatcher.service.ports import (
     BatchStore,
     CommandStore,
     Coordination,
+    FileStore,
+    LogStore,
     OperationStore,
     PlacementStore,
     ServerStore,
@@ -23,7 +25,9 @@ from dispatcher.store.batches import RedisBatches
 from dispatcher.store.commands import RedisCommands
 from dispatcher.store.connection import connect, connect_blocking
 from dispatcher.store.coordination import RedisCoordination
+from dispatcher.store.files import RedisFiles
 from dispatcher.store.fleet import DEFAULT_ALGORITHM, Fleet
+from dispatcher.store.logs import RedisLogs
 from dispatcher.store.operations import RedisOperations
 from dispatcher.store.options import StoreOptions
 from dispatcher.store.placements import RedisPlacements
@@ -45,6 +49,8 @@ class Store:
     stats: StatsStore
     coordination: Coordination
     batches: BatchStore
+    logs: LogStore
+    files: FileStore
     telemetry: TelemetryStore
     commands: CommandStore
     operations: OperationStore
@@ -74,6 +80,8 @@ def store_on(
         stats=RedisStats(runner),
         coordination=RedisCoordination(runner, blocking),
         batches=RedisBatches(runner, fleet),
+        logs=RedisLogs(runner),
+        files=RedisFiles(runner),
         telemetry=RedisTelemetry(runner),
         commands=RedisCommands(runner),
         operations=RedisOperations(runner),

@@ -7,6 +7,7 @@ from dispatcher.domain.grant import Candidates, FreeServer, Grant
 from dispatcher.domain.lane import Demand, Offer
 from dispatcher.domain.metrics import MetricsPoint
 from dispatcher.domain.principal import Owner
+from dispatcher.domain.reporter import ByAttempt, ByHolder, Reporter
 from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.server import Endpoints, Server, ServerHealth, Transport
 from dispatcher.domain.task import Attempt, AttemptStatus, Task, TaskError
@@ -169,3 +170,14 @@ def grant(values: Sequence[Any], now_ms: int) -> Grant:
 def metrics_point(entry: bytes) -> MetricsPoint:
     at, rank, percent, metrics = entry.split(b"\t", 3)
     return MetricsPoint(int(at), int(rank), float(percent), metrics)
+
+
+def reporter(by: Reporter) -> dict[str, str | int]:
+    """Who reports, as the scripts take it."""
+    match by:
+        case ByAttempt(fence, nonce):
+            return {"by": "attempt", "fence": fence, "nonce": nonce, "holder": ""}
+        case ByHolder(server_id, fence):
+            return {"by": "holder", "fence": fence or 0, "nonce": "", "holder": server_id}
+        case _:
+            return {"by": "admin", "fence": 0, "nonce": "", "holder": ""}

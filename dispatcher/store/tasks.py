@@ -23,7 +23,7 @@ from dispatcher.domain.grant import (
 )
 from dispatcher.domain.ids import new_claim_id
 from dispatcher.domain.principal import Owner
-from dispatcher.domain.reporter import ByAttempt, ByHolder, Reporter
+from dispatcher.domain.reporter import ByAttempt, Reporter
 from dispatcher.domain.task import NewTask, Task
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.ports import IdempotencyKey, RateRule
@@ -35,16 +35,6 @@ from dispatcher.store.refusals import not_found, refusal_of_create, refuse_owned
 from dispatcher.store.runner import Reply, Runner
 
 _NO_RULE = RateRule("", "", 0)
-
-
-def _reporter(by: Reporter) -> dict[str, str | int]:
-    match by:
-        case ByAttempt(fence, nonce):
-            return {"by": "attempt", "fence": fence, "nonce": nonce, "holder": ""}
-        case ByHolder(server_id, fence):
-            return {"by": "holder", "fence": fence or 0, "nonce": "", "holder": server_id}
-        case _:
-            return {"by": "admin", "fence": 0, "nonce": "", "holder": ""}
 
 
 class RedisTasks(TaskPauses):
@@ -207,7 +197,7 @@ class RedisTasks(TaskPauses):
         reply = await self._run.call(
             "finish_attempt",
             task_id=task_id,
-            **_reporter(by),
+            **codec.reporter(by),
             verdict=outcome.verdict,
             digest=outcome.digest,
             result=outcome.result,
@@ -260,7 +250,7 @@ class RedisTasks(TaskPauses):
         reply = await self._run.call(
             "progress",
             task_id=task_id,
-            **_reporter(by),
+            **codec.reporter(by),
             percent=percent,
             lease_ms=lease_ms or self._run.options.accepted_lease_ms,
             metrics=metrics or b"",

@@ -12,8 +12,10 @@ from dispatcher.domain.clock import ManualClock
 from dispatcher.domain.command import WAITING_MOST, Command, CommandState, NewCommand
 from dispatcher.domain.errors import DispatchError
 from dispatcher.domain.failure import Outcome, Verdict
+from dispatcher.domain.file import NewFile
 from dispatcher.domain.grant import Full, Gone, Grant, Held, Moved
 from dispatcher.domain.lane import Demand, Offer
+from dispatcher.domain.log import LogStream, NewLine
 from dispatcher.domain.operation import NewOperation, NewStep, Operation, OperationKind, StepState
 from dispatcher.domain.placement import Placement
 from dispatcher.domain.principal import Owner
@@ -26,7 +28,7 @@ from dispatcher.store.options import StoreOptions
 from tests.store import redis_factory
 from tests.store.world import GATEWAY, ORIGIN, OWNER, World, done, new_server, new_task
 
-OPTIONS = StoreOptions(tenant_max=9, tenant_bytes_max=400, tenant_lanes_max=3, classes_max=2, lanes_max=4)
+OPTIONS = StoreOptions(tenant_max=9, tenant_bytes_max=400, tenant_lanes_max=3, classes_max=2, lanes_max=4, files_max=1)
 FOREIGN = Owner("acme", "bob")
 BY_NOBODY = ByAttempt(1, "forged")
 
@@ -72,6 +74,9 @@ class Scene:
         await self.store.operations.create(operation(world, "op1"))
         await self.store.operations.advance("op1", 0, StepState.DONE)
         await self.store.operations.create(operation(world, "op2", guard="g"))
+        await reserve("running", own("running"), "out", "first")(self)
+        await put_file("running", own("running"), "first", file_id="f1")(self)
+        await reserve("running", own("running"), "out", "reserved")(self)
         await self.store.batches.stage("staged", 0, [new_task("b1")])
         await world.advance(300)
 
@@ -118,6 +123,25 @@ def finish(task_id: str, by: Callable[[Scene], Reporter], outcome: Outcome | Non
 
 def progress(task_id: str, by: Callable[[Scene], Reporter]) -> Refused:
     return lambda s: s.store.tasks.progress(task_id, by(s), 50.0)
+
+
+def say(task_id: str, by: Callable[[Scene], Reporter], origin: str = ORIGIN) -> Refused:
+    return lambda s: s.store.logs.append(task_id, by(s), [NewLine(LogStream.STDOUT, "x")], origin=origin, first=1)
+
+
+def reserve(task_id: str, by: Callable[[Scene], Reporter], path: str = "new", blob: str = "b") -> Refused:
+    return lambda s: s.store.files.reserve(task_id, by(s), path, origin=ORIGIN, blob=blob, keep_ms=9_999)
+
+
+def put_file(
+    task_id: str, by: Callable[[Scene], Reporter], blob: str = "reserved", size: int = 1, file_id: str = "f2"
+) -> Refused:
+    file = NewFile(file_id, task_id, "out", size, "text/plain", "", blob)
+    return lambda s: s.store.files.put(file, by(s), origin=ORIGIN)
+
+
+def delete_files(task_id: str, path: str | None, owner: Owner | None = OWNER) -> Refused:
+    return lambda s: s.store.files.delete(task_id, path, origin=ORIGIN, owner=owner)
 
 
 def owned(verb: str, task_id: str, owner: Owner | None = OWNER) -> Refused:
@@ -194,6 +218,20 @@ RAISING: dict[str, Refused] = {
         "nobody", health=ServerHealth.HEALTHY, active=1, metrics="{}", boot_id="b", running=["running"]
     ),
     "maintenance: unknown": lambda s: s.store.servers.set_maintenance("nobody", True, ""),
+    "log: unknown task": say("nothing", lambda _: BY_NOBODY),
+    "log: other origin": say("running", own("running"), "jobs"),
+    "log: forged nonce": say("running", lambda _: BY_NOBODY),
+    "log: never held": say("running", holder("s2")),
+    "log: no attempt": say("waiting", lambda _: ByAdmin()),
+    "log: ended": say("completed", own("completed")),
+    "file: forged nonce": reserve("running", lambda _: BY_NOBODY),
+    "file: ended": reserve("completed", own("completed")),
+    "file: too many": reserve("running", own("running")),
+    "file: record of an attempt that is over": put_file("completed", own("completed")),
+    "file: record of a blob that nobody announced": put_file("running", own("running"), "other"),
+    "file: larger than its room": put_file("running", own("running"), size=2 << 30),
+    "files: somebody else's": delete_files("running", None, FOREIGN),
+    "files: no such path": delete_files("running", "nothing"),
     "commit: nothing staged": lambda s: s.store.batches.commit("b", BatchTotals(ORIGIN, OWNER, Demand(), 1, 7)),
     "commit: not all there": lambda s: s.store.batches.commit("staged", BatchTotals(ORIGIN, OWNER, Demand(), 2, 7)),
     "commit: too many bytes": lambda s: s.store.batches.commit("staged", BatchTotals(ORIGIN, OWNER, Demand(), 1, 401)),

@@ -20,6 +20,8 @@ from dispatcher.service.ports import (
     BatchStore,
     CommandStore,
     Coordination,
+    FileStore,
+    LogStore,
     OperationStore,
     PlacementStore,
     ServerStore,
@@ -44,6 +46,10 @@ class Stores(Protocol):
     def stats(self) -> StatsStore: ...
     @property
     def batches(self) -> BatchStore: ...
+    @property
+    def logs(self) -> LogStore: ...
+    @property
+    def files(self) -> FileStore: ...
     @property
     def coordination(self) -> Coordination: ...
     @property

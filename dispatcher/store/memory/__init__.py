@@ -5,6 +5,8 @@ from dispatcher.service.ports import (
     BatchStore,
     CommandStore,
     Coordination,
+    FileStore,
+    LogStore,
     OperationStore,
     PlacementStore,
     ServerStore,
@@ -14,6 +16,8 @@ from dispatcher.service.ports import (
 )
 from dispatcher.store.memory.batches import MemoryBatches
 from dispatcher.store.memory.commands import MemoryCommands
+from dispatcher.store.memory.files import MemoryFiles
+from dispatcher.store.memory.logs import MemoryLogs
 from dispatcher.store.memory.operations import MemoryOperations
 from dispatcher.store.memory.placements import MemoryPlacements
 from dispatcher.store.memory.servers import MemoryServers
@@ -34,6 +38,8 @@ class MemoryStore:
         self.stats: StatsStore = MemoryStats(self.state)
         self.coordination: Coordination = MemoryCoordination(self.state)
         self.batches: BatchStore = MemoryBatches(self.state)
+        self.logs: LogStore = MemoryLogs(self.state)
+        self.files: FileStore = MemoryFiles(self.state)
         self.telemetry: TelemetryStore = MemoryTelemetry(self.state)
         self.commands: CommandStore = MemoryCommands(self.state)
         self.operations: OperationStore = MemoryOperations(self.state)

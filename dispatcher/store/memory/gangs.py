@@ -58,6 +58,7 @@ def start(s: State, row: TaskRow, server: ServerRow, peers: Sequence[ServerRow])
         peer.slots[row.id, row.fence] = s.now + s.options.offer_ms
         if row.new.needs:
             peer.held[row.id, row.fence] = row.new.needs
+        peer.use(row.new.model, s.now)
         peer.handed = ((row.id, row.fence), rank)
         peer.wants_since_ms = None
         s.hub.event("server", {"id": peer.id, "state": "handed"})

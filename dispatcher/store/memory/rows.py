@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.failure import Verdict
+from dispatcher.domain.log import LogLine
 from dispatcher.domain.metrics import MetricsPoint
 from dispatcher.domain.placement import Placement
 from dispatcher.domain.resources import NOTHING, Resources
@@ -49,6 +50,16 @@ class RankRow:
     server_id: str
     progress: float = 0.0
     end: tuple[Verdict, str] | None = None  # and its digest
+
+
+@dataclass(slots=True)
+class Log:
+    """What a task said. `own` is how far each rank has sent its lines: rank -> attempt, number of its next line."""
+
+    lines: deque[tuple[LogLine, int]] = field(default_factory=deque)  # with their bytes
+    size: int = 0
+    last: int = 0
+    own: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -100,6 +111,7 @@ class TaskRow:
     reason: str = ""
     metrics: bytes = b""
     checkpoint: str = ""
+    log: Log | None = None
 
     @property
     def id(self) -> str:
@@ -198,6 +210,11 @@ class ServerRow:
     @property
     def held_in_all(self) -> Resources:
         return sum(self.held.values(), self.held_by_models)
+
+    def use(self, model: str, now_ms: int) -> None:
+        """A task starts here with a model, if it is placed here."""
+        if model in self.models:
+            self.used[model] = now_ms
 
     def drop(self, slot: Slot) -> bool:
         """Free a slot and what it holds; False when there is none."""

@@ -43,7 +43,7 @@ async def test_the_document_describes_every_operation_and_nothing_else(world: Wo
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     }
-    assert described == {(o.id, o.method, o.path) for o in world.dialect.operations}
+    assert described == {(o.id, o.method, o.path.replace(":path", "")) for o in world.dialect.operations}
     assert [tag["name"] for tag in document["tags"]][:5] == ["Tasks", "Servers", "Fleet", "Statistics", "Load Balancer"]
     used = {operation["tags"][0] for methods in document["paths"].values() for operation in methods.values()}
     assert used == {tag["name"] for tag in document["tags"]}
@@ -76,7 +76,8 @@ async def test_operations_are_complete(world: World) -> None:
 async def test_examples_match_their_schemas(world: World) -> None:
     for operation in world.dialect.operations:
         assert operation.example is not None, operation.id
-        TypeAdapter(operation.answer).validate_python(operation.example.answer)
+        if operation.example.answer is not None:
+            TypeAdapter(operation.answer).validate_python(operation.example.answer)
         assert (operation.request is None) == (operation.example.request is None)
         if operation.request is not None:
             operation.request.model_validate(operation.example.request)
@@ -86,6 +87,7 @@ async def test_answers_are_what_the_schemas_say(world: World) -> None:
     """Real answers carry no field that the document does not know."""
     server_id = await world.register(groups=["g"])
     task_id = await world.create()
+    await world.call("PUT", f"/api/task/{task_id}/files/f", "admin", raw=b"x")
     await world.report(task_id, status="FAILED", error="x")
     agent = NewServer("agent", "native", "agent", Endpoints(), Offer(), transport=Transport.SOCKET)
     await world.store.servers.put(agent)
@@ -93,9 +95,12 @@ async def test_answers_are_what_the_schemas_say(world: World) -> None:
     await world.services.placements.assign("x/y", "m", ["agent"])
     for operation in world.dialect.operations:
         if operation.method == "GET":
-            named = {"getTask": task_id, "getOperation": begun.id}
-            path = operation.path.replace("{id}", named.get(operation.id, server_id))
-            answer = await world.call("GET", path, "admin")
+            default = task_id if "/task/" in operation.path else server_id
+            path = operation.path.replace("{id}", begun.id if operation.id == "getOperation" else default)
+            answer = await world.call("GET", path.replace("{path:path}", "f"), "admin")
+            if operation.media != "application/json":
+                assert answer.status_code == 200
+                continue
             adapter = TypeAdapter(operation.answer)
             known = adapter.dump_python(adapter.validate_python(answer.json()))
             assert known == answer.json(), operation.id
