@@ -1,13 +1,11 @@
 """Models on workers: loaded one at a time, and held against the same room as what tasks take."""
 
-import contextlib
-import random
 from collections.abc import Sequence
 
 import pytest
 
 from dispatcher.domain.errors import Conflict, NotFound
-from dispatcher.domain.grant import Full, Grant, Granted
+from dispatcher.domain.grant import Full
 from dispatcher.domain.placement import MODELS_MOST, ModelSize, Placement, PlacementStatus
 from dispatcher.domain.resources import NOTHING, Resources
 from tests.store.world import World, done
@@ -228,52 +226,3 @@ async def test_the_fleet_is_told_of_loads(world: World) -> None:
         first = await events.until(lambda e: e.type == "model")
     assert dict(first.fields) == {"id": "s1", "model": "m", "state": "loaded"}
     assert dict(last.fields) == {"id": "s1", "model": "m", "state": "unloaded"}
-
-
-async def test_what_is_held_is_what_runs_and_what_is_in_memory(world: World) -> None:
-    """A random history: the sum agrees after every step, and never exceeds the totals."""
-    rng = random.Random(5)
-    await fleet(world, totals=gb(24))
-    for model, size in (("a", 4), ("b", 8), ("c", 12)):  # their sizes become known elsewhere
-        await world.given_server("elsewhere")
-        await world.store.placements.loaded("elsewhere", model, gb(size), 1)
-    grants: dict[str, list[tuple[Grant, int]]] = {"s1": [], "s2": []}
-    for _ in range(120):
-        server_id, model = rng.choice(["s1", "s2"]), rng.choice("abc")
-        await step(world, rng, server_id, model, grants[server_id])
-        in_memory = (LOADING, LOADED, UNLOADING)
-        placed = [p.memory for p in await world.store.placements.find([server_id]) if p.status in in_memory]
-        taken = sum(placed) + sum(size * GB for _, size in grants[server_id])
-        assert await held(world, server_id) == Resources(memory=taken)
-        assert taken <= 24 * GB
-
-
-async def step(world: World, rng: random.Random, server_id: str, model: str, grants: list[tuple[Grant, int]]) -> None:
-    store = world.store.placements
-    match rng.randrange(7):
-        case 0 | 1:
-            with contextlib.suppress(Conflict):
-                await put(world, model, [server_id], priority=rng.randrange(3))
-            for placement in await store.find([server_id]):
-                await store.begin_load(server_id, placement.model)
-        case 2:
-            for placement in await store.find([server_id], model):
-                if placement.status is LOADING and rng.random() < 0.7:
-                    await store.loaded(server_id, model, placement.takes, 1)
-                else:
-                    await store.failed(server_id, model, "x")
-        case 3:
-            with contextlib.suppress(Conflict, NotFound):
-                if await store.begin_unload(server_id, model) is not None and rng.random() < 0.7:
-                    await store.unloaded(server_id, model)
-        case 4 | 5:
-            size, task_id = rng.randint(1, 9), world.fresh("t")
-            await world.given_task(task_id, needs=gb(size))
-            answer = await world.claim(task_id, server_id)
-            if isinstance(answer, Granted):
-                grants.append((answer.grant, size))
-            else:
-                await world.store.tasks.cancel(task_id, origin="native", owner=None)
-        case 6:
-            if grants:
-                await world.end(grants.pop(rng.randrange(len(grants)))[0], done())
