@@ -61,15 +61,17 @@ def skips(s: State, server: ServerRow, row: TaskRow) -> bool:
 
 
 def _left_to_warm(s: State, server: ServerRow, row: TaskRow) -> bool:
-    """Others wait for work with its model in memory: for a moment the task is theirs alone."""
+    """Another waits for work with its model in memory: for a moment the task is its alone, and it is told."""
     model = row.new.model
     if not model or s.now - row.queued_ms > WARM_FIRST_MS or model in server.shown:
         return False
     warm = sorted((v for v in s.servers.values() if model in v.shown), key=lambda v: v.id)[:WARM_ASKED]
-    return any(
-        v.id not in row.tried and gangs.waits(s, v) and fits(row.new.demand, v.new.offer) and room.has_room(s, v, row)
-        for v in warm
-    )
+    for v in warm:
+        able = v.id not in row.tried and fits(row.new.demand, v.new.offer) and room.has_room(s, v, row)
+        if able and gangs.waits(s, v):
+            s.hub.event("server", {"id": v.id, "state": "asked"})
+            return True
+    return False
 
 
 def select(s: State, server: ServerRow, *, waits: bool = False) -> gangs.Head | None:

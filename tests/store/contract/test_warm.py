@@ -34,7 +34,10 @@ async def ask(world: World, worker: str) -> Grant | None:
 async def test_a_task_is_left_to_the_worker_that_waits_with_its_model(world: World) -> None:
     await given_workers(world)
     await world.given_task("t1", model="m")
-    assert await ask(world, COLD) is None
+    async with world.events() as events:
+        assert await ask(world, COLD) is None
+        told = await events.until(lambda event: event.fields.get("state") == "asked")
+    assert told.fields["id"] == WARM
     grant = await ask(world, WARM)
     assert grant is not None
     assert grant.task_id == "t1"
