@@ -27,7 +27,9 @@ def openapi(
     schemas, refs = _schemas(tuple((one.id, one.answer, one.request) for one in operations), error)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, refs)
+        paths.setdefault(operation.path.replace(":path}", "}"), {})[operation.method.lower()] = _operation(
+            operation, refs
+        )
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": description},
@@ -80,6 +82,9 @@ def _operation(operation: Operation, refs: _Refs) -> dict[str, Any]:
         if operation.example is not None and operation.example.request is not None:
             content["example"] = operation.example.request
         made["requestBody"] = {"required": True, "content": {"application/json": content}}
+    elif operation.accepts:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        made["requestBody"] = {"required": True, "content": {operation.accepts: binary}}
     return made
 
 
@@ -101,7 +106,7 @@ def _security(operation: Operation) -> list[dict[str, list[str]]]:
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
-    names = re.findall(r"{(\w+)}", operation.path)
+    names = re.findall(r"{(\w+)(?::path)?}", operation.path)
     return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
 
 
@@ -119,7 +124,7 @@ def _success(operation: Operation, refs: _Refs) -> dict[str, Any]:
     content: dict[str, Any] = {"schema": refs[operation.id, "answer"]}
     if operation.example is not None and operation.example.answer is not None:
         content["example"] = operation.example.answer
-    answer: dict[str, Any] = {"description": "Done", "content": {"application/json": content}}
+    answer: dict[str, Any] = {"description": "Done", "content": {operation.media: content}}
     if operation.rate is not Rate.NONE:
         answer["headers"] = {
             name: {"description": text, "schema": {"type": "integer"}} for name, text in _RATE_HEADERS.items()

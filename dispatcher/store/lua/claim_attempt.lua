@@ -39,6 +39,7 @@ local function has_moved()
     local first = redis.call('ZRANGE', root .. 'free:' .. class, 0, 0, 'WITHSCORES')
     if first[2] and not t.needs then least = math.min(least, number(first[2])) end
   end
+  if has_model(server, t.model) then least = number(load) end -- preferred whatever the others' loads are
   return math.max(math.abs(number(load) - number(expected)), number(load) - least) * weight > 1.000001
 end
 

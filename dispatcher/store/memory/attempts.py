@@ -40,6 +40,7 @@ def start(
     row.server_id = server.id
     row.note = note = "".join(" " if ord(c) < 32 or ord(c) == 127 else c for c in note)
     row.started_ms = s.now
+    server.use(row.new.model, s.now)
     row.waiting_deadline_ms = None
     if not row.run_started:
         row.run_started = True
