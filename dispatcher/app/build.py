@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from dispatcher.app import options
 from dispatcher.app.dialects import farm_doors, jobs_doors
 from dispatcher.app.gateway import Draining, Gateway
+from dispatcher.app.stores import configured_blobs
 from dispatcher.auth.callback import CallbackTokens
 from dispatcher.auth.keys import SecretKeys
 from dispatcher.auth.sealer import Sealer
@@ -26,15 +27,23 @@ from dispatcher.loops.runner import Loop, Runner
 from dispatcher.loops.tick import Tick
 from dispatcher.service.balancing import Balancing
 from dispatcher.service.batches import Batches
+from dispatcher.service.commands import Commands
 from dispatcher.service.dispatch import Dispatch
 from dispatcher.service.duties import Duties
+from dispatcher.service.files import Files
 from dispatcher.service.latencies import Latencies
+from dispatcher.service.logs import Logs
+from dispatcher.service.operations import Operations
+from dispatcher.service.placements import Placements
 from dispatcher.service.servers import Servers
 from dispatcher.service.services import Services
 from dispatcher.service.sessions import Sessions
 from dispatcher.service.stats import Stats
+from dispatcher.service.steps import Steps
 from dispatcher.service.submit import Submit
+from dispatcher.service.tails import Tails
 from dispatcher.service.tasks import Tasks
+from dispatcher.service.telemetry import Telemetry
 from dispatcher.service.waits import Waits
 from dispatcher.service.watch import Watch
 from dispatcher.service.workers import Workers
@@ -57,7 +66,7 @@ def build(
     gateway_id: str | None = None,
 ) -> Gateway:
     """Put a gateway together; nothing runs yet and nothing is sent. Raises ValueError for a weak secret, OSError for
-    a CA file that cannot be read."""
+    a CA file that cannot be read, SettingsError for a place of files that is none."""
     clock = clock or SystemClock()
     rng = rng or random.Random()  # noqa: S311 - balancing and jitter
     name = gateway_id or f"gw_{entropy.token_hex(8)}"
@@ -78,8 +87,9 @@ def build(
         gateway=name,
         options=options.dispatch_options(settings),
     )
-    services = _services(store, forwarder, waits, dispatch, name, clock)
-    duties = Duties(store.tasks, services.servers, dispatch, gateway=name, clock=clock)
+    services = _services(settings, store, forwarder, waits, dispatch, name, clock)
+    also = [services.operations.run_once]
+    duties = Duties(store.tasks, services.servers, dispatch, gateway=name, clock=clock, also=also, files=services.files)
     presence = Presence(store.coordination, store.servers, gateway=name)
     draining = Draining()
     health = Health(store.coordination, clock, gateway=name, version=our_version(), draining=draining)
@@ -149,19 +159,35 @@ def _forwarder(
 
 
 def _services(
-    store: Store, forwarder: HttpForwarder, waits: Waits, dispatch: Dispatch, name: str, clock: Clock
+    settings: Settings,
+    store: Store,
+    forwarder: HttpForwarder,
+    waits: Waits,
+    dispatch: Dispatch,
+    name: str,
+    clock: Clock,
 ) -> Services:
+    tasks = Tasks(store.tasks, store.servers, forwarder, waits, dispatch, gateway=name, clock=clock)
     workers = Workers(store.tasks, store.servers, gateway=name, clock=clock)
+    commands = Commands(store.commands)
+    steps = Steps(store.servers, store.placements, commands)
+    operations = Operations(store.operations, store.servers, commands, steps, gateway=name, clock=clock)
     return Services(
         submit=Submit(store.tasks, dispatch, waits, gateway=name, clock=clock),
         batches=Batches(store.batches, dispatch),
-        tasks=Tasks(store.tasks, store.servers, forwarder, waits, dispatch, gateway=name, clock=clock),
+        tasks=tasks,
+        logs=Logs(store.logs, tasks, Tails(store.logs), behind_max=settings.logs.behind),
+        files=Files(store.files, configured_blobs(settings), tasks),
         servers=Servers(store.servers, store.stats, forwarder),
         stats=Stats(store.stats, store.servers, clock=clock),
         balancing=Balancing(store.servers),
         watch=Watch(store.tasks),
         workers=workers,
         sessions=Sessions(store.tasks, store.servers, workers, dispatch, gateway=name),
+        telemetry=Telemetry(store.telemetry, store.servers, store.tasks, clock=clock),
+        commands=commands,
+        operations=operations,
+        placements=Placements(store.placements, store.servers, operations),
         coordination=store.coordination,
     )
 
@@ -193,7 +219,7 @@ def _loops(gateway: Gateway, store: Store, waits: Waits) -> list[Loop]:
     peek = Peek(gateway.duties)
     inbox = Inbox(store.coordination, waits, gateway=gateway.id, wake=peek.wake)
     services = gateway.services
-    events = Events(store.coordination, services.watch, services.workers, services.sessions)
+    events = Events(store.coordination, services.watch, services.workers, services.sessions, services.commands)
     loops = [
         Loop("renew", renew.run_once, lease_ms / 3000),
         Loop("presence", gateway.presence.run_once, 1.0),

@@ -73,6 +73,7 @@ class Gateway:
         self.begin_drain()
         await self.services.workers.drain()
         await self.services.sessions.drain()
+        await self.services.logs.drain()
         await self.dispatch.drain(timeout_s)
 
     async def stop(self) -> None:

@@ -39,6 +39,13 @@ def store_options(settings: Settings) -> StoreOptions:
         tenant_lanes_max=queue.tenant_lanes,
         lanes_max=queue.lanes,
         classes_max=queue.classes,
+        log_lines_max=settings.logs.lines,
+        log_bytes_max=settings.logs.bytes,
+        tenant_log_bytes_max=settings.logs.tenant,
+        files_max=settings.files.number,
+        file_bytes_max=settings.files.largest,
+        task_bytes_max=settings.files.task,
+        tenant_files_max=settings.files.tenant,
     )
 
 
@@ -63,6 +70,7 @@ def native_options(settings: Settings) -> NativeOptions:
         claim_lease_ms=settings.dispatch.accepted_lease,
         attempts_max=settings.dispatch.attempts,
         tenant_weights=settings.queue.tenant_weights,
+        file_max=settings.files.largest,
         docs=settings.server.docs,
     )
 

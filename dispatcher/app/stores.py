@@ -1,6 +1,8 @@
 """Stores with the configured namespace, bounds and first policy."""
 
 from dispatcher.app.options import store_options
+from dispatcher.files import blobs_at
+from dispatcher.service.ports import BlobStore
 from dispatcher.settings import Settings, SettingsError
 from dispatcher.store import Store, open_store, store_on
 from dispatcher.store.engine import Engine
@@ -30,3 +32,11 @@ def store_of(settings: Settings, engine: Engine) -> Store:
         options=store_options(settings),
         algorithm=settings.balancer.algorithm,
     )
+
+
+def configured_blobs(settings: Settings) -> BlobStore:
+    """Where the bytes of files go. Raises SettingsError."""
+    try:
+        return blobs_at(settings.files.directory, endpoint=settings.files.endpoint)
+    except ValueError as error:
+        raise SettingsError([f"files.directory: {error}"]) from None

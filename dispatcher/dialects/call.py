@@ -1,7 +1,7 @@
 """One call of an operation, as a handler sees it, and what it answers."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from dispatcher.domain.principal import Principal
 from dispatcher.domain.reporter import ByAttempt
 from dispatcher.service.ports import RateRule
 from dispatcher.web.authentication import REFUSED
-from dispatcher.web.body import BodyLimits, read_body
+from dispatcher.web.body import BodyLimits, read_body, read_chunks
 from dispatcher.web.jsonbody import JsonObject, parse_array, parse_object, require_json
 
 T = TypeVar("T")
@@ -27,6 +27,19 @@ class Answer:
     body: bytes
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    rate: RateState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A successful answer that is sent as it comes. `headers` name its Content-Type.
+
+    What goes wrong after the first chunk has no status: the chunks tell of it in their own form, or break off.
+    """
+
+    chunks: AsyncGenerator[bytes, None]
+    headers: Mapping[str, str]
+    status: int = 200
     rate: RateState | None = None
 
 
@@ -62,7 +75,11 @@ class Call:
 
     @property
     def path_id(self) -> str:
-        found: str = self.scope.get("path_params", {}).get("id", "")
+        return self.path_part("id")
+
+    def path_part(self, name: str) -> str:
+        """What stands in the path at `{name}`."""
+        found: str = self.scope.get("path_params", {}).get(name, "")
         return found
 
     async def json(self) -> JsonObject:
@@ -74,6 +91,10 @@ class Call:
         """The body as a strict JSON array. Raises as `json`."""
         require_json(self.scope)
         return parse_array(await read_body(self.scope, self.receive, self.limits))
+
+    def chunks(self, max_bytes: int) -> AsyncIterator[bytes]:
+        """The body as it comes, of any type. Raises TooLarge, TooSlow, Invalid while it is read."""
+        return read_chunks(self.scope, self.receive, max_bytes=max_bytes, idle_s=self.limits.deadline_s)
 
     async def while_there(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of `work`, which is cancelled when the caller goes away first. After the body was read.

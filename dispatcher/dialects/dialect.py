@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dispatcher.dialects.call import Call
+from dispatcher.dialects.call import Call, Stream
 from dispatcher.dialects.gate import Gate
 from dispatcher.dialects.operation import Operation
 from dispatcher.domain.errors import DispatchError, MethodNotAllowed, NotFound, UpgradeRequired
@@ -19,6 +19,7 @@ from dispatcher.web.body import Inbound
 from dispatcher.web.errors import error_headers, internal_error, status_of
 from dispatcher.web.rate_headers import rate_headers
 from dispatcher.web.request_id import request_id_of
+from dispatcher.web.stream import StreamedResponse
 
 Render = Callable[[DispatchError, str], bytes]  # (error, request id) -> body in the dialect's form
 
@@ -84,7 +85,7 @@ class Dialect:
         body = self._render(error, request_id_of(scope))
         return json_response(body, status_of(error), {**(headers or {}), **error_headers(error)})
 
-    async def perform(self, operation: Operation, scope: Scope, receive: Receive) -> Response:
+    async def perform(self, operation: Operation, scope: Scope, receive: Receive) -> ASGIApp:
         """Identify, allow, count, handle; errors are answered in the dialect's form. Raises ClientDisconnect."""
         call: Call | None = None
         try:
@@ -95,6 +96,8 @@ class Dialect:
                 await self._gate.count(call)
             answer = await operation.handler(call)
             headers = {**rate_headers(answer.rate or call.rate), **answer.headers}
+            if isinstance(answer, Stream):
+                return StreamedResponse(answer.chunks, answer.status, headers)
             return json_response(answer.body, answer.status, headers)
         except DispatchError as error:
             return await self._refuse(call, error, scope)
@@ -147,7 +150,7 @@ class _Path:
         method = scope["method"]
         operation = self._methods.get("GET" if method == "HEAD" else method)
         if operation is None:
-            response = self._dialect.refusal(_not_allowed(method, self._methods), scope)
+            response: ASGIApp = self._dialect.refusal(_not_allowed(method, self._methods), scope)
         else:
             inbound = Inbound(scope, receive)
             try:

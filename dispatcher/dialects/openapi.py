@@ -42,7 +42,8 @@ def openapi(
     schemas, refs = _schemas(tuple((one.id, one.answer, one.request) for one in operations), error)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, refs, word_of)
+        path = operation.path.replace(":path}", "}")
+        paths.setdefault(path, {})[operation.method.lower()] = _operation(operation, refs, word_of)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": description},
@@ -94,6 +95,9 @@ def _operation(operation: Operation, refs: _Refs, word_of: WordOf) -> dict[str, 
         if operation.example is not None and operation.example.request is not None:
             content["example"] = operation.example.request
         made["requestBody"] = {"required": True, "content": {"application/json": content}}
+    elif operation.accepts:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        made["requestBody"] = {"required": True, "content": {operation.accepts: binary}}
     return made
 
 
@@ -115,7 +119,7 @@ def _security(operation: Operation) -> list[dict[str, list[str]]]:
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
-    names = re.findall(r"{(\w+)}", operation.path)
+    names = re.findall(r"{(\w+)(?::path)?}", operation.path)
     return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
 
 

@@ -11,6 +11,10 @@
     |  |- Replaced                REPLACED                another connection of the same worker took over
     |  |- ConflictingResult       CONFLICT_RESULT         another end was already recorded for this attempt
     |  |- NoControl               NO_CONTROL_CHANNEL      its worker cannot be told to pause
+    |  |- OperationRunning        OPERATION_RUNNING       another operation works on the same thing
+    |  |- NoRoom                  NO_ROOM                 a server has not so much left
+    |  |- ModelBusy               MODEL_BUSY              a model is being loaded or unloaded there
+    |  |- TooMany                 TOO_MANY                commands, models or operations are at their bound
     |  `- AlreadyEnded            CANCELLED | TIMEOUT ... the task ended otherwise
     |- KeyReused                  IDEMPOTENCY_KEY_REUSED  same key, other body
     |- TooLarge                   PAYLOAD_TOO_LARGE
@@ -20,6 +24,8 @@
     |- UpgradeRequired            UPGRADE_REQUIRED        a WebSocket is spoken there
     |- RateLimited                RATE_LIMITED            `retry_after_s` tells when
     |- QuotaExceeded              QUOTA_EXCEEDED          the tenant's share of the queue is full (429)
+    |- Overrun                    TOO_SLOW                a reader fell too far behind a stream
+    |- OutOfRange                 RANGE_NOT_SATISFIABLE   the asked part lies outside of a file of `size` bytes
     `- Unavailable                UNAVAILABLE             store out of reach, queue full, draining (503)
 
 Every message is written for the caller: it never holds a secret, an exception text or an internal address.
@@ -105,6 +111,22 @@ class NoControl(Conflict):
     code = "NO_CONTROL_CHANNEL"
 
 
+class OperationRunning(Conflict):
+    code = "OPERATION_RUNNING"
+
+
+class NoRoom(Conflict):
+    code = "NO_ROOM"
+
+
+class ModelBusy(Conflict):
+    code = "MODEL_BUSY"
+
+
+class TooMany(Conflict):
+    code = "TOO_MANY"
+
+
 class AlreadyEnded(Conflict):
     """The task ended otherwise; `code` is its state."""
 
@@ -157,3 +179,15 @@ class Unavailable(DispatchError):
     def __init__(self, message: str, retry_after_s: int = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class Overrun(DispatchError):
+    code = "TOO_SLOW"
+
+
+class OutOfRange(DispatchError):
+    code = "RANGE_NOT_SATISFIABLE"
+
+    def __init__(self, message: str, size: int = 0) -> None:
+        super().__init__(message)
+        self.size = size

@@ -134,6 +134,7 @@ class Waiting:
     turn: int
     candidates: Candidates
     tried: frozenset[str] = frozenset()
+    model: str = ""  # that it runs with
 
 
 @dataclass(frozen=True, slots=True)

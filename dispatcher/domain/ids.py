@@ -29,8 +29,21 @@ def new_claim_id(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
     return "c_" + _random(entropy)
 
 
+def new_operation_id(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
+    return "op_" + _random(entropy)
+
+
 def new_nonce(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
     """The random part of a callback token: one per attempt."""
+    return _random(entropy)
+
+
+def new_file_id(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
+    return "file_" + _random(entropy)
+
+
+def new_blob_id(entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:
+    """Where the bytes of a file are stored: says nothing of the file."""
     return _random(entropy)
 
 

@@ -84,6 +84,7 @@ class Server:
     probation: bool = False  # one task at a time until one succeeds
     active: int = 0  # slots held: our leases on it
     allocated: Resources = NOTHING  # what running attempts and loaded models take of the offer's resources
+    models: frozenset[str] = frozenset()  # in its memory
     reported_active: int | None = None
     latency_ms: float | None = None  # smoothed service time
     metrics: str = "{}"  # JSON object of the last heartbeat

@@ -40,6 +40,7 @@ class NewTask:
     weight: int = 1  # of the tenant, in the fair order between tenants
     facets: tuple[str, ...] = ()  # words of [A-Za-z0-9._-] that listings can be narrowed to
     needs: Resources = NOTHING  # reserved on the server while it runs
+    model: str = ""  # a free server that has it in memory is preferred
     gang_restart: bool = True  # a lost rank puts the gang back into the queue; False: it ends the task
     shy: bool = False  # its workers' reports name no attempt: a worker that lost it gets it again only as the last
 
@@ -115,6 +116,7 @@ class Task:
     payload: bytes | None = None  # where it was asked for
     error: TaskError | None = None
     needs: Resources = NOTHING
+    model: str = ""
     gang: int = 1
     reason: str = ""  # of the last pause or resume
     metrics: bytes = b""  # JSON object of the last progress report (of rank 0) that had one

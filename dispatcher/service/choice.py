@@ -3,7 +3,7 @@
 import json
 import logging
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from balancer import BalancerError, Candidate, Needs, NoCandidate, Pick, Policy, policy_named
@@ -60,7 +60,8 @@ def choose(
     """The policy's choice for this task, or None when no fitting server is free.
 
     A degraded server is taken only when no healthy one is free, and one that failed this task before only when no
-    other server of its lane is there.
+    other server of its lane is there. Among those that are left, the free ones with the task's model in memory go
+    before the others.
     """
     if opening.waiting.lane not in registry.demands:
         return None
@@ -72,7 +73,7 @@ def choose(
     rounds = [(healthy, failed), (fitting, failed)]
     if all(server.id in failed for server in fitting):
         rounds.append((fitting, frozenset()))
-    for servers, avoided in rounds:
+    for servers, avoided in _warm_first(rounds, opening.waiting.model, free.keys()):
         seen = _seen(policy, servers, candidates, opening, latencies)
         pick = Pick(rng=rng, turn=opening.waiting.turn, key=opening.key, tried=opening.refused | avoided)
         try:
@@ -84,6 +85,17 @@ def choose(
         accepted = [candidate.id for candidate in seen if pick.accepts(candidate)]
         return Choice(chosen.id, free[chosen.id].load, tuple(rng.sample(accepted, len(accepted))))
     return None
+
+
+Round = tuple[Sequence[Server], frozenset[str]]  # servers to choose among, those of them that are avoided
+
+
+def _warm_first(rounds: Sequence[Round], model: str, free: Set[str]) -> Iterator[Round]:
+    """Before each round one with only those free servers that have the model in memory."""
+    for servers, avoided in rounds:
+        if model and (warm := [server for server in servers if server.id in free and model in server.models]):
+            yield warm, avoided
+        yield servers, avoided
 
 
 def _policy(name: str) -> Policy:

@@ -104,9 +104,10 @@ class Dispatch:
         *,
         task_type: str = "",
         key: str = "",
+        model: str = "",
     ) -> None:
         """Place a task that this gateway has the first right to, and run it; returns at once."""
-        waiting = Waiting(task_id, lane, turn, candidates, tried)
+        waiting = Waiting(task_id, lane, turn, candidates, tried, model)
         self._open(Opening(waiting, self._options.other_servers, task_type, key or task_id))
 
     async def start_waiting(self, waiting: Sequence[Waiting]) -> int:
@@ -295,7 +296,7 @@ class Dispatch:
             if permit and grant is None:
                 self._permits.release()
         if finished.candidates is not None:
-            self.start(task.id, task.lane, finished.turn, finished.candidates, task_type=task.type)
+            self.start(task.id, task.lane, finished.turn, finished.candidates, task_type=task.type, model=task.model)
         if grant is not None:
             self._run(self._take(grant))
         return finished

@@ -1,10 +1,12 @@
-"""What any gateway does for all: ripe timers, health probes, waiting heads of the queue."""
+"""What any gateway does for all: ripe timers, health probes, waiting heads of the queue, files without an owner."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 from dispatcher.domain.clock import Clock
 from dispatcher.service.background import Background
 from dispatcher.service.dispatch import Dispatch
+from dispatcher.service.files import Files
 from dispatcher.service.ports import TaskStore
 from dispatcher.service.servers import Servers
 
@@ -14,12 +16,25 @@ BATCH = 64
 class Duties:
     """Idempotent and safe to run on every gateway at once: the store gives each timer and each head to one of them."""
 
-    def __init__(self, tasks: TaskStore, servers: Servers, dispatch: Dispatch, *, gateway: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        tasks: TaskStore,
+        servers: Servers,
+        dispatch: Dispatch,
+        *,
+        gateway: str,
+        clock: Clock,
+        also: Sequence[Callable[[], Awaitable[object]]] = (),  # done once a round
+        files: Files | None = None,
+    ) -> None:
         self._tasks = tasks
         self._servers = servers
         self._dispatch = dispatch
+        self._files = files
+        self._sweeping: asyncio.Task[int] | None = None
         self._gateway = gateway
         self._clock = clock
+        self._also = also
         self._background = Background()
         self._peeking = asyncio.Lock()
 
@@ -41,6 +56,9 @@ class Duties:
                 self._background.spawn(self._servers.probe(ticked.probes))
             if not ticked.more or self._clock.monotonic() >= until:
                 break
+        for duty in self._also:
+            await duty()
+        self._sweep()
         started, full = await self._peek(until)
         if settle:
             await self._dispatch.idle(max(0.0, until - self._clock.monotonic()))
@@ -53,6 +71,11 @@ class Duties:
     async def close(self) -> None:
         """Drop probes that are under way."""
         await self._background.close()
+
+    def _sweep(self) -> None:
+        """In the background: a slow file store must not hold up timers."""
+        if self._files and (self._sweeping is None or self._sweeping.done()):
+            self._sweeping = self._background.spawn(self._files.sweep())
 
     def _until(self, budget_ms: int) -> float:
         return self._clock.monotonic() + budget_ms / 1000

@@ -60,6 +60,7 @@ class Submit:
                     created.candidates,
                     task_type=task.type,
                     key=affinity(task.spec, task_id),
+                    model=task.model,
                 )
         return created
 
@@ -75,5 +76,6 @@ class Submit:
                 created.candidates,
                 task_type=task.type,
                 key=affinity(task.spec, task.id),
+                model=task.model,
             )
         return created

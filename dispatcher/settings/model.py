@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator
 
-from dispatcher.settings import sections
+from dispatcher.settings import outputs, sections
 from dispatcher.settings.farm import Farm
 from dispatcher.settings.sections import Section
 
@@ -19,6 +19,8 @@ class Settings(Section):
     servers: sections.Servers = sections.Servers()
     queue: sections.Queue = sections.Queue()
     retention: sections.Retention = sections.Retention()
+    logs: outputs.Logs = outputs.Logs()
+    files: outputs.Files = outputs.Files()
     store: sections.Store = sections.Store()
     jobs: sections.Jobs = sections.Jobs()
     farm: Farm = Farm()

@@ -8,16 +8,34 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from dispatcher.service.ports import BatchStore, Coordination, ServerStore, StatsStore, TaskStore
+from dispatcher.service.ports import (
+    BatchStore,
+    CommandStore,
+    Coordination,
+    FileStore,
+    LogStore,
+    OperationStore,
+    PlacementStore,
+    ServerStore,
+    StatsStore,
+    TaskStore,
+    TelemetryStore,
+)
 from dispatcher.store.batches import RedisBatches
+from dispatcher.store.commands import RedisCommands
 from dispatcher.store.connection import connect, connect_blocking
 from dispatcher.store.coordination import RedisCoordination
+from dispatcher.store.files import RedisFiles
 from dispatcher.store.fleet import DEFAULT_ALGORITHM, Fleet
+from dispatcher.store.logs import RedisLogs
+from dispatcher.store.operations import RedisOperations
 from dispatcher.store.options import StoreOptions
+from dispatcher.store.placements import RedisPlacements
 from dispatcher.store.runner import Runner
 from dispatcher.store.servers import RedisServers
 from dispatcher.store.stats import RedisStats
 from dispatcher.store.tasks import RedisTasks
+from dispatcher.store.telemetry import RedisTelemetry
 
 __all__ = ["Store", "StoreOptions", "connect", "open_store", "store_on"]
 
@@ -31,6 +49,12 @@ class Store:
     stats: StatsStore
     coordination: Coordination
     batches: BatchStore
+    logs: LogStore
+    files: FileStore
+    telemetry: TelemetryStore
+    commands: CommandStore
+    operations: OperationStore
+    placements: PlacementStore
     client: Redis
 
     async def close(self) -> None:
@@ -56,6 +80,12 @@ def store_on(
         stats=RedisStats(runner),
         coordination=RedisCoordination(runner, blocking),
         batches=RedisBatches(runner, fleet),
+        logs=RedisLogs(runner),
+        files=RedisFiles(runner),
+        telemetry=RedisTelemetry(runner),
+        commands=RedisCommands(runner),
+        operations=RedisOperations(runner),
+        placements=RedisPlacements(runner),
         client=client,
     )
 

@@ -7,6 +7,7 @@ from dispatcher.domain.grant import Candidates, FreeServer, Grant
 from dispatcher.domain.lane import Demand, Offer
 from dispatcher.domain.metrics import MetricsPoint
 from dispatcher.domain.principal import Owner
+from dispatcher.domain.reporter import ByAttempt, ByHolder, Reporter
 from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.server import Endpoints, Server, ServerHealth, Transport
 from dispatcher.domain.task import Attempt, AttemptStatus, Task, TaskError
@@ -81,6 +82,7 @@ def task(
         retry_at_ms=_optional(f.get("retry_at")),
         deadline_ms=_optional(f.get("deadline")),
         timeout_ms=int(f["timeout"]),
+        model=f.get("model", ""),
         failures=int(f.get("failures", "0")),
         losses=int(f.get("losses", "0")),
         run=int(f.get("run", "0")),
@@ -125,6 +127,7 @@ def server(server_id: str, active: int, allocated: bytes, flat: Sequence[bytes])
         probation=f.get("probation") == "1",
         active=active,
         allocated=NOTHING if offer.resources is None else Resources.from_text(allocated.decode()),
+        models=frozenset(filter(None, f.get("models", "").split("\n"))),
         reported_active=_optional(f.get("reported")) if f.get("reported") else None,
         latency_ms=float(f["latency"]) if "latency" in f else None,
         metrics=f.get("metrics", "{}"),
@@ -167,3 +170,14 @@ def grant(values: Sequence[Any], now_ms: int) -> Grant:
 def metrics_point(entry: bytes) -> MetricsPoint:
     at, rank, percent, metrics = entry.split(b"\t", 3)
     return MetricsPoint(int(at), int(rank), float(percent), metrics)
+
+
+def reporter(by: Reporter) -> dict[str, str | int]:
+    """Who reports, as the scripts take it."""
+    match by:
+        case ByAttempt(fence, nonce):
+            return {"by": "attempt", "fence": fence, "nonce": nonce, "holder": ""}
+        case ByHolder(server_id, fence):
+            return {"by": "holder", "fence": fence or 0, "nonce": "", "holder": server_id}
+        case _:
+            return {"by": "admin", "fence": 0, "nonce": "", "holder": ""}

@@ -46,3 +46,12 @@ class StoreOptions:
     updates_kept: int = 64
     events_kept: int = 10_000
     waiters_max: int = 8
+
+    log_lines_max: int = 100_000  # kept of a task
+    log_bytes_max: int = 10 << 20
+    tenant_log_bytes_max: int = 2 << 30  # of all its tasks; beyond, each task that says more keeps `log_bytes_least`
+    log_bytes_least: int = 64 << 10
+    files_max: int = 1_000  # of a task
+    file_bytes_max: int = 1 << 30  # of one file
+    task_bytes_max: int = 4 << 30  # of the files of a task
+    tenant_files_max: int = 100 << 30  # bytes of the files of a tenant

@@ -46,3 +46,39 @@ def refusal_of_create(tag: str) -> errors.DispatchError | None:
         case "full":
             return errors.Unavailable("The queue is full")
     return None
+
+
+def no_control() -> errors.NoControl:
+    return errors.NoControl("This worker keeps no control channel, or its connection is down")
+
+
+def too_many_commands() -> errors.Conflict:
+    return errors.TooMany("Too many commands wait for this worker")
+
+
+def too_late() -> errors.Invalid:
+    return errors.Invalid("deadline is in the past", field="deadline")
+
+
+def operation_running(operation_id: str) -> errors.Conflict:
+    return errors.OperationRunning(f"Another operation is running there: {operation_id}")
+
+
+def too_many_operations() -> errors.Conflict:
+    return errors.TooMany("Too many operations are running")
+
+
+def not_placed(model: str, server_id: str) -> errors.NotFound:
+    return errors.NotFound(f"Model {model} is not on server {server_id}")
+
+
+def no_room(model: str, server_id: str) -> errors.Conflict:
+    return errors.NoRoom(f"Server {server_id} has no room for model {model}")
+
+
+def too_many_models(server_id: str) -> errors.Conflict:
+    return errors.TooMany(f"Too many models are on server {server_id}")
+
+
+def model_busy(model: str, server_id: str) -> errors.Conflict:
+    return errors.ModelBusy(f"Model {model} is being loaded or unloaded on server {server_id}")

@@ -7,6 +7,7 @@ from dispatcher.domain.errors import NotFound, Unavailable
 from dispatcher.domain.lane import Offer
 from dispatcher.domain.registry import Registry
 from dispatcher.domain.server import NewServer, Server, ServerHealth
+from dispatcher.domain.telemetry import Usage
 from dispatcher.store import codec
 from dispatcher.store.fleet import Fleet
 from dispatcher.store.runner import Reply, Runner
@@ -18,6 +19,10 @@ def _known(reply: Reply, server_id: str) -> Reply:
     if reply.tag == "not_found":
         raise NotFound(f"Server not found: {server_id}")
     return reply
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
 
 
 class RedisServers:
@@ -92,6 +97,7 @@ class RedisServers:
         boot_id: str | None = None,
         running: Sequence[str] | None = None,
     ) -> Server:
+        usage = Usage.of(metrics) or Usage()
         reply = await self._run.call(
             "heartbeat",
             *(running or ()),
@@ -99,6 +105,10 @@ class RedisServers:
             health=health,
             active="" if active is None else active,
             metrics=metrics,
+            cpu=_number(usage.cpu),
+            memory=_number(usage.memory),
+            gpu=_number(usage.gpu),
+            gpus=usage.gpus,
             boot_id=boot_id or "",
             running_given="0" if running is None else "1",
         )

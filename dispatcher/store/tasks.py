@@ -23,7 +23,7 @@ from dispatcher.domain.grant import (
 )
 from dispatcher.domain.ids import new_claim_id
 from dispatcher.domain.principal import Owner
-from dispatcher.domain.reporter import ByAttempt, ByHolder, Reporter
+from dispatcher.domain.reporter import ByAttempt, Reporter
 from dispatcher.domain.task import NewTask, Task
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.ports import IdempotencyKey, RateRule
@@ -35,16 +35,6 @@ from dispatcher.store.refusals import not_found, refusal_of_create, refuse_owned
 from dispatcher.store.runner import Reply, Runner
 
 _NO_RULE = RateRule("", "", 0)
-
-
-def _reporter(by: Reporter) -> dict[str, str | int]:
-    match by:
-        case ByAttempt(fence, nonce):
-            return {"by": "attempt", "fence": fence, "nonce": nonce, "holder": ""}
-        case ByHolder(server_id, fence):
-            return {"by": "holder", "fence": fence or 0, "nonce": "", "holder": server_id}
-        case _:
-            return {"by": "admin", "fence": 0, "nonce": "", "holder": ""}
 
 
 class RedisTasks(TaskPauses):
@@ -89,6 +79,7 @@ class RedisTasks(TaskPauses):
                 shy="1" if task.shy else "0",
                 facets=" ".join(task.facets),
                 needs=task.needs.to_text(),
+                model=task.model,
                 rule=rule.name,
                 rate_key=rule.key,
                 rate_limit=rule.limit,
@@ -206,7 +197,7 @@ class RedisTasks(TaskPauses):
         reply = await self._run.call(
             "finish_attempt",
             task_id=task_id,
-            **_reporter(by),
+            **codec.reporter(by),
             verdict=outcome.verdict,
             digest=outcome.digest,
             result=outcome.result,
@@ -259,7 +250,7 @@ class RedisTasks(TaskPauses):
         reply = await self._run.call(
             "progress",
             task_id=task_id,
-            **_reporter(by),
+            **codec.reporter(by),
             percent=percent,
             lease_ms=lease_ms or self._run.options.accepted_lease_ms,
             metrics=metrics or b"",
@@ -326,9 +317,9 @@ class RedisTasks(TaskPauses):
         reply = await self._run.call("peek", limit=limit)
         heads: list[list[bytes]] = reply.values[0]
         found = []
-        for task_id, lane, tried, free in heads:
+        for task_id, lane, tried, model, free in heads:
             candidates, turn = codec.candidates(free)  # type: ignore[arg-type]
             servers = frozenset(filter(None, tried.decode().split(",")))
-            found.append(Waiting(task_id.decode(), lane.decode(), turn, candidates, servers))
+            found.append(Waiting(task_id.decode(), lane.decode(), turn, candidates, servers, model.decode()))
         await self._fleet.know({w.lane for w in found})
         return found

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-_ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 def encode_json(value: Any) -> bytes:
@@ -19,4 +19,4 @@ def encode_json(value: Any) -> bytes:
 
 def json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     media_type = None if status == 204 else "application/json"  # without a body there is nothing to name
-    return Response(body, status, {**_ALWAYS, **(headers or {})}, media_type=media_type)
+    return Response(body, status, {**ALWAYS, **(headers or {})}, media_type=media_type)

@@ -1,6 +1,7 @@
 """Reading a request body within a size and a time."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -27,17 +28,29 @@ class BodyLimits:
 async def read_body(scope: Scope, receive: Receive, limits: BodyLimits) -> bytes:
     """The whole body. Raises TooLarge (by the declared length before anything is read, else as soon as the bytes
     exceed it), TooSlow, Invalid (bad Content-Length, or the end of the connection before the end of the body)."""
-    declared = Headers(scope=scope).get("content-length")
-    if declared is not None:
-        if not declared.isascii() or not declared.isdigit():
-            raise Invalid("Invalid Content-Length")
-        if len(declared) > 12 or int(declared) > limits.max_bytes:
-            raise _too_large(limits)
+    _check_declared(scope, limits.max_bytes)
     try:
         async with asyncio.timeout(limits.deadline_s):
             return await _read(receive, limits)
     except TimeoutError:
         raise TooSlow("The request body did not arrive in time") from None
+
+
+async def read_chunks(scope: Scope, receive: Receive, *, max_bytes: int, idle_s: float) -> AsyncIterator[bytes]:
+    """The body as it comes, with at most `idle_s` seconds between two chunks. Raises as `read_body`."""
+    _check_declared(scope, max_bytes)
+    size, more = 0, True
+    while more:
+        try:
+            async with asyncio.timeout(idle_s):
+                chunk, more = _body_of(await receive())
+        except TimeoutError:
+            raise TooSlow("The request body did not arrive in time") from None
+        size += len(chunk)
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+        if chunk:
+            yield chunk
 
 
 class Inbound:
@@ -67,17 +80,30 @@ async def _read(receive: Receive, limits: BodyLimits) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Invalid("The request body broke off")  # gone, or so the server says of chunks that it cannot read
-        chunk: bytes = message.get("body", b"")
+        chunk, more = _body_of(await receive())
         size += len(chunk)
         if size > limits.max_bytes:
-            raise _too_large(limits)
+            raise _too_large(limits.max_bytes)
         chunks.append(chunk)
-        if not message.get("more_body", False):
+        if not more:
             return b"".join(chunks)
 
 
-def _too_large(limits: BodyLimits) -> TooLarge:
-    return TooLarge(f"The request body is larger than {limits.max_bytes} bytes")
+def _body_of(message: Message) -> tuple[bytes, bool]:
+    if message["type"] == "http.disconnect":
+        raise Invalid("The request body broke off")  # gone, or so the server says of chunks that it cannot read
+    return message.get("body", b""), message.get("more_body", False)
+
+
+def _check_declared(scope: Scope, max_bytes: int) -> None:
+    declared = Headers(scope=scope).get("content-length")
+    if declared is None:
+        return
+    if not declared.isascii() or not declared.isdigit():
+        raise Invalid("Invalid Content-Length")
+    if len(declared) > 15 or int(declared) > max_bytes:
+        raise _too_large(max_bytes)
+
+
+def _too_large(max_bytes: int) -> TooLarge:
+    return TooLarge(f"The request body is larger than {max_bytes} bytes")

@@ -15,9 +15,11 @@ _TABLE: Mapping[type[e.DispatchError], tuple[int, int]] = {
     e.IllegalState: (400, 4400),  # the native API document knows no 409 for client calls
     e.MethodNotAllowed: (405, 4405),
     e.TooSlow: (408, 4408),
+    e.Overrun: (408, 1013),
     e.Conflict: (409, 4409),
     e.TooLarge: (413, 1009),
     e.UnsupportedMedia: (415, 1003),
+    e.OutOfRange: (416, 4416),
     e.KeyReused: (422, 4422),
     e.UpgradeRequired: (426, 4426),
     e.RateLimited: (429, 1008),
@@ -46,7 +48,7 @@ def close_code_of(error: e.DispatchError) -> int:
 
 
 def error_headers(error: e.DispatchError) -> dict[str, str]:
-    """The headers that go with an error: Retry-After, Allow, Upgrade, WWW-Authenticate, rate limit."""
+    """The headers that go with an error: Retry-After, Allow, Upgrade, WWW-Authenticate, rate limit, size of a file."""
     match error:
         case e.RateLimited():
             return {**rate_headers(error.state), "Retry-After": str(max(1, error.retry_after_s))}
@@ -54,6 +56,8 @@ def error_headers(error: e.DispatchError) -> dict[str, str]:
             return {"Retry-After": str(max(1, error.retry_after_s))}
         case e.MethodNotAllowed():
             return {"Allow": ", ".join(error.allow)}
+        case e.OutOfRange():
+            return {"Content-Range": f"bytes */{error.size}"}
         case e.UpgradeRequired():
             return {"Upgrade": "websocket", "Connection": "Upgrade"}  # RFC 9110 section 7.8: both
         case e.Unauthorized():

@@ -24,7 +24,7 @@ def whole(query: QueryParams, name: str, *, default: int, least: int, most: int)
     text = one(query, name)
     if text is None:
         return default
-    value = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else -1
+    value = int(text) if re.fullmatch(r"[0-9]{1,15}", text) else -1
     if not least <= value <= most:
         raise Invalid(f"Invalid parameter {name}: must be a whole number from {least} to {most}", field=name)
     return value

@@ -8,9 +8,10 @@ import pytest
 
 from dispatcher.app import Gateway, build
 from dispatcher.app.build import make_tokens
+from dispatcher.domain.errors import Unavailable
 from dispatcher.domain.grant import Cancelled
 from dispatcher.domain.principal import Owner, Principal, Role
-from dispatcher.settings import Secrets, Settings
+from dispatcher.settings import Secrets, Settings, SettingsError
 from dispatcher.store import open_store
 
 DUTIES = ["renew", "presence", "peek", "inbox", "events", "tick"]
@@ -97,3 +98,22 @@ async def test_a_stop_without_the_store_is_a_line_in_the_log_and_closes_everythi
     assert [r.message for r in caplog.records if r.name == "dispatcher.app.gateway"] == [
         "stopped without telling the other gateways: The store cannot be reached"
     ]
+
+
+async def test_a_drain_lets_go_of_those_who_follow_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway = a_gateway()
+
+    async def there(*_: Any, **__: Any) -> None: ...
+
+    monkeypatch.setattr(gateway.services.tasks, "get", there)
+    (await gateway.services.logs.follow(ANN, "t1", origin="native")).close()
+    await gateway.drain(0)
+    with pytest.raises(Unavailable):
+        await gateway.services.logs.follow(ANN, "t1", origin="native")
+    await gateway.stop()
+
+
+def test_a_place_of_files_that_is_none_is_named() -> None:
+    with pytest.raises(SettingsError) as refused:
+        a_gateway(files={"directory": "ftp://x"})
+    assert list(refused.value.problems) == ["files.directory: must be a directory or an s3:// URL"]

@@ -42,6 +42,8 @@ class GatewayWorld:
         self.store = MemoryStore(self.clock, store_options(self.settings))
         store = Store(
             self.store.tasks, self.store.servers, self.store.stats, self.store.coordination, self.store.batches,
+            self.store.logs, self.store.files, self.store.telemetry, self.store.commands, self.store.operations,
+            self.store.placements,
             cast("Any", NoClient()),
         )  # fmt: skip
         self.gateway = build(self.settings, secrets, store, clock=self.clock, rng=random.Random(1), gateway_id="gw_1")
@@ -117,7 +119,7 @@ class GatewayWorld:
     async def events(self) -> AsyncIterator[None]:
         """What the events loop does: bring the fleet's stream to the sockets."""
         services = self.services
-        loop = Events(self.store.coordination, services.watch, services.workers, services.sessions)
+        loop = Events(self.store.coordination, services.watch, services.workers, services.sessions, services.commands)
         task = asyncio.create_task(loop.run_once())
         await asyncio.sleep(0)
         yield

@@ -15,12 +15,14 @@ from dispatcher.loops.peek import Peek
 from dispatcher.loops.presence import Presence
 from dispatcher.loops.renew import Renew
 from dispatcher.loops.tick import Tick
+from dispatcher.service.commands import Commands
 from dispatcher.service.duties import Duties
 from dispatcher.service.servers import Servers
 from dispatcher.service.sessions import Sessions
 from dispatcher.service.waits import Waits
 from dispatcher.service.watch import Watch
 from dispatcher.service.workers import Workers
+from dispatcher.store.memory import MemoryStore
 from tests.service.fakes import LANE, FakeStats, Gateway, Scripted, a_server, free, until
 
 
@@ -145,13 +147,15 @@ async def test_events_reach_watchers_and_a_lost_stream_marks_them() -> None:
     workers.publish = told.append  # type: ignore[method-assign]
     sessions = Sessions(gateway.tasks, gateway.servers, workers, gateway.dispatch, gateway="gw_1")
     sessions.publish = told.append  # type: ignore[method-assign]
+    commands = Commands(MemoryStore(ManualClock()).commands)
+    commands.publish = told.append  # type: ignore[method-assign]
     subscription = watch.subscribe()
     subscription.add("t1")
     coordination: Any = FakeCoordination(events=[FleetEvent("1", "task", {"id": "t1"})])
     waiting = asyncio.create_task(subscription.next())
     await asyncio.sleep(0)
     with pytest.raises(ConnectionResetError):
-        await Events(coordination, watch, workers, sessions).run_once()
+        await Events(coordination, watch, workers, sessions, commands).run_once()
     await waiting
-    assert [event.id for event in told] == ["1", "1"]
+    assert [event.id for event in told] == ["1", "1", "1"]
     assert subscription.lagged

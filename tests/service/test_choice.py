@@ -26,9 +26,10 @@ def pick(
     refused: set[str] | None = None,
     latencies: Latencies | None = None,
     seed: int = 1,
+    model: str = "",
 ) -> Choice | None:
     registry = Registry(1, algorithm, {s.id: s for s in servers}, {LANE: Demand()})
-    waiting = Waiting("t1", LANE, turn, candidates, frozenset(tried or ()))
+    waiting = Waiting("t1", LANE, turn, candidates, frozenset(tried or ()), model)
     opening = Opening(waiting, 3, "x", "t1", frozenset(refused or ()))
     return choose(registry, opening, candidates, latencies or Latencies(), random.Random(seed))
 
@@ -139,3 +140,29 @@ def test_affinity_is_the_owners_word_or_the_task_id() -> None:
     assert affinity(b'{"affinity": "model-7"}', "t1") == "model-7"
     assert affinity(b'{"affinity": 7}', "t1") == "t1"
     assert affinity(b"{}", "t1") == "t1"
+
+
+WARM = frozenset({"m"})
+
+
+@pytest.mark.parametrize("algorithm", known_policies())
+def test_a_free_server_with_the_model_in_memory_goes_first(algorithm: str) -> None:
+    servers = [*fleet("a", "b"), a_server("w", 3, models=WARM), a_server("full", 4, models=WARM)]
+    told = free("a", "b", ("w", 0.5))
+    for turn in range(4):
+        chosen = pick(servers, told, algorithm, turn=turn, seed=turn, model="m")
+        assert chosen is not None
+        assert chosen.server_id == "w"
+    others = {pick(servers, told, "random", seed=n, model="other") for n in range(20)}
+    assert {choice.server_id for choice in others if choice} == {"a", "b", "w"}
+
+
+def test_others_are_taken_when_no_warm_one_may_be() -> None:
+    warm = a_server("w", 2, models=WARM)
+    sick = a_server("s", 3, models=WARM, health=ServerHealth.DEGRADED)
+    told = free("a", "w", "s")
+    assert pick([*fleet("a"), warm, sick], told, tried={"w"}, model="m") == Choice("a", None)
+    assert pick([*fleet("a"), warm, sick], told, refused={"w"}, model="m") == Choice("a", None)
+    assert pick([sick, a_server("d", 4, health=ServerHealth.DEGRADED)], free("s", "d"), turn=1, model="m") == Choice(
+        "s", None
+    )

@@ -9,21 +9,26 @@ from typing import Any
 import pytest
 
 from dispatcher.domain.clock import ManualClock
+from dispatcher.domain.command import WAITING_MOST, Command, CommandState, NewCommand
 from dispatcher.domain.errors import DispatchError
 from dispatcher.domain.failure import Outcome, Verdict
+from dispatcher.domain.file import NewFile
 from dispatcher.domain.grant import Full, Gone, Grant, Held, Moved
 from dispatcher.domain.lane import Demand, Offer
+from dispatcher.domain.log import LogStream, NewLine
+from dispatcher.domain.operation import NewOperation, NewStep, Operation, OperationKind, StepState
+from dispatcher.domain.placement import Placement
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder, Reporter
 from dispatcher.domain.resources import Resources
-from dispatcher.domain.server import ServerHealth
+from dispatcher.domain.server import ServerHealth, Transport
 from dispatcher.service.ports import BatchTotals, IdempotencyKey, RateRule
 from dispatcher.store import Store
 from dispatcher.store.options import StoreOptions
 from tests.store import redis_factory
 from tests.store.world import GATEWAY, ORIGIN, OWNER, World, done, new_server, new_task
 
-OPTIONS = StoreOptions(tenant_max=9, tenant_bytes_max=400, tenant_lanes_max=3, classes_max=2, lanes_max=4)
+OPTIONS = StoreOptions(tenant_max=9, tenant_bytes_max=400, tenant_lanes_max=3, classes_max=2, lanes_max=4, files_max=1)
 FOREIGN = Owner("acme", "bob")
 BY_NOBODY = ByAttempt(1, "forged")
 
@@ -54,6 +59,24 @@ class Scene:
         await world.end(self.grants["paused"], Verdict.RELEASED)
         await self.store.tasks.pause("paused", origin=ORIGIN, owner=OWNER)
         await self.store.servers.set_maintenance("s2", True, "test")
+        agent = new_server("agent", capabilities=["gpu"], transport=Transport.SOCKET)
+        await self.store.servers.put(agent)
+        for n in range(WAITING_MOST):
+            await self.store.commands.enqueue(command(world, f"c{n}", "agent"))
+        await self.store.commands.report("agent", "c0", CommandState.ACKED)
+        await self.store.commands.enqueue(command(world, "last", "agent"))
+        await assign(self, "s2")
+        await self.store.placements.begin_load("s2", "m")
+        await self.store.placements.loaded("s2", "idle", Resources(), 1)
+        await assign(self, "agent", "large")
+        await self.store.placements.loaded("agent", "large", Resources(cpu=99), 1)
+        await self.store.placements.begin_unload("agent", "large")
+        await self.store.operations.create(operation(world, "op1"))
+        await self.store.operations.advance("op1", 0, StepState.DONE)
+        await self.store.operations.create(operation(world, "op2", guard="g"))
+        await reserve("running", own("running"), "out", "first")(self)
+        await put_file("running", own("running"), "first", file_id="f1")(self)
+        await reserve("running", own("running"), "out", "reserved")(self)
         await self.store.batches.stage("staged", 0, [new_task("b1")])
         await world.advance(300)
 
@@ -102,6 +125,25 @@ def progress(task_id: str, by: Callable[[Scene], Reporter]) -> Refused:
     return lambda s: s.store.tasks.progress(task_id, by(s), 50.0)
 
 
+def say(task_id: str, by: Callable[[Scene], Reporter], origin: str = ORIGIN) -> Refused:
+    return lambda s: s.store.logs.append(task_id, by(s), [NewLine(LogStream.STDOUT, "x")], origin=origin, first=1)
+
+
+def reserve(task_id: str, by: Callable[[Scene], Reporter], path: str = "new", blob: str = "b") -> Refused:
+    return lambda s: s.store.files.reserve(task_id, by(s), path, origin=ORIGIN, blob=blob, keep_ms=9_999)
+
+
+def put_file(
+    task_id: str, by: Callable[[Scene], Reporter], blob: str = "reserved", size: int = 1, file_id: str = "f2"
+) -> Refused:
+    file = NewFile(file_id, task_id, "out", size, "text/plain", "", blob)
+    return lambda s: s.store.files.put(file, by(s), origin=ORIGIN)
+
+
+def delete_files(task_id: str, path: str | None, owner: Owner | None = OWNER) -> Refused:
+    return lambda s: s.store.files.delete(task_id, path, origin=ORIGIN, owner=owner)
+
+
 def owned(verb: str, task_id: str, owner: Owner | None = OWNER) -> Refused:
     extra: dict[str, Any] = {"retry": {"waiting_ms": None}}.get(verb, {})
     return lambda s: getattr(s.store.tasks, verb)(task_id, origin=ORIGIN, owner=owner, **extra)
@@ -113,6 +155,23 @@ def holder(server_id: str, fence: int | None = None) -> Callable[[Scene], Report
 
 def own(name: str) -> Callable[[Scene], Reporter]:
     return lambda s: s.by(name)
+
+
+def command(world: World, command_id: str, server_id: str, life_ms: int = 60_000) -> NewCommand:
+    return NewCommand(command_id, server_id, "model.load", world.now + life_ms)
+
+
+def enqueue(server_id: str, life_ms: int = 60_000) -> Refused:
+    return lambda s: s.store.commands.enqueue(command(s.world, "new", server_id, life_ms))
+
+
+def operation(world: World, operation_id: str, guard: str = "") -> NewOperation:
+    step = NewStep("worker.restart", "agent")
+    return NewOperation(operation_id, OperationKind.RESTART, "ann", (step,), world.now + 60_000, guard)
+
+
+async def assign(scene: Scene, server_id: str, model: str = "m") -> None:
+    await scene.store.placements.assign(model, [server_id], assignment="a", preload=True, priority=50)
 
 
 RAISING: dict[str, Refused] = {
@@ -159,6 +218,20 @@ RAISING: dict[str, Refused] = {
         "nobody", health=ServerHealth.HEALTHY, active=1, metrics="{}", boot_id="b", running=["running"]
     ),
     "maintenance: unknown": lambda s: s.store.servers.set_maintenance("nobody", True, ""),
+    "log: unknown task": say("nothing", lambda _: BY_NOBODY),
+    "log: other origin": say("running", own("running"), "jobs"),
+    "log: forged nonce": say("running", lambda _: BY_NOBODY),
+    "log: never held": say("running", holder("s2")),
+    "log: no attempt": say("waiting", lambda _: ByAdmin()),
+    "log: ended": say("completed", own("completed")),
+    "file: forged nonce": reserve("running", lambda _: BY_NOBODY),
+    "file: ended": reserve("completed", own("completed")),
+    "file: too many": reserve("running", own("running")),
+    "file: record of an attempt that is over": put_file("completed", own("completed")),
+    "file: record of a blob that nobody announced": put_file("running", own("running"), "other"),
+    "file: larger than its room": put_file("running", own("running"), size=2 << 30),
+    "files: somebody else's": delete_files("running", None, FOREIGN),
+    "files: no such path": delete_files("running", "nothing"),
     "commit: nothing staged": lambda s: s.store.batches.commit("b", BatchTotals(ORIGIN, OWNER, Demand(), 1, 7)),
     "commit: not all there": lambda s: s.store.batches.commit("staged", BatchTotals(ORIGIN, OWNER, Demand(), 2, 7)),
     "commit: too many bytes": lambda s: s.store.batches.commit("staged", BatchTotals(ORIGIN, OWNER, Demand(), 1, 401)),
@@ -168,12 +241,27 @@ RAISING: dict[str, Refused] = {
     "claim next: unknown worker": lambda s: s.store.tasks.claim_next(
         "nobody", claim_id="c", nonce="n", gateway=GATEWAY, lease_ms=1
     ),
+    "command: unknown worker": enqueue("nobody"),
+    "command: no control channel": enqueue("s1"),
+    "command: too late": enqueue("agent", -1),
+    "command: too many": enqueue("agent"),
+    "command: not this worker's": lambda s: s.store.commands.report("s1", "c1", CommandState.DONE),
     "reoffer: unknown": lambda s: s.store.servers.reoffer("nobody", Offer()),
     "reoffer: too many classes": lambda s: s.store.servers.reoffer("s1", Offer(resources=Resources(cpu=1))),
     "claim next: another connection took over": lambda s: s.store.tasks.claim_next(
         "s1", claim_id="c", nonce="n", gateway=GATEWAY, lease_ms=1, session="gone"
     ),
     "connect: unknown worker": lambda s: s.store.servers.connect("nobody", "s", GATEWAY),
+    "operation: guarded": lambda s: s.store.operations.create(operation(s.world, "op3", guard="g")),
+    "operation: unknown step's": lambda s: s.store.operations.advance("nothing", 0, StepState.DONE),
+    "operation: unknown": lambda s: s.store.operations.fail("nothing", "x"),
+    "model: unknown worker": lambda s: assign(s, "nobody"),
+    "model: no room": lambda s: assign(s, "s1", "large"),
+    "model: unloaded there": lambda s: assign(s, "agent", "large"),
+    "model: loads now": lambda s: s.store.placements.begin_unload("s2", "m"),
+    "model: not there": lambda s: s.store.placements.unloaded("s1", "m"),
+    "model: cannot fail there": lambda s: s.store.placements.failed("s1", "m", "x"),
+    "model: loaded by nobody": lambda s: s.store.placements.loaded("nobody", "m", Resources(), 1),
     "register: too many classes": lambda s: s.store.servers.put(new_server("s9", capabilities=["other"])),
 }
 
@@ -225,6 +313,14 @@ ANSWERING: dict[str, tuple[Refused, Any]] = {
     "watch: ended": (lambda s: s.store.tasks.watch("completed", "gw_2"), bool),
     "free slot: running": (lambda s: s.store.tasks.free_slot("running", "s1", 1), type(None)),
     "disconnect: another connection took over": (lambda s: s.store.servers.disconnect("s1", "gone"), type(None)),
+    "command: known": (lambda s: s.store.commands.enqueue(command(s.world, "c1", "s1")), Command),
+    "command: not moved on": (lambda s: s.store.commands.report("agent", "c0", CommandState.SENT, "x"), Command),
+    "operation: known": (lambda s: s.store.operations.create(operation(s.world, "op1")), Operation),
+    "operation: ended": (lambda s: s.store.operations.advance("op1", 0, StepState.FAILED, "x"), Operation),
+    "operation: no such step": (lambda s: s.store.operations.advance("op2", 1, StepState.DONE), Operation),
+    "operation: ended before": (lambda s: s.store.operations.fail("op1", "x"), Operation),
+    "model: not its turn": (lambda s: s.store.placements.begin_load("agent", "large"), Placement),
+    "model: nothing to fail": (lambda s: s.store.placements.failed("s2", "idle", "x"), Placement),
     "finish: the same again": (lambda s: finish("completed", own("completed"), done())(s), object),
 }
 
@@ -261,8 +357,8 @@ async def test_an_unknown_lane_is_refused_without_a_count(scene: Scene) -> None:
     reply = await runner.call(
         "create_task", task_id="t", origin=ORIGIN, tenant="a", sub="b", type="t", lane="unknown", demand="", points=0,
         boost_ms=0, spec="", payload="", timeout_ms=1, attempts_max=1, run_at=0, deadline=0, waiting_ms=0, weight=1,
-        shy="0", gang=1, once="0", facets="", needs="", rule="create", rate_key="a/b", rate_limit=5, idem_key="",
-        idem_digest="", idem_ttl_ms=0, gateway="g", waiter="0",
+        shy="0", gang=1, once="0", facets="", needs="", model="", rule="create", rate_key="a/b", rate_limit=5,
+        idem_key="", idem_digest="", idem_ttl_ms=0, gateway="g", waiter="0",
     )  # fmt: skip
     assert reply.tag == "lane_unknown"
     assert await redis_factory.dump(scene.store.client, scene.namespace) == before

@@ -16,7 +16,19 @@ from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.server import Endpoints, NewServer, Server, ServerHealth
 from dispatcher.domain.task import NewTask, Task
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.ports import BatchStore, Coordination, ServerStore, StatsStore, TaskStore
+from dispatcher.service.ports import (
+    BatchStore,
+    CommandStore,
+    Coordination,
+    FileStore,
+    LogStore,
+    OperationStore,
+    PlacementStore,
+    ServerStore,
+    StatsStore,
+    TaskStore,
+    TelemetryStore,
+)
 
 GATEWAY = "gw_1"
 ORIGIN = "native"
@@ -35,7 +47,19 @@ class Stores(Protocol):
     @property
     def batches(self) -> BatchStore: ...
     @property
+    def logs(self) -> LogStore: ...
+    @property
+    def files(self) -> FileStore: ...
+    @property
     def coordination(self) -> Coordination: ...
+    @property
+    def telemetry(self) -> TelemetryStore: ...
+    @property
+    def commands(self) -> CommandStore: ...
+    @property
+    def operations(self) -> OperationStore: ...
+    @property
+    def placements(self) -> PlacementStore: ...
 
 
 def new_task(task_id: str, *, owner: Owner = OWNER, capabilities: Iterable[str] = (), **changes: Any) -> NewTask:

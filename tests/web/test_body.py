@@ -4,7 +4,7 @@ import pytest
 from starlette.types import Message
 
 from dispatcher.domain.errors import Invalid, TooLarge, TooSlow
-from dispatcher.web.body import BodyLimits, Inbound, read_body
+from dispatcher.web.body import BodyLimits, Inbound, read_body, read_chunks
 from tests.web.asgi import body_of, http_scope
 
 LIMITS = BodyLimits(max_bytes=10, deadline_s=5)
@@ -81,3 +81,35 @@ async def test_a_body_that_drips_for_too_long_is_refused() -> None:
 async def test_a_caller_who_goes_away_is_noticed() -> None:
     with pytest.raises(Invalid, match="broke off"):
         await read_body(http_scope(), body_of(), LIMITS)
+
+
+async def test_chunks_are_handed_on_as_they_come() -> None:
+    chunks = read_chunks(http_scope(), body_of(b"ab", b"", b"cd"), max_bytes=4, idle_s=5)
+    assert [chunk async for chunk in chunks] == [b"ab", b"cd"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "sent", "refusal"),
+    [
+        ([], (b"abc", b"de"), TooLarge),
+        ([("content-length", "5")], (b"abcde",), TooLarge),
+        ([("content-length", "x")], (), Invalid),
+        ([], (), Invalid),
+    ],
+)
+async def test_chunks_that_are_refused(
+    headers: list[tuple[str, str]], sent: tuple[bytes, ...], refusal: type[Exception]
+) -> None:
+    with pytest.raises(refusal):
+        async for _ in read_chunks(http_scope(headers=headers), body_of(*sent), max_bytes=4, idle_s=5):
+            pass
+
+
+async def test_a_pause_between_two_chunks_has_an_end() -> None:
+    async def never() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    with pytest.raises(TooSlow):
+        async for _ in read_chunks(http_scope(), never, max_bytes=4, idle_s=0.001):
+            pass

@@ -40,7 +40,7 @@ class FarmDialect(Dialect):
     """A dialect whose every answer names its version."""
 
     def mount(self) -> ASGIApp:
-        return Versioned(super().mount(), self.refusal)
+        return Versioned(super().mount(), self.refusal, self.discard)
 
 
 def farm_dialect(

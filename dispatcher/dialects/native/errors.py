@@ -16,6 +16,7 @@ _TITLES = {
     408: "Request timeout",
     413: "Payload too large",
     415: "Unsupported media type",
+    416: "Range not satisfiable",
     422: "Idempotency key reused",
     426: "Upgrade required",
     429: "Too many requests",

@@ -9,6 +9,15 @@ from dispatcher.dialects.dialect import Dialect
 from dispatcher.dialects.gate import Gate
 from dispatcher.dialects.native.claim_routes import ClaimRoutes
 from dispatcher.dialects.native.errors import ErrorAnswer, render
+from dispatcher.dialects.native.file_operations import TAG as FILES
+from dispatcher.dialects.native.file_operations import file_operations
+from dispatcher.dialects.native.file_routes import FileRoutes
+from dispatcher.dialects.native.fleet_operations import TAG as FLEET
+from dispatcher.dialects.native.fleet_operations import fleet_operations
+from dispatcher.dialects.native.fleet_routes import FleetRoutes
+from dispatcher.dialects.native.log_operations import TAG as LOGS
+from dispatcher.dialects.native.log_operations import log_operations
+from dispatcher.dialects.native.log_routes import LogRoutes
 from dispatcher.dialects.native.options import ORIGIN, NativeOptions
 from dispatcher.dialects.native.server_operations import TAG as SERVERS
 from dispatcher.dialects.native.server_operations import server_operations
@@ -34,8 +43,11 @@ from dispatcher.web.health import Health
 _TAGS = {
     TASKS: "Endpoints for managing task lifecycle.",
     SERVERS: "Endpoints for managing backend servers (Admin role required).",
+    FLEET: "What servers tell of their load, the models in their memory, and operations on them.",
     STATISTICS: "Endpoints for retrieving system statistics.",
     LOAD_BALANCER: "Endpoints for managing load balancing.",
+    LOGS: "What running tasks say: handed in by their workers, read and followed by their owners.",
+    FILES: "What tasks leave behind: uploaded by their workers, downloaded by their owners.",
     SYSTEM: "The gateway itself.",
 }
 _ABOUT = (
@@ -75,7 +87,10 @@ def native_dialect(
     claims = ClaimRoutes(services, options, wire=wire)
     operations = [
         *task_operations(TaskRoutes(services, options)),
+        *log_operations(LogRoutes(services, options)),
+        *file_operations(FileRoutes(services, options)),
         *server_operations(servers, claims),
+        *fleet_operations(FleetRoutes(services)),
         *stats_operations(StatsRoutes(services, clock)),
         *system_operations(SystemRoutes(health, duties)),
     ]

@@ -21,6 +21,8 @@ class NativeOptions:
                       three, it is closed
     attempts_max      attempts before a failing task ends
     tenant_weights    share of each tenant in the fair order; 1 for those not named
+    file_max          bytes of the largest file that is taken in
+    stream_ping_ms    silence of a stream after which a comment is sent
     docs              serve /docs and /openapi.json
     """
 
@@ -32,4 +34,6 @@ class NativeOptions:
     heartbeat_ms: int = 10_000
     attempts_max: int = 3
     tenant_weights: Mapping[str, int] = field(default_factory=dict)
+    file_max: int = 1 << 30
+    stream_ping_ms: int = 15_000
     docs: bool = True

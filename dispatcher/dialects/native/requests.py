@@ -85,6 +85,18 @@ class UpdateTask(RequestModel):
     attempt: int | None = Field(default=None, ge=1, le=2**53, description="Which attempt this is about")
 
 
+class NewLogLine(RequestModel):
+    text: str = Field(description="Cut at 16 KiB")
+    stream: Literal["stdout", "stderr"] = "stdout"
+    at: Time | None = Field(default=None, description="Epoch milliseconds; default: the time of arrival")
+
+
+class AppendLog(RequestModel):
+    first: int = Field(ge=1, le=2**53, description="The number of the first line: each attempt counts its own from 1")
+    lines: Annotated[list[NewLogLine], Field(min_length=1, max_length=1000)]
+    attempt: int | None = Field(default=None, ge=1, le=2**53, description="Which attempt says this")
+
+
 class Endpoints(RequestModel):
     predict: Url
     health: Url | None = None

@@ -4,13 +4,13 @@ from dispatcher.dialects.call import Answer, Call
 from dispatcher.dialects.native import wire_tasks as wire
 from dispatcher.dialects.native.answers import TaskListAnswer, TaskMessage
 from dispatcher.dialects.native.options import ORIGIN, NativeOptions
+from dispatcher.dialects.native.reporter import reporter_of
 from dispatcher.dialects.native.requests import CreateTask
 from dispatcher.dialects.native.validation import validate
 from dispatcher.dialects.native.wire_reports import report
 from dispatcher.domain.digest import digest_json
-from dispatcher.domain.errors import Forbidden, Invalid, StaleAttempt, counted
+from dispatcher.domain.errors import Invalid, counted
 from dispatcher.domain.ids import new_task_id
-from dispatcher.domain.reporter import ByAdmin, ByHolder, Reporter
 from dispatcher.service.ports import IdempotencyKey
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
@@ -88,7 +88,11 @@ class TaskRoutes:
         json = await call.json()
         said = report(json, attempt_number(call.headers))
         task = await self._tasks.report(
-            call.path_id, origin=ORIGIN, by=_reporter(call, said.attempt), outcome=said.outcome, progress=said.progress
+            call.path_id,
+            origin=ORIGIN,
+            by=reporter_of(call, said.attempt),
+            outcome=said.outcome,
+            progress=said.progress,
         )
         return Answer(wire.task_json(task, message="Task updated", taskId=task.id))
 
@@ -114,19 +118,6 @@ class TaskRoutes:
         if prefer.wait_s is None:
             return {}
         return {"Preference-Applied": f"wait={self._wait_ms(prefer, asked=False) // 1000}"}
-
-
-def _reporter(call: Call, attempt: int | None) -> Reporter:
-    """Whose word it is. A callback token names its attempt; a server's counts for what it holds."""
-    if call.attempt is not None:
-        if attempt is not None and attempt != call.attempt.fence:
-            raise StaleAttempt("The callback token belongs to another attempt")
-        return call.attempt
-    if call.caller.is_admin:
-        return ByAdmin()
-    if call.caller.server_id is None:
-        raise Forbidden("The token names no server")
-    return ByHolder(call.caller.server_id, attempt)
 
 
 def _done(call: Call, message: str) -> Answer:

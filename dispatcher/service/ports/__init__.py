@@ -6,22 +6,36 @@ All times are epoch milliseconds of the store's clock.
 """
 
 from dispatcher.service.ports.batches import BatchStore, BatchTotals
+from dispatcher.service.ports.commands import CommandStore
 from dispatcher.service.ports.coordination import Coordination
+from dispatcher.service.ports.files import BlobStore, FileStore, StoredBlob
 from dispatcher.service.ports.forwarder import Forwarder
+from dispatcher.service.ports.logs import LogStore
+from dispatcher.service.ports.operations import OperationStore
+from dispatcher.service.ports.placements import PlacementStore
 from dispatcher.service.ports.requests import IdempotencyKey, RateRule, TaskQuery
 from dispatcher.service.ports.servers import ServerStore
 from dispatcher.service.ports.stats import StatsStore
 from dispatcher.service.ports.tasks import TaskStore
+from dispatcher.service.ports.telemetry import TelemetryStore
 
 __all__ = [
     "BatchStore",
     "BatchTotals",
+    "BlobStore",
+    "CommandStore",
     "Coordination",
+    "FileStore",
     "Forwarder",
     "IdempotencyKey",
+    "LogStore",
+    "OperationStore",
+    "PlacementStore",
     "RateRule",
     "ServerStore",
     "StatsStore",
+    "StoredBlob",
     "TaskQuery",
     "TaskStore",
+    "TelemetryStore",
 ]

@@ -36,7 +36,8 @@ class ServerStore(Protocol):
     ) -> Server:
         """Seen now: online, uptime minute, leases of its accepted attempts renewed. Never clears maintenance or an
         ejection. Another `boot_id`: its accepted attempts are lost at once. An accepted attempt missing from two
-        `running` lists in a row is lost. Raises NotFound."""
+        `running` lists in a row is lost. What `metrics` tells of the load (`domain.telemetry.Usage`) becomes a
+        sample of its telemetry. Raises NotFound."""
         ...
 
     async def probed(self, server_id: str, ok: bool) -> None:

@@ -39,6 +39,7 @@ local function has_moved()
     local first = redis.call('ZRANGE', root .. 'free:' .. class, 0, 0, 'WITHSCORES')
     if first[2] and not t.needs then least = math.min(least, number(first[2])) end
   end
+  if has_model(server, t.model) then least = number(load) end -- preferred whatever the others' loads are
   return math.max(math.abs(number(load) - number(expected)), number(load) - least) * weight > 1.000001
 end
 
@@ -73,7 +74,8 @@ end
 local function precedes(head)
   if head.id == task_id then return false end
   if head.tenant == t.tenant then
-    return head.score < number(t.score) or (head.score == number(t.score) and head.id < task_id)
+    if head.score ~= number(t.score) then return head.score < number(t.score) end
+    return head.lane < t.lane or (head.lane == t.lane and head.id < task_id)
   end
   local own = own_place()
   return head.vt < own or (head.vt == own and head.tenant < t.tenant)

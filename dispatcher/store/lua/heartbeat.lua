@@ -1,15 +1,20 @@
 -- heartbeat: a server lives. Renews the leases of the attempts it accepted; never clears maintenance or an ejection.
 -- KEYS    root
--- ARGV    server_id health active metrics boot_id running_given running...
+-- ARGV    server_id health active metrics cpu memory gpu gpus boot_id running_given running...
 -- OPTIONS offline_after_ms accepted_lease_ms losses_max retention_ms stats_ms attempts_kept updates_kept events_kept
 -- RETURNS seen | not_found
 --- @include accepted
 --- @include alive
+--- @include sample
+--- @include placement
 local key = root .. 's:' .. server_id
 local s = redis.call('HMGET', key, 'boot_id', 'health', 'listed', 'class', 'silence')
 if not s[4] then return reply('not_found') end
 local was_free = redis.call('ZSCORE', root .. 'free:' .. s[4], server_id)
-if boot_id ~= '' and s[1] and s[1] ~= '' and s[1] ~= boot_id then lose_accepted(server_id, 'The server restarted') end
+if boot_id ~= '' and s[1] and s[1] ~= '' and s[1] ~= boot_id then
+  lose_accepted(server_id, 'The server restarted')
+  forget_loaded(server_id)
+end
 local listed = {}
 if running_given == '1' then
   local again = now - number(s[3]) < 1000 -- a repeated heartbeat is no second list
@@ -35,6 +40,7 @@ if running_given == '1' then
   end
 end
 redis.call('HSET', key, 'seen', text(now), 'health', health, 'metrics', metrics)
+add_sample(server_id, cpu, memory, gpu, gpus)
 if boot_id ~= '' then redis.call('HSET', key, 'boot_id', boot_id) end
 if active ~= '' then
   local foreign = math.max(0, number(active) - redis.call('ZCARD', root .. 'slots:' .. server_id))

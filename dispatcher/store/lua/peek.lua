@@ -4,7 +4,7 @@
 -- KEYS    root
 -- ARGV    limit:n
 -- OPTIONS behind_ms avoid_ms
--- RETURNS waiting (task lane tried (complete turn (server load)...))...
+-- RETURNS waiting (task lane tried model (complete turn (server load)...))...
 --- @include candidates
 local ROOMLESS = 32 -- heads without room anywhere that are met before it gives up
 local found, seen, roomless = {}, {}, 0
@@ -12,7 +12,7 @@ local found, seen, roomless = {}, {}, 0
 local function take(id, lane)
   if seen[id] then return nil end
   if #found >= limit then return false end
-  local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'queued', 'tried', 'back', 'needs')
+  local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'queued', 'tried', 'back', 'needs', 'model')
   if number(t[1]) > now or now - number(t[2]) <= behind_ms then return false end
   local free = candidates(lane, nil, id, t[5])
   if t[5] and #free == 2 then
@@ -22,7 +22,7 @@ local function take(id, lane)
   end
   seen[id] = 'placed'
   local avoided = t[3] and number(t[4]) + avoid_ms > now and t[3] or ''
-  found[#found + 1] = {id, lane, avoided, with_turn(lane, free)}
+  found[#found + 1] = {id, lane, avoided, t[6] or '', with_turn(lane, free)}
   return true
 end
 

@@ -6,6 +6,7 @@
 --- @include accepted
 --- @include learn
 --- @include alive
+--- @include placement
 if keep == '1' and redis.call('EXISTS', root .. 's:' .. server_id) == 1 then return reply('registered') end
 local refusal = learn_class(server_class, class_spec, matching, lanes_at)
 if refusal then return reply(refusal) end
@@ -13,6 +14,7 @@ local key = root .. 's:' .. server_id
 local old = redis.call('HMGET', key, 'class', 'seq', 'registered', 'maintenance', 'reason', 'alias')
 if old[1] then
   lose_accepted(server_id, 'The server registered again')
+  forget_loaded(server_id)
   redis.call('ZREM', root .. 'free:' .. old[1], server_id)
   redis.call('SREM', root .. 'cm:' .. old[1], server_id)
   redis.call('SREM', root .. 'cs:' .. old[1], server_id)

@@ -104,7 +104,8 @@ def _refused(s: State, row: TaskRow, server: ServerRow | None, expected_load: fl
         return Full(fleet.candidates(s, demand, task=row))
     if expected_load is not None:
         load, told = server.load(s.now), fleet.candidates(s, demand, task=row)
-        off = max(abs(load - expected_load), load - told.free[0].load) * server.new.weight
+        least = load if row.new.model in server.shown else told.free[0].load  # preferred whatever the others' loads are
+        off = max(abs(load - expected_load), load - least) * server.new.weight
         if off > 1 + ROUNDING:
             return Moved(told)
     return None
@@ -143,7 +144,7 @@ def peek(s: State, limit: int) -> list[Waiting]:
             continue
         taken[row.lane] += 1
         turn = s.next_turn(row)
-        found.append(Waiting(row.id, row.lane, turn, free, frozenset(row.tried)))
+        found.append(Waiting(row.id, row.lane, turn, free, frozenset(row.tried), row.new.model))
     return found
 
 

@@ -29,6 +29,7 @@ def server_scope(server_id: str | None) -> Scope:
 class Counters:
     def __init__(self) -> None:
         self.hours: dict[tuple[Scope, int], Counts] = defaultdict(Counts)
+        self.minutes: dict[tuple[str, int], Counts] = defaultdict(Counts)  # origin, minute
         self.totals: dict[Scope, Counts] = defaultdict(Counts)
         self.alive: dict[str, set[int]] = defaultdict(set)  # server -> minutes with a sign of life
         self._calls: dict[tuple[str, str, int], int] = defaultdict(int)
@@ -39,6 +40,7 @@ class Counters:
         scopes = [origin_scope(row.new.origin), owner_scope(row.new.origin, owner.tenant, owner.sub)]
         if end:
             scopes.append(server_scope(server_id))
+        self.minutes[row.new.origin, now_ms // MINUTE_MS] += what
         for scope in scopes:
             self.hours[scope, now_ms // HOUR_MS] += what
             self.totals[scope] += what

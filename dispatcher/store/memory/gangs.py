@@ -58,6 +58,7 @@ def start(s: State, row: TaskRow, server: ServerRow, peers: Sequence[ServerRow])
         peer.slots[row.id, row.fence] = s.now + s.options.offer_ms
         if row.new.needs:
             peer.held[row.id, row.fence] = row.new.needs
+        peer.use(row.new.model, s.now)
         peer.handed = ((row.id, row.fence), rank)
         peer.wants_since_ms = None
         s.hub.event("server", {"id": peer.id, "state": "handed"})
@@ -107,7 +108,7 @@ def done(row: TaskRow, rank: int, outcome: Outcome) -> bool:
 
 def _peers(s: State, row: TaskRow, server: ServerRow, fitting: Sequence[ServerRow]) -> tuple[ServerRow, ...] | None:
     needed = row.new.demand.gang - 1
-    waiting = [v for v in fitting if v is not server and _waits(s, v) and room.has_room(s, v, row)]
+    waiting = [v for v in fitting if v is not server and waits(s, v) and room.has_room(s, v, row)]
     waiting.sort(key=lambda v: v.wants_since_ms or 0)
     good = [v for v in waiting[:LOOKED_AT] if v.id not in row.tried]
     if s.now - row.since_ms >= s.options.avoid_ms:
@@ -115,5 +116,6 @@ def _peers(s: State, row: TaskRow, server: ServerRow, fitting: Sequence[ServerRo
     return tuple(good[:needed]) if len(good) >= needed else None
 
 
-def _waits(s: State, server: ServerRow) -> bool:
+def waits(s: State, server: ServerRow) -> bool:
+    """It waits for work on a connection that a living gateway holds."""
     return server.wants_since_ms is not None and s.hub.lives(server.gateway, s.now) and server.free(s.now)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from dispatcher.domain.errors import AlreadyEnded, ConflictingResult, Forbidden, IllegalState, StaleAttempt
+from dispatcher.domain.errors import AlreadyEnded, ConflictingResult, Forbidden, IllegalState, NotFound, StaleAttempt
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Finished
 from dispatcher.domain.metrics import MetricsPoint
@@ -96,6 +96,19 @@ def progress(
     if higher or metrics:
         s.changed(row)
     return row.view(full=True)
+
+
+def at_work(s: State, task_id: str, by: Reporter, origin: str) -> tuple[TaskRow, AttemptRow]:
+    """The task and its attempt, when the reporter may add something to it now."""
+    row = s.task(task_id)
+    if row.new.origin != origin:
+        raise NotFound(f"Task not found: {task_id}")
+    attempt = _resolve(s, row, by)
+    if row.ended:
+        raise AlreadyEnded(f"Task is {row.state}", code=row.state.value)
+    if not row.lives:
+        raise StaleAttempt("The attempt no longer has the task")
+    return row, attempt
 
 
 def accept(s: State, task_id: str, by: ByAttempt, lease_ms: int) -> bool:

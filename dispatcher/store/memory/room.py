@@ -1,7 +1,7 @@
 """Room for tasks with needs, and the server that is kept for one that has waited long for it."""
 
 from dispatcher.domain.lane import fits
-from dispatcher.domain.resources import NOTHING, Resources
+from dispatcher.domain.resources import Resources
 from dispatcher.domain.transitions import TaskState
 from dispatcher.store.memory.rows import ServerRow, TaskRow
 from dispatcher.store.memory.state import State
@@ -23,7 +23,7 @@ def reserved_for(s: State, server: ServerRow) -> TaskRow | None:
         return None
     if row.state is not TaskState.PENDING or row.reserves != server.id or not fits(row.new.demand, server.new.offer):
         return None
-    return row if _fits(server, row.new.needs, NOTHING) else None
+    return row if _fits(server, row.new.needs, server.held_by_models) else None
 
 
 def reserved_that_fits(s: State, server: ServerRow) -> TaskRow | None:
@@ -47,8 +47,12 @@ def reserve(s: State, server: ServerRow, row: TaskRow) -> None:
     other = s.servers.get(row.reserves)
     if other is not None and reserved_for(s, other) is row:
         return
-    if _fits(server, row.new.needs, NOTHING):
-        server.reserved, row.reserves = row.id, server.id
+    server.reserved, row.reserves = row.id, server.id  # void where it could never hold the task
+
+
+def fits_now(server: ServerRow, amounts: Resources) -> bool:
+    """Whether there is so much left of it."""
+    return not amounts or _fits(server, amounts, server.held_in_all)
 
 
 def _fits(server: ServerRow, needs: Resources, held: Resources) -> bool:

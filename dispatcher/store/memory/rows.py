@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.failure import Verdict
+from dispatcher.domain.log import LogLine
 from dispatcher.domain.metrics import MetricsPoint
+from dispatcher.domain.placement import Placement
 from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.server import NewServer, Server, ServerHealth, Transport
 from dispatcher.domain.task import Attempt, NewTask, Task, TaskError
@@ -48,6 +50,16 @@ class RankRow:
     server_id: str
     progress: float = 0.0
     end: tuple[Verdict, str] | None = None  # and its digest
+
+
+@dataclass(slots=True)
+class Log:
+    """What a task said. `own` is how far each rank has sent its lines: rank -> attempt, number of its next line."""
+
+    lines: deque[tuple[LogLine, int]] = field(default_factory=deque)  # with their bytes
+    size: int = 0
+    last: int = 0
+    own: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -99,6 +111,7 @@ class TaskRow:
     reason: str = ""
     metrics: bytes = b""
     checkpoint: str = ""
+    log: Log | None = None
 
     @property
     def id(self) -> str:
@@ -129,7 +142,8 @@ class TaskRow:
             run=self.run, gang=new.demand.gang, attempt_lives=self.lives, error=self.error,
             reason=self.reason, metrics=self.metrics, checkpoint=self.checkpoint,
             result=self.result if result else None,
-            payload=new.payload if payload else None, needs=new.needs, attempts=tuple(self.attempts) if full else (),
+            payload=new.payload if payload else None, needs=new.needs, model=new.model,
+            attempts=tuple(self.attempts) if full else (),
         )  # fmt: skip
 
 
@@ -159,6 +173,10 @@ class ServerRow:
     slots: dict[Slot, int] = field(default_factory=dict)  # -> end of the lease
     held: dict[Slot, Resources] = field(default_factory=dict)  # what the attempts in slots take of it
     reserved: str = ""  # the task that it is kept for
+    models: dict[str, Placement] = field(default_factory=dict)
+    placed: dict[str, Resources] = field(default_factory=dict)  # what the models in memory take of it
+    used: dict[str, int] = field(default_factory=dict)  # model -> when a task last started with it
+    shown: frozenset[str] = frozenset()  # the models in memory, as gateways know them
     spared: dict[Slot, int] = field(default_factory=dict)  # -> the end that an outage gave it
     handed: tuple[Slot, int] | None = None  # a rank that it is to take at its next claim
     wants_since_ms: int | None = None  # it waits for work on its connection
@@ -186,8 +204,17 @@ class ServerRow:
         return len(self.slots) + (self.foreign if now_ms < self.foreign_until_ms else 0)
 
     @property
+    def held_by_models(self) -> Resources:
+        return sum(self.placed.values(), NOTHING)
+
+    @property
     def held_in_all(self) -> Resources:
-        return sum(self.held.values(), NOTHING)
+        return sum(self.held.values(), self.held_by_models)
+
+    def use(self, model: str, now_ms: int) -> None:
+        """A task starts here with a model, if it is placed here."""
+        if model in self.models:
+            self.used[model] = now_ms
 
     def drop(self, slot: Slot) -> bool:
         """Free a slot and what it holds; False when there is none."""
@@ -219,4 +246,5 @@ class ServerRow:
             reported_active=self.reported_active, latency_ms=self.latency_ms, metrics=self.metrics,
             boot_id=self.boot_id, session=self.session, gateway=self.gateway,
             allocated=NOTHING if new.offer.resources is None else self.held_in_all,
+            models=self.shown,
         )  # fmt: skip

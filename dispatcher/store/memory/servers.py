@@ -8,8 +8,10 @@ from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.lane import Offer
 from dispatcher.domain.registry import Registry
 from dispatcher.domain.server import NewServer, Server, ServerHealth
+from dispatcher.domain.telemetry import Usage
 from dispatcher.store.memory import attempts, fleet
 from dispatcher.store.memory.counters import MINUTE_MS
+from dispatcher.store.memory.placements import forget_loaded
 from dispatcher.store.memory.rows import ServerRow
 from dispatcher.store.memory.state import State
 
@@ -24,6 +26,8 @@ def unregister(s: State, server: ServerRow) -> None:
     for row, attempt in attempts.running_on(s, server.id):
         attempts.apply(s, row, attempt, released, retry_ms=0, judge=False, on=server.id)
     del s.servers[server.id]
+    s.telemetry.forget(server.id)
+    s.commands = {key: command for key, command in s.commands.items() if command.server_id != server.id}
     s.aliases = {alias: known for alias, known in s.aliases.items() if known != server.id}
     s.fleet_changed("unregistered", server)
     s.hub.wake(s.now)
@@ -47,12 +51,13 @@ class MemoryServers:
         else:
             for row, attempt in attempts.accepted(s, server.id):
                 attempts.lose(s, row, attempt, server.id, "The server registered again")
+            forget_loaded(s, old)
         alive_ms = s.now + (server.silence_ms or s.options.offline_after_ms)
         row_seq, since = (s.sequence, s.now) if old is None else (old.seq, old.registered_ms)
         new = ServerRow(server, row_seq, since, s.now, alive_ms)
         if old is not None:  # an operator's word and the leases outlive the record
             new.slots, new.maintenance, new.reason = old.slots, old.maintenance, old.reason
-            new.held = old.held
+            new.held, new.models, new.used = old.held, old.models, old.used
         s.servers[server.id] = new
         s.counters.alive[server.id].add(s.now // MINUTE_MS)
         if alias is not None:
@@ -97,6 +102,7 @@ class MemoryServers:
             self._listed(server, frozenset(running))
         server.last_seen_ms = s.now
         server.metrics = metrics
+        s.telemetry.add(server_id, Usage.of(metrics), s.now)
         server.reported_active = active
         server.foreign = max(0, active - len(server.slots)) if active is not None else 0
         server.foreign_until_ms = s.now + FOREIGN_MS
@@ -113,6 +119,7 @@ class MemoryServers:
         if server.boot_id not in ("", boot_id):
             for row, attempt in attempts.accepted(self._s, server.id):
                 attempts.lose(self._s, row, attempt, server.id, "The server restarted")
+            forget_loaded(self._s, server)
         server.boot_id = boot_id
 
     def _listed(self, server: ServerRow, running: frozenset[str]) -> None:

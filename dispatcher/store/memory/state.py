@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from dispatcher.domain.clock import ManualClock
+from dispatcher.domain.command import Command
 from dispatcher.domain.errors import IllegalState, NotFound
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.lane import Demand
@@ -12,6 +13,7 @@ from dispatcher.store.memory.counters import Counters, RetryBudget
 from dispatcher.store.memory.hub import Hub
 from dispatcher.store.memory.queue import FairQueue
 from dispatcher.store.memory.rows import ServerRow, TaskRow
+from dispatcher.store.memory.samples import Samples
 from dispatcher.store.options import StoreOptions
 
 
@@ -48,6 +50,8 @@ class State:
         self.queue = FairQueue()
         self.hub = Hub()
         self.counters = Counters()
+        self.telemetry = Samples()
+        self.commands: dict[str, Command] = {}  # in the order in which they came
         self.budget = RetryBudget(
             options.retry_budget_share, options.retry_budget_per_s, options.retry_budget_cap, clock.now_ms()
         )

@@ -90,7 +90,8 @@ function tryIt(path, method, operation) {
     const input = el("input", { "aria-label": parameter.name, placeholder, spellcheck: false });
     return { parameter, input };
   });
-  const example = operation.requestBody?.content["application/json"].example;
+  const [media, wanted] = bodyOf(operation.requestBody) ?? [];
+  const example = wanted?.example;
   const text = JSON.stringify(example ?? {}, null, 2);
   const body = operation.requestBody
     ? el("textarea", { spellcheck: false, "aria-label": "Request body", rows: text.split("\n").length + 1 }, text) : null;
@@ -120,7 +121,7 @@ function tryIt(path, method, operation) {
     if ([...query].length) url += `?${query}`;
     const token = document.getElementById("token").value.trim();
     if (token && operation.security?.length) headers.Authorization = `Bearer ${token}`;
-    if (body) headers["Content-Type"] = "application/json";
+    if (body) headers["Content-Type"] = media;
     command.textContent = curl(method, url, headers, body?.value);
     button.disabled = true;
     status.className = "soft";
@@ -175,7 +176,7 @@ function answerView(status, content) {
 function operationView(path, method, operation) {
   const success = Object.entries(operation.responses).find(([code]) => code.startsWith("2"));
   const content = bodyOf(success[1])?.[1];
-  const request = operation.requestBody?.content["application/json"].schema;
+  const request = bodyOf(operation.requestBody)?.[1].schema;
   const errors = Object.entries(operation.responses).filter(([code]) => !code.startsWith("2"));
   const view = el("details", { class: "operation", id: operation.operationId },
     el("summary", {}, el("span", { class: `method ${method}` }, method.toUpperCase()), el("span", { class: "path" }, path),

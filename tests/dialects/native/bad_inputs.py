@@ -69,6 +69,15 @@ UPDATE_FIELDS: dict[str, tuple[set[str], list[object]]] = {
 }
 
 
+ASSIGN = {"model": "m", "servers": ["server_x"]}
+ASSIGN_FIELDS: dict[str, tuple[set[str], list[object]]] = {
+    "model": ({"string"}, ["", "x" * 129, "a\nb"]),
+    "servers": (set(), [[], ["no such/id"], ["x"] * 65, [1], ["server_x", "server_x"]]),
+    "preload": ({"true"}, ["yes"]),
+    "priority": (set(), [-1, 11, "high"]),
+}
+
+
 def _fields(
     operation: tuple[str, str, str], base: dict[str, Any], table: dict[str, tuple[set[str], list[object]]]
 ) -> Iterator[Case]:
@@ -153,6 +162,9 @@ def _queries_and_headers() -> Iterator[Case]:
         yield query, "GET", f"/api/tasks?{query}", "client-a", b"", {}
     for query in ("status=up", "status=ONLINE", "limit=0", "offset=x", "group=a&group=b"):
         yield f"servers {query}", "GET", f"/api/servers?{query}", "admin", b"", {}
+    for since in ("x", "-1", "1e3", "9" * 16, "1&since=2"):
+        yield f"since {since}", "GET", f"/api/servers/{{server}}/telemetry?since={since}", "admin", b"", {}
+    yield "no control channel", "POST", "/api/servers/{server}/restart", "admin", b"", {}
     for date in ("x", "2024-02-30", "2024-1-1", "%00", "2024-01-06T00:00:00", "99999-01-01"):
         yield f"date {date}", "GET", f"/api/stats/tasks?date={date}", "client-a", b"", {}
     for key in ("", "k" * 256, "a\tb", "\xe9"):
@@ -176,6 +188,8 @@ def _paths() -> Iterator[Case]:
     for bad in ("x%00y", "%0a", "a b", "x" * 300, "%F0%9F%98%80", "..", "task_%2e", "{id}", "%ff", "*"):
         yield f"task {bad[:9]}", "GET", f"/api/task/{bad}", "client-a", b"", {}
         yield f"server {bad[:9]}", "GET", f"/api/servers/{bad}", "admin", b"", {}
+        yield f"operation {bad[:9]}", "GET", f"/api/operations/{bad}", "admin", b"", {}
+        yield f"restart {bad[:9]}", "POST", f"/api/servers/{bad}/restart", "admin", b"", {}
         yield f"stats {bad[:9]}", "GET", f"/api/stats/servers/{bad}", "client-a", b"", {}
     for method, path in (
         ("PATCH", "/api/task"), ("GET", "/api/task"), ("DELETE", "/api/tasks"), ("OPTIONS", "/api/servers"),
@@ -189,6 +203,8 @@ CASES: list[Case] = [
     *_fields(("POST", "/api/task", "client-a"), CREATE, CREATE_FIELDS),
     *_fields(("POST", "/api/servers", "admin"), REGISTER, REGISTER_FIELDS),
     *_fields(("POST", "/api/servers/{server}/heartbeat", "admin"), {}, HEARTBEAT_FIELDS),
+    *_fields(("POST", "/api/models/assign", "admin"), ASSIGN, ASSIGN_FIELDS),
+    *_fields(("POST", "/api/models/unload", "admin"), ASSIGN, {"force": ({"true"}, ["yes"])}),
     *_fields(("PUT", "/api/task/{task}", "admin"), {}, UPDATE_FIELDS),
     *_raw(), *_missing(), *_combinations(), *_queries_and_headers(), *_paths(),
 ]  # fmt: skip

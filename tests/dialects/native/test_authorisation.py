@@ -16,6 +16,11 @@ _SOMEBODY_ELSES = {
     "deleteTask": ("client-b",),
     "retryTask": ("client-b",),
     "cancelTask": ("client-b",),
+    "readLog": ("client-b", "own server", "other server"),
+    "followLog": ("client-b", "own server", "other server"),
+    "listFiles": ("client-b", "own server", "other server"),
+    "downloadFile": ("client-b", "own server", "other server"),
+    "deleteFile": ("client-b",),
 }
 NOT_THEIRS = {(operation, caller) for operation, callers in _SOMEBODY_ELSES.items() for caller in callers}
 # who may do what, written out: the registry must agree with it
@@ -33,6 +38,13 @@ EXPECTED = {
     "getTask": _ANY,
     "listTasks": _ANY,
     "updateTask": {"own server", "other server", "admin"},
+    "appendLog": {"own server", "other server", "admin"},
+    "readLog": _ANY,
+    "followLog": _ANY,
+    "uploadFile": {"own server", "other server", "admin"},
+    "listFiles": _ANY,
+    "downloadFile": _ANY,
+    "deleteFile": _CLIENTS,
     "registerServer": _ADMIN,
     "listServers": _ADMIN,
     "getServer": _ITSELF,
@@ -41,12 +53,25 @@ EXPECTED = {
     "setMaintenance": _ITSELF,
     "claimTask": _ITSELF,
     "getServerMetrics": _ITSELF,
+    "getServerTelemetry": _ITSELF,
+    "restartServer": _ADMIN,
+    "listModels": _ADMIN,
+    "assignModel": _ADMIN,
+    "unloadModel": _ADMIN,
+    "getOperation": _ADMIN,
     "getTaskStats": _ANY,
     "getHourlyReport": _ANY,
     "getServerStats": _ANY,
     "getLoadBalancer": _ANY,
     "setLoadBalancerAlgorithm": _ADMIN,
 }
+
+
+# let in, and then told that the pushed server of the test cannot do it, or that there is no such thing
+NOTHING_THERE = {"restartServer": 409, "assignModel": 404, "unloadModel": 404, "getOperation": 404}
+REPORTS = ("updateTask", "appendLog", "uploadFile")
+OF_A_FILE = ("listFiles", "downloadFile", "deleteFile")
+OF_A_RUNNING_TASK = (*REPORTS, *OF_A_FILE, "getTask", "readLog", "followLog")
 
 
 async def test_the_table_names_every_operation(world: World) -> None:
@@ -57,7 +82,7 @@ async def _ask(world: World, operation: Operation, caller: str) -> int:
     """The operation on a task of client a, or on its server, in a state that allows it."""
     server_id = await world.register()
     other_id = await world.register(capabilities=["other"], groups=["other"])
-    task_id = await world.create(capabilities=[]) if operation.id in ("updateTask", "getTask") else "task_x"
+    task_id = await world.create(capabilities=[]) if operation.id in OF_A_RUNNING_TASK else "task_x"
     if operation.id in ("deleteTask", "retryTask", "cancelTask"):
         task_id = await world.create(group="nowhere", deadline=world.clock.now_ms() + 1000)
         if operation.id == "deleteTask":
@@ -68,7 +93,11 @@ async def _ask(world: World, operation: Operation, caller: str) -> int:
     if operation.id == "claimTask":
         server_id = await world.register(transport="pull", endpoints=None, groups=["far"])
         await world.create(group="far")
-    if operation.id == "updateTask":
+    if operation.id == "followLog":  # it has an end
+        await world.report(task_id, status="COMPLETED")
+    if operation.id in OF_A_FILE:
+        await world.call("PUT", f"/api/task/{task_id}/files/f", "admin", raw=b"x")
+    if operation.id in REPORTS:
         server_id = world.backend_of(task_id)
         other_id = other_id if other_id != server_id else (await world.register())
     tokens = {
@@ -77,6 +106,7 @@ async def _ask(world: World, operation: Operation, caller: str) -> int:
         "other server": world.tokens.server(other_id),
     }
     path = operation.path.replace("{id}", task_id if "/task/" in operation.path else server_id)
+    path = path.replace("{path:path}", "f")
     body = {"status": "PROCESSING"} if operation.id == "updateTask" else None
     if body is None and operation.request is not None and operation.example is not None:
         body = dict(operation.example.request or {})
@@ -90,10 +120,10 @@ async def test_who_may_do_what(world: World, name: str, caller: str) -> None:
     if caller in EXPECTED[name]:
         if (name, caller) in NOT_THEIRS:
             expected = 404
-        elif (name, caller) == ("updateTask", "other server"):
+        elif name in REPORTS and caller == "other server":
             expected = 403  # it never held the task
         else:
-            expected = 200
+            expected = NOTHING_THERE.get(name, 200)
     else:
         expected = 401 if caller in ("none", "garbage") else 403
     assert status == expected

@@ -24,15 +24,23 @@ from dispatcher.domain.reporter import ByAttempt
 from dispatcher.domain.server import Server
 from dispatcher.service.balancing import Balancing
 from dispatcher.service.batches import Batches
+from dispatcher.service.commands import Commands
 from dispatcher.service.dispatch import Dispatch, DispatchOptions
 from dispatcher.service.duties import Duties
+from dispatcher.service.files import Files
 from dispatcher.service.latencies import Latencies
+from dispatcher.service.logs import Logs
+from dispatcher.service.operations import Operations
+from dispatcher.service.placements import Placements
 from dispatcher.service.servers import Servers
 from dispatcher.service.services import Services
 from dispatcher.service.sessions import Sessions
 from dispatcher.service.stats import Stats
+from dispatcher.service.steps import Steps
 from dispatcher.service.submit import Submit
+from dispatcher.service.tails import Tails
 from dispatcher.service.tasks import Tasks
+from dispatcher.service.telemetry import Telemetry
 from dispatcher.service.waits import Waits
 from dispatcher.service.watch import Watch
 from dispatcher.service.workers import Workers
@@ -42,6 +50,7 @@ from dispatcher.web.body import BodyLimits
 from dispatcher.web.gateway import gateway
 from dispatcher.web.health import Health
 from dispatcher.web.rates import Rates
+from tests.support.blobs import MemoryBlobs
 
 START_MS = 1_704_556_800_000
 A = "client-a"
@@ -133,21 +142,33 @@ class World:
             clock=self.clock, rng=random.Random(7), gateway="gw_test", options=DispatchOptions(),
         )  # fmt: skip
         servers = Servers(store.servers, store.stats, self.backend)
-        self.duties = Duties(store.tasks, servers, self.dispatch, gateway="gw_test", clock=self.clock)
         self.tasks = Tasks(
             store.tasks, store.servers, self.backend, waits, self.dispatch, gateway="gw_test", clock=self.clock
         )
+        self.blobs = MemoryBlobs()
+        files = Files(store.files, self.blobs, self.tasks)
+        self.duties = Duties(store.tasks, servers, self.dispatch, gateway="gw_test", clock=self.clock, files=files)
+        self.tails = Tails(store.logs)
         workers = Workers(store.tasks, store.servers, gateway="gw_test", clock=self.clock)
+        commands = Commands(store.commands)
+        steps = Steps(store.servers, store.placements, commands)
+        operations = Operations(store.operations, store.servers, commands, steps, gateway="gw_test", clock=self.clock)
         self.services = Services(
             submit=Submit(store.tasks, self.dispatch, waits, gateway="gw_test", clock=self.clock),
             batches=Batches(store.batches, self.dispatch),
             tasks=self.tasks,
+            logs=Logs(store.logs, self.tasks, self.tails),
+            files=files,
             servers=servers,
             stats=Stats(store.stats, store.servers, clock=self.clock),
             balancing=Balancing(store.servers),
             watch=Watch(store.tasks),
             workers=workers,
             sessions=Sessions(store.tasks, store.servers, workers, self.dispatch, gateway="gw_test"),
+            telemetry=Telemetry(store.telemetry, store.servers, store.tasks, clock=self.clock),
+            commands=commands,
+            operations=operations,
+            placements=Placements(store.placements, store.servers, operations),
             coordination=store.coordination,
         )
         self.gate = Gate(self.tokens, read_callback, store.coordination, self.rates, self.body, self.results)
@@ -232,6 +253,7 @@ class World:
 
     async def close(self) -> None:
         await self.http.aclose()
+        await self.tails.drain()
         await self.tasks.close(0)
         await self.duties.close()
         await self.dispatch.drain(1.0)

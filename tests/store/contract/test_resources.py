@@ -195,6 +195,7 @@ async def test_a_server_that_could_never_hold_it_is_not_kept(world: World) -> No
     await world.given_server("s1", resources=Resources(cpu=7))
     grant = await world.running("t0", "s1", needs=SMALL)
     await world.given_task("whole", needs=WHOLE)
+    await world.advance(1)
     for n in range(3):
         await world.given_task(f"small{n}", needs=SMALL)
     await world.advance(300)

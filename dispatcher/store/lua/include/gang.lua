@@ -4,6 +4,7 @@
 --- @include queue
 --- @include fleet
 --- @include reserve
+--- @include models
 local LOOKED_AT = 256 -- waiting workers of a class
 
 local function wanted_by(server, class)
@@ -66,6 +67,7 @@ local function start_ranks(id, t, server, peers)
     redis.call('ZADD', root .. 'slots:' .. other, now + offer_ms, member)
     redis.call('ZADD', root .. 'due', now + offer_ms, lease_timer(other, member))
     hold(other, member, t.needs)
+    use_model(other, t.model)
     redis.call('HSET', root .. 's:' .. other, 'handed', member)
     unwant(other, redis.call('HGET', root .. 's:' .. other, 'class'))
     refresh_server(other)

@@ -29,10 +29,9 @@ end
 local function reserve(server, id)
   passed_by(id)
   local key = root .. 't:' .. id
-  local t = redis.call('HMGET', key, 'short', 'reserves', 'needs')
+  local t = redis.call('HMGET', key, 'short', 'reserves')
   if now - number(t[1]) <= RESERVE_AFTER or reserved_for(server) then return end
   if t[2] and reserved_for(t[2]) == id then return end
-  if not fits_in(t[3], room_of(server, true)) then return end
   redis.call('HSET', key, 'reserves', server)
   redis.call('HSET', root .. 's:' .. server, 'reserved', id)
 end

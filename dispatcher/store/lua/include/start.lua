@@ -5,6 +5,7 @@
 --- @include attempts
 --- @include budget
 --- @include reserve
+--- @include models
 local FOREVER = 9999999999999 -- of an attempt without a time-out
 local GRACE = 1000 -- an answer that came in time is still on its way into the store
 
@@ -38,6 +39,7 @@ local function start_attempt(id, t, server, nonce, gateway, claim_id, lease, not
     redis.call('HSET', key, 'begun', '1')
     budget_deposit()
   end
+  use_model(server, t.model)
   refresh_server(server)
   announce(id, t)
   return grant_of(id, t)

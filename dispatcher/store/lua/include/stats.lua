@@ -8,8 +8,18 @@ local function count_in(scope, field, by)
   if string.sub(scope, 1, 1) ~= 'o' then redis.call('PEXPIRE', root .. 'sum:' .. scope, stats_ms) end
 end
 
+local MINUTES_MS = 172800000 -- how long the minutes of an origin are kept
+
+local function count_minute(origin, field, by)
+  local minutes = root .. 'mn:' .. origin .. ':' .. text(math.floor(now / 3600000))
+  if redis.call('HINCRBY', minutes, text(math.floor(now / 60000) % 60) .. ':' .. field, by) == by then
+    redis.call('PEXPIRE', minutes, MINUTES_MS)
+  end
+end
+
 local function count(t, field, by)
   count_in('o:' .. t.origin, field, by)
+  count_minute(t.origin, field, by)
   count_in('p:' .. t.origin .. ':' .. t.tenant .. ':' .. t.sub, field, by)
 end
 

@@ -1,0 +1,67 @@
+"""Handlers of the file operations."""
+
+from dispatcher.dialects.call import Answer, Call, Stream
+from dispatcher.dialects.native.options import ORIGIN, NativeOptions
+from dispatcher.dialects.native.output_answers import FileAnswer, FileListAnswer, FileMessage
+from dispatcher.dialects.native.reporter import reporter_of
+from dispatcher.domain.file import FileRecord
+from dispatcher.service.services import Services
+from dispatcher.web.answer import encode_json
+from dispatcher.web.download import attachment, byte_range, content_type
+from dispatcher.web.request_headers import attempt_number
+
+
+class FileRoutes:
+    def __init__(self, services: Services, options: NativeOptions) -> None:
+        self._files = services.files
+        self._max_bytes = options.file_max
+
+    async def upload(self, call: Call) -> Answer:
+        record = await self._files.upload(
+            call.path_id,
+            call.path_part("path"),
+            call.chunks(self._max_bytes),
+            content_type=content_type(call.headers),
+            origin=ORIGIN,
+            by=reporter_of(call, attempt_number(call.headers)),
+        )
+        return Answer(encode_json(_file(record)))
+
+    async def find(self, call: Call) -> Answer:
+        records = await self._files.of_task(call.caller, call.path_id, origin=ORIGIN)
+        return Answer(encode_json(FileListAnswer(taskId=call.path_id, files=[_file(record) for record in records])))
+
+    async def download(self, call: Call) -> Stream:
+        record = await self._files.get(call.caller, call.path_id, call.path_part("path"), origin=ORIGIN)
+        etag = f'"{record.sha256}"'
+        headers = {
+            "Content-Type": record.content_type,
+            "Content-Disposition": attachment(record.name),
+            "Accept-Ranges": "bytes",
+            "ETag": etag,
+        }
+        part = byte_range(call.headers, record.size, etag)
+        start, length = part or (0, record.size)
+        headers["Content-Length"] = str(length)
+        if part is not None:
+            headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{record.size}"
+        chunks = await self._files.read(record, start=start, length=length)
+        return Stream(chunks, headers, 200 if part is None else 206)
+
+    async def delete(self, call: Call) -> Answer:
+        path = call.path_part("path")
+        await self._files.delete(call.caller, call.path_id, path, origin=ORIGIN)
+        return Answer(encode_json(FileMessage(message="File deleted", taskId=call.path_id, path=path)))
+
+
+def _file(record: FileRecord) -> FileAnswer:
+    return FileAnswer(
+        id=record.id,
+        taskId=record.task_id,
+        path=record.path,
+        size=record.size,
+        contentType=record.content_type,
+        sha256=record.sha256,
+        attempt=record.fence,
+        createdAt=record.created_ms,
+    )

@@ -1,0 +1,66 @@
+"""What a running task says: lines, numbered over all its attempts."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dispatcher.domain.transitions import TaskState
+
+LINE_BYTES = 16_384  # of one line in UTF-8; the rest of a longer one is cut off
+
+
+class LogStream(StrEnum):
+    STDOUT = "stdout"
+    STDERR = "stderr"
+
+
+@dataclass(frozen=True, slots=True)
+class NewLine:
+    """A line as its worker hands it in. `at_ms` is the worker's time; None: the store's, on arrival."""
+
+    stream: LogStream
+    text: str
+    at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """`seq` counts from 1 over all attempts of the task; `fence` is the attempt, 0 for a line of the gateway's own."""
+
+    seq: int
+    at_ms: int
+    fence: int
+    stream: LogStream
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Lines in their order, `lost` of them before the first were dropped already. `last` is the newest line there is
+    (0: none yet); `ended` is the state of a task that has ended, so that there will be no further line."""
+
+    lines: tuple[LogLine, ...]
+    lost: int
+    last: int
+    ended: TaskState | None = None
+
+    @property
+    def complete(self) -> bool:
+        """No line will ever follow on these."""
+        return self.ended is not None and (self.lines[-1].seq if self.lines else self.last) >= self.last
+
+
+def cut(text: str) -> str:
+    """A line within LINE_BYTES, cut between two characters."""
+    if len(text) * 4 <= LINE_BYTES:
+        return text
+    return text.encode()[:LINE_BYTES].decode(errors="ignore")
+
+
+def with_marker(page: LogPage) -> tuple[LogLine, ...]:
+    """The lines, the first of them telling of those that were dropped. It has the number of the last one dropped."""
+    if not page.lost or not page.lines:
+        return page.lines
+    first = page.lines[0]
+    count = f"{page.lost:,} line{'s' if page.lost > 1 else ''}"
+    marker = LogLine(first.seq - 1, first.at_ms, 0, LogStream.STDERR, f"[{count} dropped]")
+    return (marker, *page.lines)

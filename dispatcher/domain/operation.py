@@ -1,0 +1,114 @@
+"""Work on the fleet that outlives the request that asked for it. Times are epoch milliseconds of the store."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+LIVE_MOST = 256  # running at once in a namespace
+LISTED_MOST = 512  # the newest, running or not
+
+
+class OperationKind(StrEnum):
+    RESTART = "restart"
+    LOAD = "load"
+    UNLOAD = "unload"
+    REBALANCE = "rebalance"
+
+
+class OperationState(StrEnum):
+    PLANNED = "planned"  # a dry run: kept to be read, never run
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        return self is not OperationState.RUNNING
+
+
+class StepState(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        return self in (StepState.DONE, StepState.FAILED)
+
+    @property
+    def rank(self) -> int:
+        """A step only moves on to a higher rank."""
+        return {StepState.WAITING: 0, StepState.RUNNING: 1}.get(self, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class NewStep:
+    """One thing that one worker is to do. `args` is a JSON object."""
+
+    verb: str
+    server_id: str
+    args: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class NewOperation:
+    """An operation under an id that its maker chose: the same id again is the same operation.
+
+    `guard` names what only one running operation may work on ("" for none). In `sequence` a step begins when the one
+    before is done, and a failed one ends the operation; otherwise all begin at once.
+    """
+
+    id: str
+    kind: OperationKind
+    actor: str  # who asked for it
+    steps: tuple[NewStep, ...]
+    deadline_ms: int
+    guard: str = ""
+    sequence: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    verb: str
+    server_id: str
+    args: str
+    state: StepState = StepState.WAITING
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation as the store knows it."""
+
+    id: str
+    kind: OperationKind
+    state: OperationState
+    actor: str
+    steps: tuple[Step, ...]
+    started_ms: int
+    deadline_ms: int
+    guard: str = ""
+    sequence: bool = False
+    ended_ms: int | None = None
+    error: str = ""
+
+    def due(self) -> Iterator[int]:
+        """The places of the steps that are to be worked on now."""
+        if self.state is OperationState.RUNNING:
+            for place, step in enumerate(self.steps):
+                if not step.state.ended:
+                    yield place
+                    if self.sequence:
+                        return
+
+
+def command_id(operation_id: str, place: int) -> str:
+    """The id of the command that a step sends its worker."""
+    return f"{operation_id}-{place}"
+
+
+def operation_of(command: str) -> str:
+    """The operation that a command belongs to; some other word for a command of none."""
+    return command.rpartition("-")[0]

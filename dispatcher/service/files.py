@@ -1,0 +1,107 @@
+"""Files of tasks: uploaded by the attempt at work, downloaded and deleted by their owner."""
+
+from collections.abc import AsyncGenerator, AsyncIterable
+
+from dispatcher.domain.errors import DispatchError, NotFound, Unavailable
+from dispatcher.domain.file import FileRecord, NewFile, relative_path
+from dispatcher.domain.ids import is_id, new_blob_id, new_file_id
+from dispatcher.domain.principal import Owner, Principal
+from dispatcher.domain.reporter import Reporter
+from dispatcher.service.ports import BlobStore, FileStore
+from dispatcher.service.tasks import Tasks
+
+SWEEP = 64
+
+
+class Files:
+    """A file of another origin's or owner's task does not exist for the caller; an admin sees all of the origin.
+
+    `keep_ms` is the longest that an upload may take.
+    """
+
+    def __init__(self, files: FileStore, blobs: BlobStore, tasks: Tasks, *, keep_ms: int = 86_400_000) -> None:
+        self._files = files
+        self._blobs = blobs
+        self._tasks = tasks
+        self._keep_ms = keep_ms
+
+    async def upload(
+        self,
+        task_id: str,
+        path: str,
+        chunks: AsyncIterable[bytes],
+        *,
+        content_type: str,
+        origin: str,
+        by: Reporter,
+    ) -> FileRecord:
+        """Take in a file of the current attempt, in the place of an older one with its path.
+
+        Raises Invalid (path); NotFound, StaleAttempt, Forbidden, IllegalState, AlreadyEnded; QuotaExceeded; TooLarge;
+        Unavailable; and what `chunks` raise. Whatever it raises, nothing was taken in.
+        """
+        path = relative_path(path)
+        if not is_id(task_id):
+            raise _not_found(task_id)
+        blob = new_blob_id()
+        room = await self._files.reserve(task_id, by, path, origin=origin, blob=blob, keep_ms=self._keep_ms)
+        stored = await self._blobs.put(blob, chunks, max_bytes=room)
+        file = NewFile(new_file_id(), task_id, path, stored.size, content_type, stored.sha256, blob)
+        try:
+            return await self._files.put(file, by, origin=origin)
+        except Unavailable:  # it may be recorded all the same: the orphans will tell
+            raise
+        except DispatchError:
+            await self._blobs.delete(blob)
+            raise
+
+    async def of_task(self, principal: Principal, task_id: str, *, origin: str) -> list[FileRecord]:
+        """By path. Raises NotFound."""
+        await self._tasks.get(principal, task_id, origin=origin)
+        return await self._files.of_task(task_id)
+
+    async def find(
+        self, principal: Principal, *, origin: str, offset: int = 0, limit: int = 100, everybody: bool = False
+    ) -> tuple[list[FileRecord], int]:
+        """A page of the principal's files, or (admins) of everybody's, newest first, and how many there are."""
+        owner = None if everybody and principal.is_admin else principal.owner
+        return await self._files.find(origin, owner, offset=offset, limit=limit)
+
+    async def get(self, principal: Principal, task_id: str, path: str, *, origin: str) -> FileRecord:
+        """Raises NotFound, Invalid (path)."""
+        path = relative_path(path)
+        await self._tasks.get(principal, task_id, origin=origin)
+        record = await self._files.get(task_id, path)
+        if record is None:
+            raise NotFound(f"File not found: {path}")
+        return record
+
+    async def read(
+        self, record: FileRecord, *, start: int = 0, length: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Bytes of a file; the caller closes the generator. Raises NotFound, Unavailable."""
+        return await self._blobs.open(record.blob, start=start, length=record.size if length is None else length)
+
+    async def delete(self, principal: Principal, task_id: str, path: str | None = None, *, origin: str) -> None:
+        """Delete a file of a task, or all. Raises NotFound, Invalid (path)."""
+        name = None if path is None else relative_path(path)
+        if not is_id(task_id):
+            raise _not_found(task_id)
+        await self._files.delete(task_id, name, origin=origin, owner=_owner(principal))
+
+    async def sweep(self) -> int:
+        """Remove blobs that belong to no file any more; answers how many. For any gateway, at any time."""
+        orphans = await self._files.orphans(limit=SWEEP)
+        for blob in orphans:
+            await self._blobs.delete(blob)
+        if orphans:
+            await self._files.forget(orphans)
+        return len(orphans)
+
+
+def _owner(principal: Principal) -> Owner | None:
+    return None if principal.is_admin else principal.owner
+
+
+def _not_found(task_id: str) -> NotFound:
+    return NotFound(f"Task not found: {task_id[:80]}")

@@ -1,0 +1,150 @@
+"""Restarts, loads, unloads and rebalances: begun by a request, driven to their end by any gateway."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dispatcher.domain.clock import Clock
+from dispatcher.domain.command import Command, Verb
+from dispatcher.domain.errors import Conflict, DispatchError, NoControl, NotFound, Unavailable
+from dispatcher.domain.ids import is_id, new_operation_id
+from dispatcher.domain.operation import NewOperation, NewStep, Operation, OperationKind, operation_of
+from dispatcher.domain.server import Server, Transport
+from dispatcher.service.commands import Commands
+from dispatcher.service.ports import OperationStore, ServerStore
+from dispatcher.service.steps import Steps
+
+LEASE_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class OperationOptions:
+    """How long each kind may take, milliseconds, before it fails; `drain_s` is what a restarting worker has to finish
+    its tasks."""
+
+    restart_ms: int = 300_000
+    load_ms: int = 1_800_000
+    unload_ms: int = 300_000
+    move_ms: int = 1_800_000  # each move of a rebalance
+    drain_s: int = 30
+
+
+class Operations:
+    """Nothing of an operation is in a gateway's memory: its steps are looked at when a worker reports the end of a
+    command, and each second by the gateway that holds its lease."""
+
+    def __init__(
+        self,
+        operations: OperationStore,
+        servers: ServerStore,
+        commands: Commands,
+        steps: Steps,
+        *,
+        gateway: str,
+        clock: Clock,
+        options: OperationOptions | None = None,
+    ) -> None:
+        self._operations = operations
+        self._servers = servers
+        self._steps = steps
+        self._gateway = gateway
+        self._clock = clock
+        self.options = options or OperationOptions()
+        commands.on_end(self._command_ended)
+
+    async def get(self, operation_id: str) -> Operation:
+        """Raises NotFound."""
+        if not is_id(operation_id):
+            raise NotFound(f"Operation not found: {operation_id[:80]}")
+        return await self._operations.get(operation_id)
+
+    async def recent(self, limit: int = 50) -> list[Operation]:
+        """Newest first."""
+        return await self._operations.recent(limit)
+
+    async def running(self, guard: str) -> Operation | None:
+        """The running operation that holds a guard, as `restart:<server>` or `rebalance`."""
+        return await self._operations.guarded(guard)
+
+    async def restart(self, actor: str, server_id: str) -> Operation:
+        """Have a worker finish its tasks, stop, and be started again by its supervisor. It is done when the worker
+        says hello with another boot id. Raises NotFound, NoControl, Conflict (OPERATION_RUNNING)."""
+        [server] = await self.controlled([server_id])
+        args = self._steps.restart_args(server, self.options.drain_s)
+        return await self.begin(
+            OperationKind.RESTART,
+            actor,
+            [NewStep(Verb.RESTART, server_id, args)],
+            for_ms=self.options.restart_ms,
+            guard=f"restart:{server_id}",
+        )
+
+    async def controlled(self, server_ids: Sequence[str]) -> list[Server]:
+        """These workers, each with a control channel. Raises NotFound, NoControl."""
+        found = []
+        for server_id in server_ids:
+            if not is_id(server_id):
+                raise NotFound(f"Server not found: {server_id[:80]}")
+            server = await self._servers.get(server_id)
+            if server.transport is not Transport.SOCKET or not server.online:
+                raise NoControl("This worker keeps no control channel, or its connection is down")
+            found.append(server)
+        return found
+
+    async def begin(
+        self,
+        kind: OperationKind,
+        actor: str,
+        steps: Sequence[NewStep],
+        *,
+        for_ms: int,
+        operation_id: str | None = None,
+        guard: str = "",
+        sequence: bool = False,
+        dry_run: bool = False,
+    ) -> Operation:
+        """Keep an operation that may take `for_ms` and make its first steps. Raises as `OperationStore.create`."""
+        deadline_ms = self._clock.now_ms() + for_ms
+        new = NewOperation(
+            operation_id or new_operation_id(), kind, actor, tuple(steps), deadline_ms, guard, sequence, dry_run
+        )
+        return await self._drive(await self._operations.create(new))
+
+    async def replace(self, guard: str, why: str) -> None:
+        """End the running operation that holds a guard, if there is one; what its workers do now they finish."""
+        running = await self._operations.guarded(guard)
+        if running is not None:
+            await self._operations.fail(running.id, why)
+
+    async def run_once(self) -> int:
+        """Look at the operations that this gateway drives, or takes over; answers how many."""
+        leased = await self._operations.lease(self._gateway, LEASE_MS)
+        for operation in leased:
+            await self._drive(operation)
+        return len(leased)
+
+    async def _command_ended(self, command: Command) -> None:
+        await self._steps.settle(command)
+        try:
+            await self._drive(await self._operations.get(operation_of(command.id)))
+        except NotFound:
+            return  # a command of no operation, or of one that was forgotten
+
+    async def _drive(self, operation: Operation) -> Operation:
+        """Make all steps that can be made now."""
+        while True:
+            before = operation
+            for place in list(operation.due()):
+                operation = await self._step(operation, place)
+            if operation == before:
+                return operation
+
+    async def _step(self, operation: Operation, place: int) -> Operation:
+        try:
+            state, error = await self._steps.look(operation, place)
+        except Unavailable:
+            raise
+        except (Conflict, NotFound) as refused:
+            return await self._operations.advance(operation.id, place, Steps.FAILED, refused.message)
+        except DispatchError:
+            return operation  # the next round tries again
+        return await self._operations.advance(operation.id, place, state, error)

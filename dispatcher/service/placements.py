@@ -1,0 +1,158 @@
+"""Models on workers: where they are, putting them there, and evening them out."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+from dispatcher.domain.command import Verb
+from dispatcher.domain.errors import Invalid, NotFound
+from dispatcher.domain.ids import new_operation_id
+from dispatcher.domain.operation import NewStep, Operation, OperationKind
+from dispatcher.domain.placement import ModelSize, Placement, PlacementStatus, is_model
+from dispatcher.domain.rebalance import Copy, Host, Move, Strategy, plan
+from dispatcher.domain.server import Server, Transport
+from dispatcher.service.operations import Operations
+from dispatcher.service.ports import PlacementStore, ServerStore
+from dispatcher.service.steps import Steps
+
+REBALANCE = "rebalance"  # the guard
+
+
+class Placements:
+    """Loads and unloads are operations: they need workers with a control channel."""
+
+    def __init__(self, placements: PlacementStore, servers: ServerStore, operations: Operations) -> None:
+        self._placements = placements
+        self._servers = servers
+        self._operations = operations
+
+    async def find(self, server_ids: Sequence[str] = (), model: str | None = None) -> list[Placement]:
+        """Of these workers (none named: of all), of one model when it is given."""
+        return await self._placements.find(server_ids, model)
+
+    async def sizes(self, models: Sequence[str]) -> dict[str, ModelSize]:
+        """What models took where they were loaded last: for estimates."""
+        return await self._placements.sizes(models)
+
+    async def assign(
+        self, actor: str, model: str, server_ids: Sequence[str], *, preload: bool = True, priority: int = 50
+    ) -> tuple[str, list[Placement]]:
+        """Put a model on workers, all or none; with `preload` it is loaded now, else with its first task. Answers the
+        id of the assignment, which is also that of the operation that loads it (with `preload`), and how it stands.
+
+        Raises Invalid, NotFound, NoControl, and as `PlacementStore.assign`.
+        """
+        _check(model, server_ids)
+        await self._operations.controlled(server_ids)
+        assignment = new_operation_id()
+        placed = await self._placements.assign(
+            model, server_ids, assignment=assignment, preload=preload, priority=priority
+        )
+        if preload:
+            args = Steps.model_args(model, priority=priority)
+            steps = [NewStep(Verb.LOAD, placement.server_id, args) for placement in placed]
+            await self._operations.begin(
+                OperationKind.LOAD, actor, steps, for_ms=self._operations.options.load_ms, operation_id=assignment
+            )
+            placed = [p for name in server_ids for p in await self._placements.find([name], model)]
+        return assignment, placed
+
+    async def unload(self, actor: str, model: str, server_ids: Sequence[str], *, force: bool = False) -> Operation:
+        """Take a model out of the memory of workers, with `force` also while it is in use. Raises Invalid, NotFound
+        where it is not, NoControl."""
+        _check(model, server_ids)
+        await self._operations.controlled(server_ids)
+        there = {placement.server_id for placement in await self._placements.find(server_ids, model)}
+        missing = [server_id for server_id in server_ids if server_id not in there]
+        if missing:
+            raise NotFound(f"Model {model} is not on server {missing[0]}")
+        args = Steps.model_args(model, force=force)
+        steps = [NewStep(Verb.UNLOAD, server_id, args) for server_id in server_ids]
+        return await self._operations.begin(
+            OperationKind.UNLOAD, actor, steps, for_ms=self._operations.options.unload_ms
+        )
+
+    async def loaded(self, server_id: str, loaded: Sequence[Placement]) -> None:
+        """What a worker says it has in memory: models that it loaded by itself become known, those that it has lost
+        are forgotten."""
+        kept = {p.model: p for p in await self._placements.find([server_id])}
+        for told in loaded:
+            if told.model not in kept or kept[told.model].status is PlacementStatus.ASSIGNED:
+                await self._placements.loaded(server_id, told.model, told.takes, told.load_ms or 0)
+        has = {told.model for told in loaded}
+        for placement in kept.values():
+            if placement.status is PlacementStatus.LOADED and placement.model not in has:
+                await self._placements.unloaded(server_id, placement.model)
+
+    async def rebalance(
+        self, actor: str, strategy: Strategy, *, dry_run: bool = False, force: bool = False
+    ) -> tuple[Operation, list[Move]]:
+        """Even the fleet out: a move loads at its target before it unloads at its source. A dry run is the plan alone.
+
+        With `force` a running rebalance is ended first. Raises Conflict (OPERATION_RUNNING) without.
+        """
+        servers, placements = await asyncio.gather(self._servers.all(), self._placements.find())
+        hosts = [_host(server, placements) for server in servers if _can_take(server)]
+        moves = await asyncio.to_thread(plan, strategy, hosts, _copies(servers, placements))
+        if force and not dry_run:
+            await self._operations.replace(REBALANCE, "Another rebalance was begun")
+        steps = [step for move in moves for step in _steps_of(move)]
+        operation = await self._operations.begin(
+            OperationKind.REBALANCE,
+            actor,
+            steps,
+            for_ms=self._operations.options.move_ms * max(1, len(moves)),
+            guard=REBALANCE,
+            sequence=True,
+            dry_run=dry_run,
+        )
+        return operation, moves
+
+
+def moves_of(operation: Operation) -> list[tuple[str, str, str]]:
+    """Model, source and target of each move of a rebalance."""
+    pairs = zip(operation.steps[::2], operation.steps[1::2], strict=True)
+    return [(json.loads(load.args)["model"], unload.server_id, load.server_id) for load, unload in pairs]
+
+
+def _check(model: str, server_ids: Sequence[str]) -> None:
+    if not is_model(model):
+        raise Invalid("A model's name is 1 to 128 printable characters", field="model")
+    if not server_ids or len(set(server_ids)) != len(server_ids):
+        raise Invalid("Name at least one server, and none twice", field="servers")
+
+
+def _steps_of(move: Move) -> list[NewStep]:
+    args = Steps.model_args(move.model)
+    return [NewStep(Verb.LOAD, move.target, args), NewStep(Verb.UNLOAD, move.source, args)]
+
+
+def _can_take(server: Server) -> bool:
+    return server.transport is Transport.SOCKET and server.online and not server.maintenance
+
+
+def _on_gpu(server: Server) -> bool:
+    return server.offer.resources is not None and server.offer.resources.gpu_memory > 0
+
+
+def _host(server: Server, placements: Sequence[Placement]) -> Host:
+    """A worker as the planner sees it: models are in the memory of its GPUs where it has some."""
+    totals, gpu = server.offer.resources, _on_gpu(server)
+    memory = (totals.gpu_memory if gpu else totals.memory) if totals is not None else 0
+    held = server.allocated.gpu_memory if gpu else server.allocated.memory
+    movable = sum(p.memory for p in placements if p.server_id == server.id and p.status is PlacementStatus.LOADED)
+    return Host(
+        server.id,
+        memory=memory,
+        taken=max(0, held - movable),
+        slots=server.max_concurrent,
+        speed=1_000 / server.latency_ms if server.latency_ms else 1.0,
+    )
+
+
+def _copies(servers: Sequence[Server], placements: Sequence[Placement]) -> list[Copy]:
+    """The loaded models; a worker's running tasks count for its models in equal parts."""
+    active = {server.id: server.active for server in servers}
+    loaded = [p for p in placements if p.status is PlacementStatus.LOADED]
+    on = {server.id: sum(1 for p in loaded if p.server_id == server.id) for server in servers}
+    return [Copy(p.model, p.server_id, p.memory, (1 + active[p.server_id]) / on[p.server_id]) for p in loaded]

@@ -1,0 +1,150 @@
+"""What the steps of operations do. Each look compares what is with what should be, and may be repeated at any time."""
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from dispatcher.domain.command import Command, CommandState, NewCommand, Verb
+from dispatcher.domain.errors import Conflict, Invalid, NotFound
+from dispatcher.domain.operation import Operation, OperationKind, Step, StepState, command_id
+from dispatcher.domain.placement import PlacementStatus
+from dispatcher.domain.resources import Resources
+from dispatcher.domain.server import Server
+from dispatcher.service.commands import Commands
+from dispatcher.service.ports import PlacementStore, ServerStore
+
+Looked = tuple[StepState, str]
+
+RUNNING: Looked = (StepState.RUNNING, "")
+DONE: Looked = (StepState.DONE, "")
+MARGIN_MS = 30_000  # so that a command's expiry is seen while the operation runs
+LATE = "The worker did not do it in time"
+
+
+class Steps:
+    """Restarting a worker, loading a model, unloading one."""
+
+    FAILED = StepState.FAILED
+
+    def __init__(self, servers: ServerStore, placements: PlacementStore, commands: Commands) -> None:
+        self._servers = servers
+        self._placements = placements
+        self._commands = commands
+
+    async def look(self, operation: Operation, place: int) -> Looked:
+        """How far a step is, after doing what can be done for it now. Raises Conflict or NotFound where it cannot be
+        done."""
+        step = operation.steps[place]
+        match step.verb:
+            case Verb.RESTART:
+                return await self._restart(operation, place, step)
+            case Verb.LOAD:
+                return await self._load(operation, place, step)
+            case Verb.UNLOAD:
+                return await self._unload(operation, place, step)
+        raise NotFound(f"No worker knows {step.verb}")
+
+    @staticmethod
+    def restart_args(server: Server, drain_s: int) -> str:
+        """The boot id that is to change, and how long running tasks may go on."""
+        return json.dumps({"drain_s": drain_s, "boot_id": server.boot_id})
+
+    @staticmethod
+    def model_args(model: str, *, priority: int = 50, force: bool = False) -> str:
+        """`force` unloads also what is in use."""
+        return json.dumps({"model": model, "priority": priority, "force": force})
+
+    async def _restart(self, operation: Operation, place: int, step: Step) -> Looked:
+        server = await self._servers.get(step.server_id)
+        if server.online and server.boot_id not in ("", json.loads(step.args)["boot_id"]):
+            return DONE
+        command = await self._command(operation, place, step)
+        if command.state is CommandState.DONE:
+            return RUNNING  # it goes down now, and comes back with another boot id
+        return _failure(command) or RUNNING
+
+    async def _load(self, operation: Operation, place: int, step: Step) -> Looked:
+        args = json.loads(step.args)
+        model = args["model"]
+        if operation.kind is OperationKind.REBALANCE and step.state is StepState.WAITING:
+            await self._placements.assign(
+                model, [step.server_id], assignment=operation.id, preload=True, priority=args["priority"]
+            )
+        found = await self._placements.find([step.server_id], model)
+        if not found:
+            raise NotFound(f"Model {model} is no longer assigned to this worker")
+        placement = found[0]
+        if placement.status is PlacementStatus.QUEUED:
+            placement = await self._placements.begin_load(step.server_id, model)
+        match placement.status:
+            case PlacementStatus.LOADED:
+                return DONE
+            case PlacementStatus.FAILED:
+                return StepState.FAILED, placement.error
+            case PlacementStatus.LOADING:
+                return await self._at_work(operation, place, step)
+        return RUNNING  # not its turn, or no room now
+
+    async def _unload(self, operation: Operation, place: int, step: Step) -> Looked:
+        model = json.loads(step.args)["model"]
+        if not await self._placements.find([step.server_id], model):
+            return DONE
+        if await self._placements.begin_unload(step.server_id, model) is None:
+            return DONE
+        return await self._at_work(operation, place, step)
+
+    async def _at_work(self, operation: Operation, place: int, step: Step) -> Looked:
+        """Have the worker load or unload the model of a step."""
+        try:
+            command = await self._command(operation, place, step)
+        except (Conflict, NotFound) as refused:
+            await self._placements.failed(step.server_id, json.loads(step.args)["model"], refused.message)
+            raise
+        await self.settle(command)
+        return DONE if command.state is CommandState.DONE else _failure(command) or RUNNING
+
+    async def settle(self, command: Command) -> None:
+        """What the end of a command says of a model, whatever became of the operation that sent it."""
+        if not command.state.ended or command.verb not in (Verb.LOAD, Verb.UNLOAD):
+            return
+        server_id, model = command.server_id, json.loads(command.args)["model"]
+        failure = _failure(command)
+        with suppress(NotFound):  # unregistered, or forgotten meanwhile
+            if failure is not None:
+                await self._placements.failed(server_id, model, failure[1])
+            elif command.verb == Verb.UNLOAD:
+                await self._placements.unloaded(server_id, model)
+            else:
+                told = _object(command.detail)
+                takes = Resources(memory=_amount(told, "memory_bytes"), gpu_memory=_amount(told, "gpu_memory_bytes"))
+                await self._placements.loaded(server_id, model, takes, _amount(told, "load_ms"))
+
+    async def _command(self, operation: Operation, place: int, step: Step) -> Command:
+        """The step's command, sent now if it was not yet. It is given up before the operation is."""
+        name, deadline_ms = command_id(operation.id, place), operation.deadline_ms - MARGIN_MS
+        try:
+            return await self._commands.send(NewCommand(name, step.server_id, step.verb, deadline_ms, step.args))
+        except Invalid:  # the operation is over its time
+            raise NotFound(LATE) from None
+
+
+def _failure(command: Command) -> Looked | None:
+    if command.state is CommandState.FAILED:
+        return StepState.FAILED, command.detail or "The worker could not do it"
+    if command.state is CommandState.EXPIRED:
+        return StepState.FAILED, LATE
+    return None
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        told = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _amount(told: dict[str, Any], name: str) -> int:
+    """A whole number that a worker told; 0 for what is none."""
+    value = told.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53 else 0
