@@ -33,7 +33,7 @@ local function select_gang(id, t, tenant, score, server, waits)
   end
   local peers = has_room(server, id, t.needs) and peers_of(id, t, server)
   if peers then return {id = id, tenant = tenant, score = score, peers = peers} end
-  passed = passed_over(id) and PASSED or passed + 1
+  passed = passed_over(id, t) and PASSED or passed + 1
   return nil
 end
 
@@ -86,9 +86,8 @@ end
 -- `waits`: the server waits on an open connection, and may be one of a gang.
 local function select_head(server, class, waits)
   passed = 0
-  local gang, lane = gathering()
-  if gang and waits and redis.call('SISMEMBER', root .. 'lc:' .. lane, class) == 1 then
-    local t = hash(root .. 't:' .. gang)
+  local gang, t = gathering()
+  if gang and waits and redis.call('SISMEMBER', root .. 'lc:' .. t.lane, class) == 1 then
     return select_gang(gang, t, t.tenant, number(t.score), server, waits)
   end
   local kept = reserved_head(server, class)
