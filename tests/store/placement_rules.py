@@ -4,13 +4,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from dispatcher.domain.resources import NOTHING, Resources
-from tests.store.side_by_side import MODELS, SERVERS, WORKER, SideBySide
+from tests.store.side_by_side import MODELS, SERVERS, WORKER
+from tests.store.task_rules import TaskRules
 
 anywhere = st.sampled_from([*SERVERS, WORKER])
 models = st.sampled_from(MODELS)
 
 
-class PlacementRules(SideBySide):
+class PlacementRules(TaskRules):
     """What a worker says is in its memory is believed, even beyond its totals; what is asked of it is checked."""
 
     @rule(model=models, name=anywhere, preload=st.booleans(), priority=st.integers(0, 2))

@@ -29,6 +29,8 @@ Command = Callable[[Stores], Awaitable[Any]]
 class SideBySide(RuleBasedStateMachine):
     """The in-memory store, and with a URL also a Redis store that must answer and look the same."""
 
+    watched: tuple[str, ...] = (*SERVERS, WORKER)  # the servers whose numbers are compared
+
     def __init__(self, url: str | None = None) -> None:
         super().__init__()
         self._runner = asyncio.Runner()
@@ -56,6 +58,11 @@ class SideBySide(RuleBasedStateMachine):
         self._made += 1
         return f"{prefix}{self._made:04}"
 
+    def pass_time(self, ms: int) -> None:
+        self.clock.advance(ms)
+        if self._client is not None:
+            self._runner.run(redis_factory.set_clock(self._client, self._namespace, self.clock))
+
     def do(self, command: Command) -> Any:
         """Run a command on every store; all must answer the same, and look the same afterwards."""
         self.last = command
@@ -74,11 +81,10 @@ class SideBySide(RuleBasedStateMachine):
         except DispatchError as error:
             return type(error).__name__, error.code
 
-    @staticmethod
-    async def _look(store: Stores) -> Any:
+    async def _look(self, store: Stores) -> Any:
         found, total = await store.tasks.find(TaskQuery(ORIGIN, None, limit=1_000))
         full = [(await store.tasks.get(task.id))[0] for task in sorted(found, key=lambda one: one.id)]
-        counts = [await store.stats.server_totals(name) for name in (*SERVERS, WORKER, NO_SERVER)]
+        counts = [await store.stats.server_totals(name) for name in (*self.watched, NO_SERVER)]
         waiting = await store.stats.waiting(ORIGIN, None, None)
         live = {state: n for state, n in waiting.items() if n}
         placed = await store.placements.find()

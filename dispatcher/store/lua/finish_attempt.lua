@@ -79,7 +79,7 @@ if slot_free == '1' then freed = free_slot(server, member) else leave_slot(serve
 if t.gang then
   note_rank(task_id, t, rank)
   if verdict == 'completed' and not gang_done(task_id, t) then
-    if rank == 0 then redis.call('SET', root .. 'out:' .. task_id, result) end
+    if rank == 0 then redis.call('HSET', root .. 'ranks:' .. task_id, 'out', result) end
     announce(task_id, t)
     return reply('finished', t.state, '0', '')
   end
@@ -104,7 +104,8 @@ end
 
 local handed_on = nil
 if is_end then
-  if (verdict == 'completed' and rank == 0) or (verdict == 'failed' and result ~= '') then
+  if verdict == 'completed' and rank > 0 then result = redis.call('HGET', root .. 'ranks:' .. task_id, 'out') end
+  if verdict == 'completed' or result ~= '' then
     redis.call('SET', root .. 'out:' .. task_id, result)
   end
   timed()

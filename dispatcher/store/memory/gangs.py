@@ -102,6 +102,7 @@ def repeats(row: TaskRow, rank: int, outcome: Outcome) -> bool:
 def done(row: TaskRow, rank: int, outcome: Outcome) -> bool:
     """Note how a rank ended; True unless the gang goes on without it."""
     row.ranks[rank].end = (outcome.verdict, outcome.digest)
+    row.ranks[rank].result = outcome.result
     ended = [one.end is not None and one.end[0] is Verdict.COMPLETED for one in row.ranks]
     return outcome.verdict is not Verdict.COMPLETED or all(ended)
 

@@ -51,11 +51,11 @@ def finish(
         _free(s, row, attempt, outcome)  # it was written off before, nothing more to count
         return Finished(row.state, duplicate=True)
     if gangs.is_gang(row) and not gangs.done(row, rank or 0, outcome):
-        row.result = outcome.result if rank == 0 else row.result
         fleet.drop_slot(s, on, row.id, attempt.fence)
         s.changed(row)
         return Finished(row.state)
-    outcome = outcome if not rank or outcome.verdict is Verdict.FAILED else replace(outcome, result=row.result or b"")
+    if rank and outcome.verdict is Verdict.COMPLETED:
+        outcome = replace(outcome, result=row.ranks[0].result)
     freed = attempts.apply(s, row, attempt, outcome, retry_ms=retry_delay_ms, on=on)
     if outcome.verdict in HANDED_ON:
         paused = row.state is TaskState.PAUSED
@@ -135,7 +135,9 @@ def _extend(s: State, row: TaskRow, server_id: str, lease_ms: int) -> None:
 def _held_fence(s: State, row: TaskRow, by: ByHolder) -> int | None:
     """The fence of the worker's slot of the task: the newest, or the one it named."""
     server = s.servers.get(by.server_id)
-    fences = [f for task_id, f in server.slots if task_id == row.id] if server is not None else []
+    slots = server.slots if server is not None else ()
+    untold = server.handed[0] if server is not None and server.handed is not None else None
+    fences = [slot[1] for slot in slots if slot[0] == row.id and slot != untold]
     if by.fence is not None:
         fences = [f for f in fences if f == by.fence]
     return max(fences, default=None)

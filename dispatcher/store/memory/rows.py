@@ -50,6 +50,7 @@ class RankRow:
     server_id: str
     progress: float = 0.0
     end: tuple[Verdict, str] | None = None  # and its digest
+    result: bytes = b""  # of rank 0, until the gang completes with it
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ end
 -- those that were never told of it.
 local function leave_ranks(id, t)
   if not t.gang then return end
+  redis.call('HDEL', root .. 'ranks:' .. id, 'out')
   for rank = 0, gang_size(t) - 1 do
     local server = redis.call('HGET', root .. 'ranks:' .. id, 's' .. rank)
     local member = server and slot(id, t.fence, rank)

@@ -10,7 +10,9 @@ local function judge_reporter(id, t)
   if by == 'holder' then
     local rank = rank_of(id, t, holder)
     local own_end = t.ended and string.match(t.done or '', '^(%d+):') == t.fence
-    local has_slot = rank and redis.call('ZSCORE', root .. 'slots:' .. holder, slot(id, t.fence, rank))
+    local member = rank and slot(id, t.fence, rank)
+    local has_slot = member and redis.call('ZSCORE', root .. 'slots:' .. holder, member)
+      and redis.call('HGET', root .. 's:' .. holder, 'handed') ~= member -- what it was not told of it cannot speak of
     if rank and (has_slot or own_end) and number(t.closed) < current and (fence == 0 or fence == current) then
       return nil
     end
