@@ -14,7 +14,7 @@ from dispatcher.store.memory.rows import TaskRow
 from tests.store.redis_traces import loose_ends
 from tests.store.side_by_side import SideBySide
 from tests.store.task_rules import tasks
-from tests.store.worker_rules import ROOM, SLOTS, WorkerRules, workers
+from tests.store.worker_rules import ROOM, SLOTS, WORKERS, WorkerRules, workers
 from tests.store.world import GATEWAY, by, new_task
 
 grants = st.integers(0, 10_000)  # an index into the past grants
@@ -45,6 +45,13 @@ class GangModel(WorkerRules):
         task = replace(task, demand=Demand(kind="training", gang=size).shaped(needs))
         self.task_ids.append(task.id)
         self.do(lambda store: store.tasks.create(task, gateway=GATEWAY))
+
+    @rule(order=st.permutations(WORKERS), size=st.sampled_from([2, 2, 3]), restarts=st.booleans(), late=st.booleans())
+    def gang_starts(self, order: list[str], size: int, restarts: bool, late: bool) -> None:
+        """The usual beginning, as often as all else; or but for a rank that nobody takes."""
+        self.all_are_ready()
+        self.create("a", size, restarts, False, 0, 0, None, 90_000)
+        self.all_ask(order, twice=not late)
 
     # ---- reports
 

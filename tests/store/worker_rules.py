@@ -90,12 +90,16 @@ class WorkerRules(TaskRules):
         session, _ = self.session(name, back)
         self.do(lambda store: store.servers.disconnect(name, session))
 
-    @rule(name=workers)
-    def come_back(self, name: str) -> None:
-        """It starts anew, on a gateway that is there."""
+    @rule()
+    def all_are_ready(self) -> None:
+        """Who has no connection that counts comes back, on a gateway that is there."""
         self.gateway_starts(GATEWAY)
-        self.register(name)
-        self.connect(name, GATEWAY)
+        for name in WORKERS:
+            known = self.memory.state.servers.get(name)
+            if known is None:
+                self.register(name)
+            if known is None or not known.session or known.gateway not in self.present:
+                self.connect(name, GATEWAY)
 
     @rule(name=workers, boot=st.sampled_from([None, None, "b1", "b2"]), lists=st.none() | st.booleans())
     def beat(self, name: str, boot: str | None, lists: bool | None) -> None:
