@@ -15,6 +15,7 @@ if earlier[1] then -- the reply was lost
   if t and t.fence == earlier[2] and lives(t.state, t.halted) then
     return reply('granted', unpack(grant_of(earlier[1], t, number(earlier[3]), server)))
   end
+  return reply('empty') -- one call starts one attempt: who asks again does it by a claim of its own
 end
 if session ~= '' and redis.call('HGET', key, 'session') ~= session then return reply('replaced') end
 heard_of(server)

@@ -127,7 +127,7 @@ elseif verdict == 'failure' or verdict == 'timed_out' then
   end
 elseif verdict == 'lost' then
   blame()
-  lost(task_id, t, code, why)
+  lost(task_id, t, server, code, why)
 else
   local hand_on = verdict ~= 'released' and t.state ~= 'PAUSED'
   if verdict == 'busy' then server_busy(server, t.lane, rest_ms) end

@@ -17,9 +17,9 @@ if refusal then return reply(refusal) end
 if t.ended then return reply('ended', t.state) end
 if not lives(t.state, t.halted) then return reply('stale') end
 local rank = by == 'holder' and rank_of(task_id, t, holder) or 0
-if t.held == 's' then
-  local server, member = rank > 0 and holder or t.server, slot(task_id, t.fence, rank)
-  redis.call('ZADD', root .. 'slots:' .. server, 'XX', now + lease_ms, member) -- a rank that has ended has none
+local server, member = rank > 0 and holder or t.server, slot(task_id, t.fence, rank)
+if redis.call('HEXISTS', root .. 'acc:' .. server, member) == 1 then -- a rank that has ended has no lease
+  redis.call('ZADD', root .. 'slots:' .. server, 'XX', now + lease_ms, member)
   redis.call('ZADD', root .. 'due', 'XX', now + lease_ms, lease_timer(server, member))
 end
 if by == 'holder' and redis.call('HGET', root .. 's:' .. holder, 'transport') ~= 'push' then heard_of(holder) end

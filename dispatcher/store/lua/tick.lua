@@ -39,7 +39,7 @@ local function lease_over(id)
   if lives(t.state, t.halted) then
     attempt_ended(id, 'lost', 'The lease ran out')
     if t.shy then add_tried(id, t, t.server) end
-    lost(id, t, 'BACKEND_LOST', 'The lease ran out')
+    lost(id, t, t.server, 'BACKEND_LOST', 'The lease ran out')
   end
 end
 
@@ -56,7 +56,7 @@ local function rank_over(rest)
   attempt_ended(id, untold and 'released' or 'lost', untold and 'A worker was gone' or 'The lease of a rank ran out')
   if untold then return requeue(id, t, 0) end
   if t.shy then add_tried(id, t, server) end
-  lost(id, t, 'BACKEND_LOST', 'The lease of a rank ran out')
+  lost(id, t, server, 'BACKEND_LOST', 'The lease of a rank ran out')
 end
 
 local function attempt_time_over(id)

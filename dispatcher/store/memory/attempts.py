@@ -8,7 +8,7 @@ from dispatcher.domain.stats import Counts
 from dispatcher.domain.task import Attempt, AttemptStatus, TaskError
 from dispatcher.domain.transitions import TaskEvent, TaskState
 from dispatcher.store.memory import fleet, gangs
-from dispatcher.store.memory.rows import FOREVER_MS, AttemptRow, End, ServerRow, TaskRow
+from dispatcher.store.memory.rows import FOREVER_MS, AttemptRow, ServerRow, TaskRow
 from dispatcher.store.memory.state import State
 
 TRIED_KEPT = 16
@@ -131,12 +131,11 @@ def apply(
     True: a slot was freed."""
     verdict, server_id = outcome.verdict, on or attempt.server_id
     freed = outcome.slot_free and fleet.drop_slot(s, server_id, row.id, attempt.fence)
-    row.end = End(attempt.fence, attempt.nonce, server_id, verdict, outcome.digest)
     close(s, row, _STATUS[verdict], outcome.text)
     if verdict in BLAMES_SERVER and judge and server_id not in row.tried:
         row.tried = [*row.tried, server_id][-TRIED_KEPT:]
     gangs.leave(s, row)
-    _settle(s, row, outcome, retry_ms)
+    _settle(s, row, outcome, server_id, retry_ms)
     if verdict is not Verdict.LOST and row.state in (TaskState.COMPLETED, TaskState.FAILED):
         time = Counts(timed=1, duration_ms=s.now - attempt.started_ms)
         s.counters.count(row, s.now, time, server_id, end=True)
@@ -146,7 +145,7 @@ def apply(
     return freed
 
 
-def _settle(s: State, row: TaskRow, outcome: Outcome, retry_ms: int) -> None:
+def _settle(s: State, row: TaskRow, outcome: Outcome, server_id: str, retry_ms: int) -> None:
     """What the verdict means for the task."""
     error = TaskError(outcome.code, outcome.text)
     match outcome.verdict:
@@ -158,17 +157,17 @@ def _settle(s: State, row: TaskRow, outcome: Outcome, retry_ms: int) -> None:
             row.result = outcome.result or None
             end_task(s, row, TaskEvent.FAIL, error)
         case Verdict.FAILURE | Verdict.TIMED_OUT:
-            _failed(s, row, outcome.verdict, error, retry_ms)
+            _failed(s, row, outcome.verdict, error, server_id, retry_ms)
         case Verdict.LOST:
-            _lost(s, row, error)
+            _lost(s, row, error, server_id)
         case Verdict.BUSY | Verdict.NOT_SENT | Verdict.RELEASED:
             s.move(row, TaskEvent.REQUEUE)
 
 
-def _failed(s: State, row: TaskRow, verdict: Verdict, error: TaskError, retry_ms: int) -> None:
+def _failed(s: State, row: TaskRow, verdict: Verdict, error: TaskError, server_id: str, retry_ms: int) -> None:
     row.failures += 1
     row.cause = error
-    s.counters.count(row, s.now, Counts(attempt_failures=1), row.server_id, end=True)
+    s.counters.count(row, s.now, Counts(attempt_failures=1), server_id, end=True)
     if row.failures >= row.new.attempts_max:
         timed_out = verdict is Verdict.TIMED_OUT
         end_task(s, row, TaskEvent.TIME_OUT if timed_out else TaskEvent.FAIL, error)
@@ -178,9 +177,9 @@ def _failed(s: State, row: TaskRow, verdict: Verdict, error: TaskError, retry_ms
     s.move(row, TaskEvent.RETRY_LATER)
 
 
-def _lost(s: State, row: TaskRow, error: TaskError) -> None:
+def _lost(s: State, row: TaskRow, error: TaskError, server_id: str) -> None:
     row.losses += 1
-    s.counters.count(row, s.now, Counts(attempt_failures=1), row.server_id, end=True)
+    s.counters.count(row, s.now, Counts(attempt_failures=1), server_id, end=True)
     if gangs.is_gang(row) and not row.new.gang_restart:
         end_task(s, row, TaskEvent.FAIL, TaskError(RANK_LOST, error.text))
     elif row.losses >= s.options.losses_max:

@@ -88,6 +88,11 @@ def rank_of(row: TaskRow, server_id: str) -> int | None:
     return next((n for n, rank in enumerate(row.ranks) if rank.server_id == server_id), None)
 
 
+def has_ended(row: TaskRow, server_id: str) -> bool:
+    """Whether this worker's rank has reported its end: what it still holds is no part of the attempt."""
+    return any(rank.server_id == server_id and rank.end is not None for rank in row.ranks)
+
+
 def progress(row: TaskRow, rank: int, percent: float) -> float:
     """How far the whole gang is, now that this rank is so far: the mean over the ranks."""
     row.ranks[rank].progress = max(row.ranks[rank].progress, percent)
@@ -114,7 +119,7 @@ def _could_start(row: TaskRow, fitting: Sequence[ServerRow]) -> bool:
 def _peers(s: State, row: TaskRow, server: ServerRow, fitting: Sequence[ServerRow]) -> tuple[ServerRow, ...] | None:
     needed = row.new.demand.gang - 1
     waiting = [v for v in fitting if v is not server and waits(s, v) and room.has_room(s, v, row)]
-    waiting.sort(key=lambda v: v.wants_since_ms or 0)
+    waiting.sort(key=lambda v: (v.wants_since_ms or 0, v.id))
     good = [v for v in waiting[:LOOKED_AT] if v.id not in row.tried]
     if s.now - row.since_ms >= s.options.avoid_ms:
         good += [v for v in waiting[:LOOKED_AT] if v.id in row.tried]

@@ -51,11 +51,14 @@ def finish(
         _free(s, row, attempt, outcome)  # it was written off before, nothing more to count
         return Finished(row.state, duplicate=True)
     if gangs.is_gang(row) and not gangs.done(row, rank or 0, outcome):
-        fleet.drop_slot(s, on, row.id, attempt.fence)
+        attempt.accepted.discard(on)
+        if outcome.slot_free:
+            fleet.drop_slot(s, on, row.id, attempt.fence)
         s.changed(row)
         return Finished(row.state)
     if rank and outcome.verdict is Verdict.COMPLETED:
         outcome = replace(outcome, result=row.ranks[0].result)
+    row.end = End(attempt.fence, attempt.nonce, on, outcome.verdict, outcome.digest)
     freed = attempts.apply(s, row, attempt, outcome, retry_ms=retry_delay_ms, on=on)
     if outcome.verdict in HANDED_ON:
         paused = row.state is TaskState.PAUSED
@@ -86,7 +89,7 @@ def progress(
         raise StaleAttempt("The attempt no longer has the task")
     on = by.server_id if isinstance(by, ByHolder) else attempt.server_id
     rank = gangs.rank_of(row, on) or 0
-    if attempt.accepted:
+    if on in attempt.accepted:
         _extend(s, row, on, lease_ms or s.options.accepted_lease_ms)
     server = s.servers.get(on)
     if isinstance(by, ByHolder) and server is not None and not server.pushed:

@@ -9,7 +9,7 @@ from dispatcher.domain.lane import Offer
 from dispatcher.domain.registry import Registry
 from dispatcher.domain.server import NewServer, Server, ServerHealth
 from dispatcher.domain.telemetry import Usage
-from dispatcher.store.memory import attempts, fleet
+from dispatcher.store.memory import attempts, fleet, gangs
 from dispatcher.store.memory.counters import MINUTE_MS
 from dispatcher.store.memory.placements import forget_loaded
 from dispatcher.store.memory.rows import ServerRow
@@ -141,6 +141,7 @@ class MemoryServers:
         for (task_id, fence), expires in server.slots.items():
             row_now = self._s.tasks.get(task_id)
             current = row_now is not None and row_now.lives and row_now.fence == fence
+            current = current and row_now is not None and not gangs.has_ended(row_now, server.id)
             if task_id in running and not current:  # it works on for an attempt that has ended
                 lease_ms = self._s.now + self._lease_ms(server)
                 server.slots[task_id, fence] = max(expires, lease_ms)

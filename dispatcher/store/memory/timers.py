@@ -9,7 +9,7 @@ from dispatcher.domain.failure import DEADLINE, RETRIES_EXHAUSTED, TIMEOUT, Outc
 from dispatcher.domain.grant import Ticked
 from dispatcher.domain.task import AttemptStatus, TaskError
 from dispatcher.domain.transitions import TaskEvent, TaskState
-from dispatcher.store.memory import attempts, fleet
+from dispatcher.store.memory import attempts, fleet, gangs
 from dispatcher.store.memory.rows import FOREVER_MS, ServerRow, Slot, TaskRow
 from dispatcher.store.memory.servers import unregister
 from dispatcher.store.memory.state import State
@@ -83,7 +83,8 @@ def _lease_over(s: State, server: ServerRow, slot: Slot) -> None:
         return
     row = s.tasks.get(slot[0])
     attempt = row.attempt if row is not None else None
-    if row is not None and attempt is not None and row.lives and attempt.fence == slot[1]:
+    current = row is not None and row.lives and row.fence == slot[1] and not gangs.has_ended(row, server.id)
+    if row is not None and attempt is not None and current:
         handed = server.handed is not None and server.handed[0] == slot
         if handed:  # its worker was never told of it
             server.handed = None

@@ -21,7 +21,7 @@ local function lose_attempt(server, member, why)
   free_slot(server, member)
   if t and lives(t.state, t.halted) and t.fence == fence then
     attempt_ended(id, 'lost', why)
-    lost(id, t, 'BACKEND_LOST', why)
+    lost(id, t, server, 'BACKEND_LOST', why)
   end
 end
 

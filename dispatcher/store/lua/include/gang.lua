@@ -29,6 +29,19 @@ local function enough_wait(t)
   return waiting >= gang_size(t)
 end
 
+-- Whoever waits for what this lane has, of all its classes.
+local function longest_waiting(lane)
+  local found = {}
+  for _, class in ipairs(redis.call('SMEMBERS', root .. 'lc:' .. lane)) do
+    local waiting = redis.call('ZRANGE', root .. 'want:' .. class, 0, LOOKED_AT - 1, 'WITHSCORES')
+    for i = 1, #waiting, 2 do
+      found[#found + 1] = {id = waiting[i], class = class, since = tonumber(waiting[i + 1])}
+    end
+  end
+  table.sort(found, function(a, b) return a.since < b.since or (a.since == b.since and a.id < b.id) end)
+  return found
+end
+
 -- The workers for the ranks from 1 on, beside `server`; nil when too few wait. O(waiting workers), once in a claim that
 -- meets gangs which as many workers as wait could run. One that failed the task is taken when there are not enough others.
 local function peers_of(id, t, server)
@@ -36,13 +49,11 @@ local function peers_of(id, t, server)
   local found, second = {}, {}
   local needed, tried = gang_size(t) - 1, ',' .. (t.tried or '') .. ','
   local forgiven = number(t.back) + avoid_ms <= now
-  for _, class in ipairs(redis.call('SMEMBERS', root .. 'lc:' .. t.lane)) do
-    for _, other in ipairs(redis.call('ZRANGE', root .. 'want:' .. class, 0, LOOKED_AT - 1)) do
-      if #found == needed then return found end
-      if other ~= server and wanted_by(other, class) and has_room(other, id, t.needs) then
-        local failed = string.find(tried, ',' .. other .. ',', 1, true)
-        if not failed then found[#found + 1] = other elseif forgiven then second[#second + 1] = other end
-      end
+  for _, other in ipairs(longest_waiting(t.lane)) do
+    if #found == needed then return found end
+    if other.id ~= server and wanted_by(other.id, other.class) and has_room(other.id, id, t.needs) then
+      local failed = string.find(tried, ',' .. other.id .. ',', 1, true)
+      if not failed then found[#found + 1] = other.id elseif forgiven then second[#second + 1] = other.id end
     end
   end
   for _, other in ipairs(second) do

@@ -12,12 +12,12 @@ local function unregister(server_id)
   for _, member in ipairs(redis.call('ZRANGE', root .. 'slots:' .. server_id, 0, -1)) do
     local id, fence = task_of(member)
     local t = hash(root .. 't:' .. id)
-    redis.call('ZREM', root .. 'due', 'o:' .. server_id .. ':' .. member)
-    redis.call('HDEL', root .. 'graced', server_id .. ':' .. member)
     if t and lives(t.state, t.halted) and t.fence == fence then
       attempt_ended(id, 'released', 'The server was unregistered')
       requeue(id, t, 0)
     end
+    redis.call('ZREM', root .. 'due', 'o:' .. server_id .. ':' .. member)
+    redis.call('HDEL', root .. 'graced', server_id .. ':' .. member)
   end
   redis.call('DEL', key, root .. 'slots:' .. server_id, root .. 'acc:' .. server_id, root .. 'held:' .. server_id,
     root .. 'tele:' .. server_id, root .. 'cmds:' .. server_id, root .. 'pl:' .. server_id,
