@@ -27,8 +27,7 @@ local function same_end()
   if t.done ~= (done_fence or '') .. ':' .. verdict .. ':' .. digest then return false end
   if by == 'attempt' then return text(fence) == done_fence and nonce == t.done_nonce end
   if by == 'admin' then return t.fence == done_fence end
-  local newer = t.server == holder and t.fence ~= done_fence
-    and redis.call('ZSCORE', root .. 'slots:' .. holder, slot(task_id, t.fence))
+  local newer = t.fence ~= done_fence and speaks_of(task_id, t, rank)
   return t.done_server == holder and (fence == 0 or text(fence) == done_fence) and not newer
 end
 

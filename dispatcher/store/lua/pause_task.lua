@@ -14,8 +14,8 @@ if t.state == 'PAUSED' then return reply('already') end
 if not may('pause', t.state) then return reply('illegal', t.state) end
 local key, due = root .. 't:' .. task_id, root .. 'due'
 if t.state == 'PROCESSING' then
-  -- what a gateway or a request of its own holds cannot be told
-  if t.held ~= 's' or redis.call('HGET', root .. 's:' .. t.server, 'transport') ~= 'socket' then
+  -- what a gateway or a request of its own holds cannot be told; the ranks of a gang are on connections
+  if not t.gang and (t.held ~= 's' or redis.call('HGET', root .. 's:' .. t.server, 'transport') ~= 'socket') then
     return reply('no_control')
   end
   t.halted = text(now)

@@ -3,7 +3,7 @@
 from dispatcher.domain.errors import IllegalState, NoControl
 from dispatcher.domain.server import Transport
 from dispatcher.domain.transitions import TaskEvent, TaskState
-from dispatcher.store.memory import fleet
+from dispatcher.store.memory import fleet, gangs
 from dispatcher.store.memory.rows import FOREVER_MS, TaskRow
 from dispatcher.store.memory.state import State
 
@@ -45,7 +45,9 @@ def resume(s: State, row: TaskRow, reason: str) -> None:
 
 
 def _can_be_told(s: State, row: TaskRow) -> bool:
-    """Its worker holds it itself, and over a socket."""
+    """Its worker holds it itself, and over a socket, as the ranks of a gang do."""
+    if gangs.is_gang(row):
+        return True
     attempt = row.attempt
     server = s.servers.get(attempt.server_id) if attempt is not None else None
     return (

@@ -1,6 +1,14 @@
 -- Whose report counts: `by` is attempt (fence and nonce), holder (a worker's current slot) or admin.
 --- @include attempts
 --- @include ranks
+
+-- Whether the holder has the slot of this rank of the current attempt.
+local function speaks_of(id, t, rank)
+  local member = slot(id, t.fence, rank)
+  return redis.call('ZSCORE', root .. 'slots:' .. holder, member)
+    and redis.call('HGET', root .. 's:' .. holder, 'handed') ~= member -- of what it was not told it cannot speak
+end
+
 local function judge_reporter(id, t)
   local current = number(t.fence)
   if by == 'admin' then
@@ -10,10 +18,7 @@ local function judge_reporter(id, t)
   if by == 'holder' then
     local rank = rank_of(id, t, holder)
     local own_end = t.ended and string.match(t.done or '', '^(%d+):') == t.fence
-    local member = rank and slot(id, t.fence, rank)
-    local has_slot = member and redis.call('ZSCORE', root .. 'slots:' .. holder, member)
-      and redis.call('HGET', root .. 's:' .. holder, 'handed') ~= member -- what it was not told of it cannot speak of
-    if rank and (has_slot or own_end) and number(t.closed) < current and (fence == 0 or fence == current) then
+    if rank and (own_end or speaks_of(id, t, rank)) and number(t.closed) < current and (fence == 0 or fence == current) then
       return nil
     end
     local once = ever_held(id, holder) or redis.call('HEXISTS', root .. 'ranks:' .. id, 'at:' .. holder) == 1
