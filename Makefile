@@ -37,7 +37,7 @@ bench: $(VENV)/.dev   ## measurements (CPU per request, ratios); never part of t
 
 figures: $(VENV)/.dev   ## what three gateways on one Redis do: shares, order, kills, drain; some minutes
 	@$(BIN)/python -m pytest tests/e2e -m e2e -s -q $(ARGS)
-	@$(BIN)/python -m pytest tests/store/test_model.py -m bench -q
+	@$(BIN)/python -m pytest tests/store/test_model.py tests/store/test_gang_model.py -m bench -q
 
 audit: $(VENV)/.dev   ## known vulnerabilities in the dependencies
 	@$(BIN)/pip-audit --skip-editable

@@ -8,7 +8,7 @@ from tests.store import redis_factory
 from tests.store.gang_model import GangModel
 from tests.store.test_model import SMALL
 
-GANGS = settings(SMALL, max_examples=40, stateful_step_count=30)
+GANGS = settings(SMALL, max_examples=25, stateful_step_count=25)
 
 
 def test_the_specification_keeps_its_invariants_on_gangs() -> None:
