@@ -5,9 +5,9 @@ import secrets as entropy
 from importlib.metadata import PackageNotFoundError, version
 
 from dispatcher.app import options
-from dispatcher.app.dialects import farm_doors, jobs_doors
+from dispatcher.app.dialects import cloudai_doors, farm_doors, jobs_doors
 from dispatcher.app.gateway import Draining, Gateway
-from dispatcher.app.stores import configured_blobs
+from dispatcher.app.stores import configured_blobs, places_apart
 from dispatcher.auth.callback import CallbackTokens
 from dispatcher.auth.keys import SecretKeys
 from dispatcher.auth.sealer import Sealer
@@ -134,6 +134,7 @@ def build(
         (native.name, "required"): native,
         **jobs_doors(settings, services, tokens, callbacks, health),
         **farm_doors(settings, services, tokens, callbacks, clock),
+        **cloudai_doors(settings, services, tokens, callbacks, clock, health=health, issue_server_token=server_token),
     }
     _mount(gateway, dialects, clock)
     return gateway
@@ -177,7 +178,7 @@ def _services(
         batches=Batches(store.batches, dispatch),
         tasks=tasks,
         logs=Logs(store.logs, tasks, Tails(store.logs), behind_max=settings.logs.behind),
-        files=Files(store.files, configured_blobs(settings), tasks),
+        files=Files(store.files, configured_blobs(settings), tasks, apart=places_apart(settings)),
         servers=Servers(store.servers, store.stats, forwarder),
         stats=Stats(store.stats, store.servers, clock=clock),
         balancing=Balancing(store.servers),
@@ -240,6 +241,7 @@ def _mount(gateway: Gateway, dialects: dict[tuple[str, str], Dialect], clock: Cl
         dialects["native", "required"],
         dialects["jobs", settings.jobs.auth],
         dialects["farm", settings.farm.auth],
+        dialects["cloudai", settings.cloudai.auth],
     ]
     gateway.asgi = web_gateway(
         {dialect.prefix: dialect.mount() for dialect in main}, clock=clock, lifespan=gateway.lifespan

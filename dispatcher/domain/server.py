@@ -57,6 +57,7 @@ class NewServer:
     transport: Transport = Transport.PUSH
     silence_ms: int = 0  # offline after so long without a sign of life; 0 = as configured
     forget_ms: int = 0  # unregistered after being offline for so long; 0 = never
+    address: str = ""  # where it says that it is, for people: nothing is ever sent there
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Server:
     boot_id: str = ""
     session: str = ""  # of its open socket
     gateway: str = ""  # that holds the socket
+    address: str = ""
 
     @property
     def status(self) -> ServerStatus:

@@ -134,6 +134,7 @@ def server(server_id: str, active: int, allocated: bytes, flat: Sequence[bytes])
         boot_id=f.get("boot_id", ""),
         session=f.get("session", ""),
         gateway=f.get("gateway", ""),
+        address=f.get("address", ""),
     )
 
 

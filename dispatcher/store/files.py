@@ -50,8 +50,12 @@ class RedisFiles:
         reply = await self._run.call("get_files", task_id=task_id, path="")
         return sorted((_record(*found) for found in reply.values[0]), key=lambda record: record.path)
 
-    async def find(self, origin: str, owner: Owner | None, *, offset: int, limit: int) -> tuple[list[FileRecord], int]:
-        reply = await self._run.call("find_files", origin=origin, **codec.who(owner), offset=offset, limit=limit)
+    async def find(
+        self, origin: str, owner: Owner | None, *, offset: int, limit: int, facet: str = ""
+    ) -> tuple[list[FileRecord], int]:
+        reply = await self._run.call(
+            "find_files", origin=origin, **codec.who(owner), facet=facet, offset=offset, limit=limit
+        )
         return [_record(*found) for found in reply.values[1]], reply.number(0)
 
     async def delete(self, task_id: str, path: str | None, *, origin: str, owner: Owner | None) -> None:

@@ -19,6 +19,8 @@ KEYS: dict[str, str] = {
     "tfb:<task>": "string: bytes of the task's files",
     "fo:<origin>": "sorted set: files by creation",
     "fo:<origin>:<tenant>:<sub>": "sorted set: an owner's files by creation",
+    "fof:<facet>:<origin>": "sorted set: files by creation, of the tasks with a facet",
+    "fof:<facet>:<origin>:<tenant>:<sub>": "sorted set: an owner's files by creation, of the tasks with a facet",
     "file_use": "hash: tenant -> bytes of its files",
     "file_gone": "set: removed tasks whose files are still to be removed",
     "orphans": "sorted set: blobs without a file, by the ms from which they are removed",

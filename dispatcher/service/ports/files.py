@@ -56,8 +56,11 @@ class FileStore(Protocol):
         """By path."""
         ...
 
-    async def find(self, origin: str, owner: Owner | None, *, offset: int, limit: int) -> tuple[list[FileRecord], int]:
-        """A page of an owner's files (None: everybody's), newest first, and how many there are."""
+    async def find(
+        self, origin: str, owner: Owner | None, *, offset: int, limit: int, facet: str = ""
+    ) -> tuple[list[FileRecord], int]:
+        """A page of an owner's files (None: everybody's), newest first, and how many there are; with `facet` only those
+        of tasks that have it."""
         ...
 
     async def delete(self, task_id: str, path: str | None, *, origin: str, owner: Owner | None) -> None:

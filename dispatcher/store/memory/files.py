@@ -17,6 +17,7 @@ class MemoryFiles:
     def __init__(self, state: State) -> None:
         self._s = state
         self._files: dict[str, FileRecord] = {}
+        self._facets: dict[str, tuple[str, ...]] = {}  # of the tasks of the files
         self._orphans: dict[str, int] = {}  # blob -> from when it is to be removed
 
     async def reserve(self, task_id: str, by: Reporter, path: str, *, origin: str, blob: str, keep_ms: int) -> int:
@@ -39,7 +40,7 @@ class MemoryFiles:
             file.id, file.task_id, origin, row.new.owner, file.path, file.size, file.content_type, file.sha256,
             file.blob, attempt.fence, self._s.now,
         )  # fmt: skip
-        self._files[file.id] = record
+        self._files[file.id], self._facets[file.id] = record, row.new.facets
         return record
 
     def _room(self, row: TaskRow, path: str) -> int:
@@ -62,8 +63,14 @@ class MemoryFiles:
     async def of_task(self, task_id: str) -> list[FileRecord]:
         return sorted(self._of(task_id), key=lambda file: file.path)
 
-    async def find(self, origin: str, owner: Owner | None, *, offset: int, limit: int) -> tuple[list[FileRecord], int]:
-        mine = [file for file in self._files.values() if file.origin == origin and owner in (None, file.owner)]
+    async def find(
+        self, origin: str, owner: Owner | None, *, offset: int, limit: int, facet: str = ""
+    ) -> tuple[list[FileRecord], int]:
+        mine = [
+            file
+            for file in self._files.values()
+            if file.origin == origin and owner in (None, file.owner) and (not facet or facet in self._facets[file.id])
+        ]
         mine.sort(key=lambda file: (file.created_ms, file.id), reverse=True)
         return mine[offset : offset + limit], len(mine)
 
@@ -90,5 +97,5 @@ class MemoryFiles:
 
     def _drop(self, files: Iterable[FileRecord]) -> None:
         for file in files:
-            del self._files[file.id]
+            del self._files[file.id], self._facets[file.id]
             self._orphans[file.blob] = self._s.now

@@ -244,7 +244,7 @@ class ServerRow:
             maintenance=self.maintenance, reason=self.reason, ejected_until_ms=self.ejected_until_ms,
             rest_until_ms=self.rest_until_ms, probation=self.probation, active=len(self.slots),
             reported_active=self.reported_active, latency_ms=self.latency_ms, metrics=self.metrics,
-            boot_id=self.boot_id, session=self.session, gateway=self.gateway,
+            boot_id=self.boot_id, session=self.session, gateway=self.gateway, address=new.address,
             allocated=NOTHING if new.offer.resources is None else self.held_in_all,
             models=self.shown,
         )  # fmt: skip

@@ -1,5 +1,7 @@
 """Workers that fetch their work: one queue, one order, one set of slots with those that it is pushed to."""
 
+from dataclasses import replace
+
 import pytest
 
 from dispatcher.domain.errors import IllegalState, NotFound, StaleAttempt
@@ -210,6 +212,10 @@ async def test_a_known_worker_is_kept_as_it_is(world: World) -> None:
     again = NewServer("w1", "native", "other", Endpoints(), known.offer, max_concurrent=3, transport=Transport.PULL)
     assert (await world.store.servers.put(again, keep=True)).max_concurrent == 7
     assert await world.state("t1") is TaskState.PROCESSING
+    assert (await world.store.servers.get("w1")).address == ""
+    moved = await world.store.servers.put(replace(again, address="10.0.0.1:1"), keep=True)
+    assert (moved.address, moved.max_concurrent) == ("10.0.0.1:1", 7)
+    assert (await world.store.servers.snapshot()).servers["w1"].address == "10.0.0.1:1"
     fresh = NewServer("w2", "native", "w2", Endpoints(), known.offer, max_concurrent=3, transport=Transport.PULL)
     assert (await world.store.servers.put(fresh, keep=True)).max_concurrent == 3
 
