@@ -11,6 +11,7 @@ _CLIENTS = {"a", "b", "foreign", "admin"}
 _ANYBODY = {*_CLIENTS, "worker"}
 _OWNER = {"a", "admin"}
 _REGISTER = {"worker_id": "worker-2", "worker_ip": ADDRESS}
+_LARGE = {**TASK, "cpu_required": 100}  # for which no worker has room
 _FILES = "/api/files/{task}"
 # operation -> method, path, body, who may
 TABLE = {
@@ -24,15 +25,15 @@ TABLE = {
     "unregisterWorker": ("DELETE", "/api/workers/worker-3", None, {"admin"}),
     "getWorkerTasks": ("GET", "/api/workers/{server}/tasks", None, _ANYBODY),
     "listTasks": ("GET", "/api/tasks", None, _CLIENTS),
-    "createTask": ("POST", "/api/tasks", TASK, _CLIENTS),
+    "createTask": ("POST", "/api/tasks", _LARGE, _CLIENTS),
     "getTask": ("GET", "/api/tasks/{task}", None, _OWNER),
     "cancelTask": ("DELETE", "/api/tasks/{waiting}", None, _OWNER),
     "getTaskLogs": ("GET", "/api/tasks/{task}/logs", None, _OWNER),
-    "retryTask": ("PUT", "/api/tasks/{failed}/retry", None, _OWNER),
     "listFiles": ("GET", "/api/files?user_id=a", None, _CLIENTS),
     "getTaskFiles": ("GET", f"{_FILES}?user_id=a", None, _OWNER),
     "downloadFile": ("GET", f"{_FILES}/download/out/x?user_id=a", None, _OWNER),
     "deleteTaskFiles": ("DELETE", f"{_FILES}?user_id=a", None, _OWNER),
+    "retryTask": ("PUT", "/api/tasks/{failed}/retry", None, _OWNER),  # the last: its task is waiting then
 }
 
 
@@ -63,7 +64,7 @@ async def _known(world: World, caller: str | None) -> dict[str, str]:
     task_id, grant = await world.running()
     await world.upload(grant, "out/x")
     await world.end(grant)
-    waiting = await world.submit(cpu_required=100)
+    waiting = await world.submit(**_LARGE)
     await world.register("worker-3")
     # one tenant's worker goes by its name there, and by its core id for others
     server = grant.server_id if caller == "foreign" else WORKER
