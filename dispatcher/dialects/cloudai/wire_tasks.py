@@ -2,7 +2,6 @@
 
 import json
 import math
-import shlex
 from typing import Any, cast
 
 from dispatcher.dialects.cloudai.answers import ListedTask, TaskBrief, TaskDetails, TaskStatus
@@ -49,12 +48,7 @@ def new_task(body: CreateTask, task_id: str, owner: Owner, label: str, options: 
     """`label` is the user id that the task is shown under."""
     amounts = {name: getattr(body, name) for name in _AMOUNTS}
     spec = {"docker_image": body.docker_image, **amounts, "user_id": label, "tag": body.tag, "k_value": body.k_value}
-    work = {
-        "docker_image": body.docker_image,
-        "command": body.command,
-        "argv": shlex.split(body.command),
-        **amounts,
-    }
+    work = {"docker_image": body.docker_image, "command": body.command}
     return _task(task_id, owner, spec, encode_json(work), needs_of(body), options)
 
 

@@ -74,7 +74,8 @@ async def test_no_json_object(world: World, raw: bytes) -> None:
 async def test_a_wrong_query(world: World) -> None:
     for path in (
         "/tasks?status=done", "/tasks?status=", "/tasks?status=failed&status=failed", "/tasks?limit=0",
-        "/tasks?limit=x", "/tasks?limit=1001", "/tasks?offset=-1", "/files?user_id=a&limit=0", "/files?user_id=a&offset=x", "/files",
+        "/tasks?limit=x", "/tasks?limit=1001", "/tasks?offset=-1", "/files?user_id=a&limit=0", "/files",
+        "/files?user_id=a&offset=x",
         "/files?user_id=", "/files?user_id=a&user_id=b", f"/files/{NOBODY}", f"/files/{NOBODY}/download/x",
         "/files?user_id=a&requesting_user=a&requesting_user=a",
     ):  # fmt: skip
