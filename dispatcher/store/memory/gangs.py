@@ -108,7 +108,7 @@ def done(row: TaskRow, rank: int, outcome: Outcome) -> bool:
 
 def _peers(s: State, row: TaskRow, server: ServerRow, fitting: Sequence[ServerRow]) -> tuple[ServerRow, ...] | None:
     needed = row.new.demand.gang - 1
-    waiting = [v for v in fitting if v is not server and _waits(s, v) and room.has_room(s, v, row)]
+    waiting = [v for v in fitting if v is not server and waits(s, v) and room.has_room(s, v, row)]
     waiting.sort(key=lambda v: v.wants_since_ms or 0)
     good = [v for v in waiting[:LOOKED_AT] if v.id not in row.tried]
     if s.now - row.since_ms >= s.options.avoid_ms:
@@ -116,5 +116,6 @@ def _peers(s: State, row: TaskRow, server: ServerRow, fitting: Sequence[ServerRo
     return tuple(good[:needed]) if len(good) >= needed else None
 
 
-def _waits(s: State, server: ServerRow) -> bool:
+def waits(s: State, server: ServerRow) -> bool:
+    """It waits for work on a connection that a living gateway holds."""
     return server.wants_since_ms is not None and s.hub.lives(server.gateway, s.now) and server.free(s.now)

@@ -8,11 +8,12 @@ from dispatcher.domain.errors import AlreadyEnded, ConflictingResult, Forbidden,
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Finished, Grant
 from dispatcher.domain.lane import Demand, Offer
+from dispatcher.domain.log import LogStream, NewLine
 from dispatcher.domain.reporter import ByHolder
 from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.server import Endpoints, NewServer, Transport
 from dispatcher.domain.transitions import TaskState
-from tests.store.world import GATEWAY, OWNER, World, done, new_task
+from tests.store.world import GATEWAY, ORIGIN, OWNER, World, done, new_task
 
 LEASE_MS = 30_000
 OFFER_MS = 3_000
@@ -323,3 +324,16 @@ async def test_each_rank_takes_its_room(world: World) -> None:
     assert [(await world.store.servers.get(name)).allocated for name in ("w1", "w2", "w3")] == [needs, NOTHING, needs]
     await end(world, one, done(digest="d1"))
     assert (await world.store.servers.get("w1")).allocated == NOTHING
+
+
+async def test_each_rank_counts_its_own_lines_and_uses_its_model(world: World) -> None:
+    await workers(world, "w1", "w2")
+    for name in ("w1", "w2"):
+        await world.store.placements.loaded(name, "m", NOTHING, 1)
+    await started(world, "t1", "w1", "w2", model="m")
+    for name in ("w1", "w2", "w1"):
+        line = [NewLine(LogStream.STDOUT, name)]
+        assert await world.store.logs.append("t1", ByHolder(name), line, origin=ORIGIN, first=1) == 2
+    page = (await world.store.logs.read({"t1": 0}, limit=9))["t1"]
+    assert [line.text for line in page.lines] == ["w1", "w2"]
+    assert [placed.last_used_ms for placed in await world.store.placements.find()] == [world.now, world.now]

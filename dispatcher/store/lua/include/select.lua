@@ -1,6 +1,7 @@
 -- The head of the queue for a server's class that this server may start now, or nil.
 --- @include gang
 --- @include reserve
+--- @include warm
 local HEADS = 4 -- looked at in one go
 local PASSED = 16 -- lanes passed by in one go: no room for their head, or too few workers for a gang
 local passed
@@ -14,13 +15,14 @@ local function others_online(lane)
 end
 
 local function may_start(id, lane, server)
-  local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'tried', 'back', 'shy')
+  local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'tried', 'back', 'shy', 'model', 'queued', 'needs')
   if number(t[1]) > now then return false end
   if t[2] and t[2] ~= '' and string.find(',' .. t[2] .. ',', ',' .. server .. ',', 1, true) then
     -- where reports name no attempt, a late one could pass for the new one's: only if nobody else is there
     return (not t[4] and number(t[3]) + avoid_ms <= now) or not others_online(lane)
   end
-  return true
+  local asks = {lane = lane, tried = t[2] or nil, model = t[5], queued = t[6], needs = t[7]}
+  return not left_to_warm(id, asks, server)
 end
 
 -- A lane of gangs, by its head: it starts when enough workers wait, this one among them; those behind it ask the same.
