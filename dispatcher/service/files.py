@@ -32,10 +32,11 @@ class Files:
         chunks: AsyncIterable[bytes],
         *,
         content_type: str,
-        origin: str,
+        origin: str | None,
         by: Reporter,
     ) -> FileRecord:
-        """Take in a file of the current attempt, in the place of an older one with its path.
+        """Take in a file of the current attempt, in the place of an older one with its path; with `origin` None
+        of a task of any.
 
         Raises Invalid (path); NotFound, StaleAttempt, Forbidden, IllegalState, AlreadyEnded; QuotaExceeded; TooLarge;
         Unavailable; and what `chunks` raise. Whatever it raises, nothing was taken in.
