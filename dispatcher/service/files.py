@@ -41,10 +41,11 @@ class Files:
         chunks: AsyncIterable[bytes],
         *,
         content_type: str,
-        origin: str,
+        origin: str | None,
         by: Reporter,
     ) -> FileRecord:
-        """Take in a file of the current attempt, in the place of an older one with its path.
+        """Take in a file of the current attempt, in the place of an older one with its path; with `origin` None
+        of a task of any.
 
         Raises Invalid (path); NotFound, StaleAttempt, Forbidden, IllegalState, AlreadyEnded; QuotaExceeded; TooLarge;
         Unavailable; and what `chunks` raise. Whatever it raises, nothing was taken in.
@@ -52,7 +53,7 @@ class Files:
         path = relative_path(path)
         if not is_id(task_id):
             raise _not_found(task_id)
-        blob = f"{origin}.{new_blob_id()}" if origin in self._apart else new_blob_id()
+        blob = await self._new_blob(task_id, origin)
         room = await self._files.reserve(task_id, by, path, origin=origin, blob=blob, keep_ms=self._keep_ms)
         stored = await self._blobs.put(blob, chunks, max_bytes=room)
         file = NewFile(new_file_id(), task_id, path, stored.size, content_type, stored.sha256, blob)
@@ -114,6 +115,11 @@ class Files:
         if orphans:
             await self._files.forget(orphans)
         return len(orphans)
+
+    async def _new_blob(self, task_id: str, origin: str | None) -> str:
+        if self._apart and origin is None:
+            origin = await self._tasks.origin_of(task_id)
+        return f"{origin}.{new_blob_id()}" if origin in self._apart else new_blob_id()
 
 
 def _owner(principal: Principal) -> Owner | None:

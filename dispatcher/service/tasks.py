@@ -152,6 +152,13 @@ class Tasks:
             raise _not_found(task_id)
         return task.server_id
 
+    async def origin_of(self, task_id: str) -> str:
+        """The API that a task came by. Raises NotFound."""
+        found, _ = await self._tasks.get(task_id, result=False)
+        if found is None:
+            raise _not_found(task_id)
+        return found.origin
+
     async def running(self, server_ids: Sequence[str]) -> dict[str, list[Task]]:
         """What each of these servers runs now, the last started first."""
         return await self._tasks.running(server_ids)

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from dispatcher.executor.errors import JobError
-from dispatcher.executor.options import OUTPUT_KEPT, Limits
-from dispatcher.executor.place import Place, place
-from dispatcher.executor.process import PATH, Ended, Program, run
-from dispatcher.executor.user import unprivileged
+from dispatcher.executor.options import OUTPUT_KEPT
+from dispatcher.executor.process import Ended, run
+from dispatcher.sandbox.place import Place, place
+from dispatcher.sandbox.program import PATH, Limits, Program
+from dispatcher.sandbox.user import unprivileged
 
 USER = unprivileged()
 

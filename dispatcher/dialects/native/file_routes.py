@@ -23,7 +23,7 @@ class FileRoutes:
             call.path_part("path"),
             call.chunks(self._max_bytes),
             content_type=content_type(call.headers),
-            origin=ORIGIN,
+            origin=None,  # a worker reports here whatever API its task came by
             by=reporter_of(call, attempt_number(call.headers)),
         )
         return Answer(encode_json(_file(record)))

@@ -20,13 +20,15 @@ class MemoryFiles:
         self._facets: dict[str, tuple[str, ...]] = {}  # of the tasks of the files
         self._orphans: dict[str, int] = {}  # blob -> from when it is to be removed
 
-    async def reserve(self, task_id: str, by: Reporter, path: str, *, origin: str, blob: str, keep_ms: int) -> int:
+    async def reserve(
+        self, task_id: str, by: Reporter, path: str, *, origin: str | None, blob: str, keep_ms: int
+    ) -> int:
         row, _ = reports.at_work(self._s, task_id, by, origin)
         room = self._room(row, path)
         self._orphans[blob] = self._s.now + keep_ms
         return room
 
-    async def put(self, file: NewFile, by: Reporter, *, origin: str) -> FileRecord:
+    async def put(self, file: NewFile, by: Reporter, *, origin: str | None) -> FileRecord:
         if file.id in self._files:
             return self._files[file.id]
         row, attempt = reports.at_work(self._s, file.task_id, by, origin)
@@ -37,7 +39,7 @@ class MemoryFiles:
         del self._orphans[file.blob]
         self._drop([old for old in self._of(file.task_id) if old.path == file.path])
         record = FileRecord(
-            file.id, file.task_id, origin, row.new.owner, file.path, file.size, file.content_type, file.sha256,
+            file.id, file.task_id, row.new.origin, row.new.owner, file.path, file.size, file.content_type, file.sha256,
             file.blob, attempt.fence, self._s.now,
         )  # fmt: skip
         self._files[file.id], self._facets[file.id] = record, row.new.facets

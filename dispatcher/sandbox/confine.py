@@ -1,9 +1,9 @@
-"""A program between the executor and a job's binary: gives up what the job must not have, then becomes the binary.
+"""A program between us and another one: gives up what that must not have, then becomes it.
 
     python -I -S confine.py STATUS      with the JSON of what to do on standard input
 
-The descriptor STATUS closes when the binary runs; before, it takes the reason why it cannot. It is a program of its
-own, because code between fork and exec is not safe in a process with threads, and the binary's own environment
+The descriptor STATUS closes when the other program runs; before, it takes the reason why it cannot. It is a program
+of its own, because code between fork and exec is not safe in a process with threads, and the other's own environment
 (LD_PRELOAD, for one) may take effect only after the rights are gone. Only the standard library is at hand.
 """
 
@@ -21,6 +21,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.chdir(wanted["directory"])
         os.umask(0o077)
+        if wanted["group"] is not None:
+            with open(wanted["group"], "w") as members:
+                members.write(str(os.getpid()))
         if wanted["user"] is not None:
             user, group = wanted["user"]
             os.setgroups([])
