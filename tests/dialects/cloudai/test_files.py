@@ -122,6 +122,17 @@ async def test_they_can_have_a_place_of_their_own(open_world: OpenWorld, tmp_pat
     assert not stored[0].exists()
 
 
+async def test_so_it_is_where_an_agent_uploads_without_a_word_of_the_api(open_world: OpenWorld, tmp_path: Path) -> None:
+    apart = tmp_path / "apart"
+    world = open_world(cloudai={"files_directory": str(apart)})
+    world.tokens["agent"] = (await world.register())["server_token"]
+    await world.ready()
+    task_id, _ = await world.running()
+    answer = await world.call("PUT", f"/api/task/{task_id}/files/x", "agent", raw=DATA, prefix="")
+    assert answer.status_code == 200, answer.text
+    assert [path.read_bytes() for path in apart.rglob("*") if path.is_file()] == [DATA]
+
+
 async def test_files_of_other_apis_stay_where_they_are(open_world: OpenWorld, tmp_path: Path) -> None:
     world = open_world(cloudai={"files_directory": str(tmp_path / "apart")})
     body = {"name": "w", "transport": "pull"}
