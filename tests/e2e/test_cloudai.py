@@ -110,6 +110,7 @@ async def test_a_client_written_from_the_document_works_unchanged(
             assert await asyncio.to_thread(program.stop, signal.SIGTERM) == 0
             with pytest.raises(ConnectionClosed):
                 socket.recv(timeout=10)
+            assert socket.close_code == 1012
 
 
 def _use(main: str, client: CloudAI, admin: CloudAI) -> None:

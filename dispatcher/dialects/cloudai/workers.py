@@ -22,8 +22,7 @@ def core_id(tenant: str, name: str) -> str:
 
 def shown_name(server: Server, owner: Owner) -> str:
     """What a server is called towards a caller: the name of one of its tenant's workers, else the core id."""
-    own = server.origin == ORIGIN and server.id == core_id(owner.tenant, server.name)
-    return server.name if own else server.id
+    return server.name if server.id == core_id(owner.tenant, server.name) else server.id
 
 
 def name_of(server_id: str | None, known: Mapping[str, Server], owner: Owner) -> str:

@@ -114,6 +114,7 @@ async def test_the_log_of_somebody_else_is_not_shown(world: World, caller: str |
         socket.send({"type": "auth", "token": world.tokens["garbage"]})
     heard = await socket.hear()
     assert (heard["type"], heard["task_id"]) == ("error", task_id)
+    assert (heard["error"] == "Client role required") is (caller == "worker")
     with pytest.raises(Closed) as closed:
         await socket.hear()
     assert closed.value.code == 1008
@@ -135,6 +136,8 @@ async def test_without_authentication_everybody_may_do_everything_there(open_wor
         assert (await socket.hear())["user_id"] == "guest"
     async with world.connected("/ws/telemetry", None) as socket:
         assert WORKER in (await socket.hear())["workers"]
+        await world.settle()
+        assert socket.silent, "it stays open"
     assert (await world.call("GET", "/api/tasks", None, prefix="")).status_code == 401, "the native API is closed"
 
 

@@ -1,13 +1,17 @@
 """The sockets: telemetry for all who follow, logs as they come."""
 
 import asyncio
+from typing import Any
 
 import pytest
+from starlette.routing import WebSocketRoute
 
 from dispatcher.dialects.cloudai.sockets import SocketLimits
 from dispatcher.dialects.cloudai.telemetry_socket import Pictures
 from dispatcher.domain.errors import Overrun, Unavailable
+from dispatcher.domain.principal import Owner, Principal, Role
 from dispatcher.service.telemetry import Snapshot
+from dispatcher.web.sockets import Seats
 from tests.dialects.cloudai.world import NOBODY, WORKER, World
 from tests.dialects.sockets import Closed, Socket
 
@@ -35,6 +39,15 @@ class Ticks:
 @pytest.fixture
 def ticks(world: World, monkeypatch: pytest.MonkeyPatch) -> Ticks:
     return Ticks(world, monkeypatch)
+
+
+def socket_app(world: World, path: str) -> Any:
+    (app,) = (
+        route.app
+        for route in world.dialect("required")._router.routes
+        if isinstance(route, WebSocketRoute) and route.path == path
+    )
+    return app
 
 
 async def close_of(socket: Socket) -> int:
@@ -99,11 +112,39 @@ async def test_viewers_see_their_own_tasks(world: World, ticks: Ticks) -> None:
 
 
 async def test_a_text_is_made_once_for_all_who_see_the_same(world: World) -> None:
-    pictures, snapshot = Pictures(), Snapshot(0, (), {})
-    a = world.gateway.dialects["cloudai", "none"]._gate.anonymous
-    assert a is not None
-    assert pictures.text(snapshot, a, None) is pictures.text(snapshot, a, None)
+    await world.ready()
+    task_id, _ = await world.running("a")
+    pictures, snapshot = Pictures(), await world.services.telemetry.latest()
+    roles = frozenset({Role.CLIENT})
+    a, b = (Principal(Owner("default", sub), roles) for sub in "ab")
+    text = pictures.text(snapshot, a, None)
+    assert pictures.text(snapshot, Principal(a.owner, roles), None) is text
+    others = [
+        pictures.text(snapshot, viewer, only)
+        for viewer, only in ((b, None), (a, "x"), (Principal(Owner("other", "a"), roles), None))
+    ]
+    assert task_id in text
+    assert not any(task_id in other for other in others)
+    assert task_id in pictures.text(snapshot, Principal(b.owner, frozenset({Role.ADMIN})), None)
     assert pictures.text(Snapshot(0, (), {}), a, None) == '{"workers":{}}'
+
+
+async def test_a_socket_ends_with_its_token(world: World) -> None:
+    world.tokens["short"] = world._issue("a", ["client"], 1, "default", None)
+    world.clock.advance(995)
+    async with world.connected("/ws/telemetry", "short") as socket:
+        await socket.hear()
+        assert await close_of(socket) == 4401
+
+
+async def test_so_many_sockets_and_no_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket_app(world, "/ws/telemetry")._door, "_seats", Seats(1))
+    async with world.connected("/ws/telemetry") as first:
+        await first.hear()
+        async with world.connected("/ws/telemetry") as second:
+            assert await close_of(second) == 1008
+        async with world.connected("/ws/telemetry", "b") as other:
+            await other.hear()
 
 
 async def test_a_log_before_while_and_until_the_end(world: World) -> None:
@@ -162,12 +203,9 @@ async def test_who_reads_nothing_is_let_go(world: World, monkeypatch: pytest.Mon
     await world.ready()
     task_id, grant = await world.running()
     await world.say(grant, *map(str, range(300)))
-    door = world.gateway.dialects["cloudai", "required"]
-    assert SocketLimits().stall_s == 10
-    for route in door._router.routes:
-        if getattr(route, "path", "") == "/ws/tasks/{id}/logs" and hasattr(route.app, "_stall_s"):
-            monkeypatch.setattr(route.app, "_stall_s", 0.01)
-            monkeypatch.setattr(route.app._door, "_limits", SocketLimits(farewell_s=0.01))
+    app = socket_app(world, "/ws/tasks/{id}/logs")
+    monkeypatch.setattr(app, "_stall_s", 0.01)
+    monkeypatch.setattr(app._door, "_limits", SocketLimits(farewell_s=0.01))
     socket = world.socket(f"/ws/tasks/{task_id}/logs", reads=5)
     async with asyncio.timeout(5):
         await asyncio.wait({socket._running})

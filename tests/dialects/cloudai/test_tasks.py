@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from dispatcher.dialects.cloudai.ids import new_task_id, retry_id
+from dispatcher.dialects.cloudai.requests import CreateTask
 from dispatcher.dialects.cloudai.urgency import urgency
+from dispatcher.dialects.cloudai.wire_tasks import needs_of
 from dispatcher.dialects.cloudai.workers import core_id
 from dispatcher.domain.failure import Verdict
 from dispatcher.domain.lane import Offer
@@ -56,6 +58,13 @@ async def test_a_worker_without_resources_gets_no_task(world: World) -> None:
     await world.register()
     await world.submit(cpu_required=0.001, memory_required=0.000001, storage_required=0)
     assert await world.claim() is None
+
+
+def test_a_little_is_never_nothing() -> None:
+    body = CreateTask(
+        docker_image="x", cpu_required=1, memory_required=1e-12, storage_required=1e-12, gpu_required=1e-9
+    )
+    assert needs_of(body) == Resources(cpu=1, memory=1, storage=1, gpu=0.001)
 
 
 async def test_what_runs_never_takes_more_than_there_is(world: World) -> None:

@@ -61,6 +61,17 @@ async def test_all_servers_of_the_fleet_are_workers(world: World) -> None:
     assert (worker["address"], worker["total_resources"]["cpu"]) == ("", 4.0)
 
 
+async def test_tasks_of_other_apis_count_and_are_not_named(world: World) -> None:
+    worker = {"name": "w", "transport": "pull"}
+    server_id = (await world.call("POST", "/api/servers", "admin", worker, prefix="")).json()["serverId"]
+    await world.call("POST", "/api/task", "a", {"type": "x", "priority": 1, "payload": {}}, prefix="")
+    assert (await world.call("POST", f"/api/servers/{server_id}/claim", "admin", {}, prefix="")).status_code == 200
+    assert (await world.read("/workers"))["workers"][0]["running_tasks_count"] == 1
+    for caller in ("a", "admin"):
+        assert (await world.read(f"/workers/{server_id}", caller))["running_tasks"] == []
+        assert (await world.read(f"/workers/{server_id}/tasks", caller))["count"] == 0
+
+
 async def test_the_load_of_all_and_of_one(world: World) -> None:
     await world.ready()
     await world.register("worker-2")
