@@ -10,10 +10,12 @@ from websockets.sync.client import ClientConnection, connect
 
 
 class CloudAI:
-    """`server` is host:port; what the document does not know, a token, goes into each request."""
+    """`server` is host:port, `base` stands before each path; what the document does not know, a token, goes into each
+    request."""
 
-    def __init__(self, server: str, token: str) -> None:
+    def __init__(self, server: str, token: str, base: str = "") -> None:
         self.server = server
+        self._base = base
         self._headers = {"Authorization": f"Bearer {token}"}
 
     def fetch(self, method: str, path: str, body: Any = None) -> tuple[int, str, bytes]:
@@ -23,7 +25,7 @@ class CloudAI:
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            connection.request(method, self._base + path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
             return answer.status, answer.headers.get("Content-Type", ""), answer.read()
         finally:
@@ -69,7 +71,7 @@ class CloudAI:
     # ---- sockets
 
     def socket(self, path: str) -> ClientConnection:
-        return connect(f"ws://{self.server}{path}", additional_headers=self._headers, proxy=None)
+        return connect(f"ws://{self.server}{self._base}{path}", additional_headers=self._headers, proxy=None)
 
     def follow(self, task_id: str) -> Iterator[Any]:
         """The messages of a task's log until the other side closes."""
