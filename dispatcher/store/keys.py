@@ -45,7 +45,7 @@ KEYS: dict[str, str] = {
     "slots:<server>": "sorted set: task:fence:rank that the server holds, by the lease's end",
     "want:<class>": "sorted set: workers of a class that wait for work on a connection, by the ms they began to",
     "gathering": "string: the gang for which such workers are held",
-    "ranks:<task>": "hash: of a gang: who has which rank, how far it is, how it ended",
+    "ranks:<task>": "hash: of a gang: who has which rank, how far it is, where it left off, how it ended",
     "held:<server>": "hash: what running attempts (as in slots) and models (m:<model>) take of it -> five amounts",
     "acc:<server>": "hash: accepted (202) attempts -> heartbeats in a row that did not list it",
     "servers": "sorted set: server ids by registration sequence",

@@ -80,7 +80,7 @@ def select(s: State, server: ServerRow, *, waits: bool = False) -> gangs.Head | 
     Where a head finds none, or is a gang for which too few others wait, what is behind it in its lane is passed by with
     it. `waits`: the server waits on an open connection. It may be one of a gang, and a gang that gathers holds it.
     """
-    gang = gangs.gathering(s)
+    gang = gangs.gathering(s, lambda row: fitting(s, row.new.demand))
     if gang is not None and waits and fits(gang.new.demand, server.new.offer):
         return gangs.head_of(s, gang, server, fitting(s, gang.new.demand))
     kept = room.reserved_that_fits(s, server)
@@ -143,6 +143,15 @@ def drop_slot(s: State, server_id: str, task_id: str, fence: int) -> bool:
     """Free a slot; False when there is none."""
     server = s.servers.get(server_id)
     return server is not None and server.drop((task_id, fence))
+
+
+def drop_left(s: State, server_id: str, row: TaskRow, fence: int | None) -> None:
+    """The worker is done with attempts of a task that are over (all, or the one that it names): free their slots."""
+    server = s.servers.get(server_id)
+    for slot in list(server.slots) if server is not None else []:
+        over = not row.lives or slot[1] != row.fence
+        if slot[0] == row.id and over and fence in (None, slot[1]):
+            drop_slot(s, server_id, *slot)
 
 
 def judge(s: State, server: ServerRow, row: TaskRow, outcome: Outcome) -> None:

@@ -33,7 +33,7 @@ local function select_gang(id, t, tenant, score, server, waits)
   end
   local peers = has_room(server, id, t.needs) and peers_of(id, t, server)
   if peers then return {id = id, tenant = tenant, score = score, peers = peers} end
-  passed = passed_over(id) and PASSED or passed + 1
+  passed = passed_over(id, t) and PASSED or passed + 1
   return nil
 end
 
@@ -60,7 +60,7 @@ local function select_in_lanes(class, tenant, server, looked, waits)
         looked = looked + 1
         if may_start(heads[i], lane, server) then
           if has_room(server, heads[i], redis.call('HGET', root .. 't:' .. heads[i], 'needs')) then
-            return {id = heads[i], tenant = tenant, score = tonumber(heads[i + 1])}, looked, false
+            return {id = heads[i], lane = lane, tenant = tenant, score = tonumber(heads[i + 1])}, looked, false
           end
           reserve(server, heads[i])
           looked, passed = looked - 1, passed + 1
@@ -80,15 +80,14 @@ local function reserved_head(server, class)
   if not t or t.gang or not fits_in(t.needs, room_of(server)) or not may_start(id, t.lane, server) then return nil end
   local vt = math.max(number(redis.call('ZSCORE', root .. 'vt', t.tenant)),
     number(redis.call('ZSCORE', root .. 'ready:' .. class, t.tenant)))
-  return {id = id, tenant = t.tenant, score = tonumber(t.score), vt = vt}
+  return {id = id, lane = t.lane, tenant = t.tenant, score = tonumber(t.score), vt = vt}
 end
 
 -- `waits`: the server waits on an open connection, and may be one of a gang.
 local function select_head(server, class, waits)
   passed = 0
-  local gang, lane = gathering()
-  if gang and waits and redis.call('SISMEMBER', root .. 'lc:' .. lane, class) == 1 then
-    local t = hash(root .. 't:' .. gang)
+  local gang, t = gathering()
+  if gang and waits and redis.call('SISMEMBER', root .. 'lc:' .. t.lane, class) == 1 then
     return select_gang(gang, t, t.tenant, number(t.score), server, waits)
   end
   local kept = reserved_head(server, class)
