@@ -122,7 +122,9 @@ def farm_socket_limits(settings: Settings) -> FarmSocketLimits:
 
 
 def cloudai_options(settings: Settings) -> CloudAIOptions:
-    return CloudAIOptions(aging_ms=settings.balancer.aging, tenant_weights=settings.queue.tenant_weights)
+    return CloudAIOptions(
+        aging_ms=settings.balancer.aging, tenant_weights=settings.queue.tenant_weights, docs=settings.server.docs
+    )
 
 
 def cloudai_rates(settings: Settings) -> Rates:

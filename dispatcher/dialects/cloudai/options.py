@@ -17,7 +17,9 @@ class CloudAIOptions:
 
     aging_ms       the waiting time that ten points of urgency are worth
     tenant_weights share of each tenant in the fair order; 1 for those not named
+    docs           serve /docs and /openapi.json
     """
 
     aging_ms: int = 60_000
     tenant_weights: Mapping[str, int] = field(default_factory=dict)
+    docs: bool = True

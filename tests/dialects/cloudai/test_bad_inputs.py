@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from dispatcher.dialects.openapi import openapi
 from tests.dialects.cloudai.world import ADDRESS, NOBODY, TASK, WORKER, World
 
 _NUMBERS = ("1,5", "0x1", "nan", "NaN", "Infinity", "inf", "1e1", "-1", -1, -0.5, True, [1], {}, "1 2", "٣", 1e300)
@@ -117,12 +116,3 @@ async def test_faults_of_ours_tell_nothing(world: World, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(world.store.tasks, "find", broken)
     assert "secret" not in _is_error(await world.call("GET", "/tasks"), 500, "INTERNAL_ERROR")["error"]
-
-
-def test_the_registry_describes_itself(world: World) -> None:
-    registry = world.dialect("required").operations
-    document = openapi(registry, title="CloudAI", version="1", description="", tags={}, error=dict[str, str])
-    assert {method for path in document["paths"].values() for method in path} == {"get", "post", "put", "delete"}
-    assert len([one for path in document["paths"].values() for one in path]) == len(registry)
-    body = document["components"]["schemas"]["CreateTask"]
-    assert set(body["required"]) == set(TASK)

@@ -1,8 +1,7 @@
 """The gateway with the farm: what its clients say over their sockets, and what is asked over REST."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
