@@ -32,7 +32,7 @@ _TAGS = {
 _ABOUT = (
     "Users hand in containers with the resources they need; so much is kept free on a worker while each runs. Times "
     "are epoch seconds, 0 while unset; memory and storage are in GB of 2^30 bytes, usage in percent. WebSockets, "
-    "opened with the same token: `/ws/telemetry` and `/ws/telemetry/{worker_id}` send `{workers}` at once and every 5 s; "
+    "opened with the same token: `/ws/telemetry`, `/ws/telemetry/{worker_id}` send `{workers}` at once and every 5 s; "
     "`/ws/tasks/{task_id}/logs` sends `connected` {user_id, message}, `log` {line}, `complete` {status, message} and "
     "`error` {error}, each with `type` and `task_id`."
 )
