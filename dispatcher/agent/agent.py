@@ -5,7 +5,7 @@ import json
 import logging
 import random
 import secrets
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from dispatcher.agent.api import Api, Identity
@@ -20,7 +20,7 @@ from dispatcher.agent.outgoing import Outgoing
 from dispatcher.agent.runners.runner import Runner
 from dispatcher.agent.task import RELEASED, decode
 from dispatcher.agent.work import Work
-from dispatcher.sandbox.waiting import first
+from dispatcher.sandbox.waiting import first, first_of
 
 log = logging.getLogger("dispatcher.agent")
 
@@ -71,13 +71,14 @@ class Agent:
                 keeping.result()
             self._leaving.set()
             await self._work.drain(self._grace_s, hurry)
-            await self._outgoing.flushed(FAREWELL_S)
+            await first_of(self._outgoing.flushed(FAREWELL_S), hurry.wait())
             if self._models is not None:
                 await self._models.close()
         finally:
             for job in (told, leaving, keeping):
                 job.cancel()
             await asyncio.gather(told, leaving, keeping, return_exceptions=True)
+            self._outgoing.close()
         return self._exit_code
 
     async def _keep_connected(self) -> None:
@@ -127,7 +128,7 @@ class Agent:
         self._asked = 0
         self._work.freed.set()
         await self._outgoing.connected(connection.send)
-        await _first_of(self._listen(connection, me), self._ask(connection), self._beat(connection))
+        await first_of(self._listen(connection, me), self._ask(connection), self._beat(connection))
 
     async def _listen(self, connection: Connection, me: Identity) -> None:
         async for message in connection.messages():
@@ -195,11 +196,7 @@ class Agent:
             }
             await connection.send(json.dumps(beat))
             self._beats.clear()
-            pause = asyncio.ensure_future(self._sleep(interval))
-            soon = asyncio.ensure_future(self._beats.wait())
-            await first(pause, soon)
-            pause.cancel()
-            soon.cancel()
+            await first_of(self._sleep(interval), self._beats.wait())
 
     def _acts(self) -> dict[str, Act]:
         acts: dict[str, Act] = {"worker.restart": self._restart}
@@ -240,16 +237,3 @@ def _model(args: Mapping[str, Any]) -> str:
     if not isinstance(name, str):
         raise CommandError("model must be a string")
     return name
-
-
-async def _first_of(*work: Coroutine[Any, Any, None]) -> None:
-    """Until one has ended; the others are cancelled."""
-    jobs = [asyncio.ensure_future(one) for one in work]
-    try:
-        done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
-        for job in done:
-            job.result()
-    finally:
-        for job in jobs:
-            job.cancel()
-        await asyncio.gather(*jobs, return_exceptions=True)

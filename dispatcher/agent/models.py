@@ -43,6 +43,8 @@ class Models:
             resident = self._loaded.get(name)
             if resident is not None and resident.alive:
                 return resident
+            if resident is not None:  # it died
+                await self.discard(resident)
             file = self.known().get(name)
             if file is None:
                 raise TaskError(f"there is no model {name[:128]} on this worker")

@@ -76,6 +76,11 @@ class Outgoing:
             return False
         return True
 
+    def close(self) -> None:
+        """Try nothing again."""
+        for task in self._again:
+            task.cancel()
+
     def __contains__(self, key: object) -> bool:
         return key in self._unconfirmed
 

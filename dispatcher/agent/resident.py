@@ -77,6 +77,8 @@ class Resident:
         signal_group(self.pid, signal.SIGKILL)
         await self._process.wait()
         self._writer.close()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
 
     async def _begin(self, link: socket.socket) -> None:
         self._reader, self._writer = await asyncio.open_unix_connection(sock=link, limit=MOST_ANSWER)

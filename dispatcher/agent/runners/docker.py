@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import DockerException, NotFound
 from docker.types import DeviceRequest
 
 from dispatcher.agent.attempt import Attempt
@@ -31,6 +31,7 @@ log = logging.getLogger("dispatcher.agent")
 OUTPUT_DIR = "/output"
 MOST_PROCESSES = 4_096
 LAST_WORDS_S = 5.0
+_ERRORS = (DockerException, OSError)  # the engine's, and of the connection to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +59,12 @@ class DockerRunner:
         settings = self._settings(task)
         try:
             container = await asyncio.to_thread(self._create, image, settings)
-        except DockerException as error:
+        except _ERRORS as error:
             raise TaskError(f"the container cannot be made: {_text(error)}", retryable=_passing(error)) from None
         try:
             code = await self._run(attempt, container)
             sent = await self._upload(attempt, container)
-        except DockerException as error:
+        except _ERRORS as error:
             raise TaskError(f"the container failed: {_text(error)}", retryable=True) from None
         finally:
             await asyncio.shield(asyncio.to_thread(_remove, container))
@@ -103,7 +104,7 @@ class DockerRunner:
         container = self._client.containers.create(image, **settings)
         try:
             container.put_archive("/", _empty_directory(OUTPUT_DIR))
-        except DockerException:
+        except _ERRORS:
             _remove(container)
             raise
         return container
@@ -177,7 +178,7 @@ class DockerRunner:
 def _follow(container: Any, stream: str, write: Callable[[str], None]) -> None:
     """Hand on the lines of a stream until its end."""
     pieces = Pieces(write)
-    with suppress(DockerException):
+    with suppress(*_ERRORS):
         chunks: Iterator[bytes] = container.logs(
             stdout=stream == "stdout", stderr=stream == "stderr", stream=True, follow=True
         )
@@ -202,14 +203,14 @@ def _empty_directory(path: str) -> bytes:
 
 
 def _quietly(act: Callable[[], None]) -> None:
-    with suppress(APIError):  # it has ended meanwhile
+    with suppress(*_ERRORS):  # it has ended meanwhile
         act()
 
 
 def _remove(container: Any) -> None:
     try:
         container.remove(force=True, v=True)
-    except DockerException as error:
+    except _ERRORS as error:
         log.warning("a container could not be removed: %s", _text(error))
 
 

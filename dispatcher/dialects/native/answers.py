@@ -158,6 +158,8 @@ class ClaimAnswer(TypedDict):
     deadline: int
     lease: float
     traceparent: NotRequired[str]
+    kind: NotRequired[str]
+    resources: NotRequired[ResourcesAnswer]
 
 
 class MetricsFields(TypedDict):

@@ -201,3 +201,13 @@ async def test_files_go_with_their_task(world: World, by_retention: bool) -> Non
         client, root = world.store.client, world.store.files._run.root  # type: ignore[attr-defined]
         keys = [key.decode().removeprefix(root) async for key in client.scan_iter(f"{root}*")]
         assert [key for key in keys if key.startswith(("file", "tf", "fo", "orphans"))] == []
+
+
+async def test_a_file_belongs_to_the_api_that_its_task_came_by(world: World) -> None:
+    await world.given_server("s1")
+    grant = await world.running("t1", "s1", origin="other")
+    await world.store.files.reserve("t1", by(grant), "a", origin=None, blob="b1", keep_ms=KEEP_MS)
+    kept = await world.store.files.put(new_file(grant, "a", "b1"), by(grant), origin=None)
+    assert kept.origin == "other"
+    assert [file.path for file in (await world.store.files.find("other", OWNER, offset=0, limit=9))[0]] == ["a"]
+    assert (await world.store.files.find(ORIGIN, OWNER, offset=0, limit=9))[1] == 0
