@@ -340,7 +340,7 @@ async def test_a_refused_definition_leaves_no_trace(scene: Scene) -> None:
     stale = await runner.call(
         "put_server", server_id="s9", server_class="c9", class_spec="{}", matching="0", alias="", origin=ORIGIN,
         name="n", predict="", health="", metrics_url="", cancel_url="", offer="{}", totals="", sealed_key=b"", max=1,
-        weight=1, transport="push", silence=0, forget=0, keep="0",
+        weight=1, transport="push", silence=0, forget=0, address="", keep="0",
     )  # fmt: skip
     assert stale.tag == "stale"
     stale = await runner.call(
