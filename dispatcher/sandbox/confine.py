@@ -7,10 +7,14 @@ of its own, because code between fork and exec is not safe in a process with thr
 (LD_PRELOAD, for one) may take effect only after the rights are gone. Only the standard library is at hand.
 """
 
+import ctypes
 import json
 import os
 import resource
+import signal
 import sys
+
+PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -31,6 +35,8 @@ def main() -> None:
             os.setresuid(user, user, user)
         for name, most in wanted["limits"].items():
             _limit(getattr(resource, name), most)
+        # when we are killed it goes too; set last, since another user id clears it
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         os.execve(wanted["program"], wanted["arguments"], wanted["environment"])  # noqa: S606 - no shell is meant
     except (OSError, ValueError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -159,12 +159,13 @@ async def test_a_result_over_the_bound_becomes_a_failure(gateway: Scripted) -> N
 async def test_a_restart_drains_and_asks_for_another_start(gateway: Scripted) -> None:
     async with working(gateway) as work:
         await gateway.next("ready")
-        await gateway.assign()
-        await work.led.began.get()
         args = {"drain_s": 30, "boot_id": "boot-0"}
         await gateway.send(type="command", id="c0", verb="worker.restart", args=args)
         assert (await gateway.next("commandDone"))["id"] == "c0", "of the start before: done already"
         await gateway.send(type="commandRecorded", id="c0")
+        await gateway.assign()
+        async with asyncio.timeout(5):
+            await work.led.began.get()
         await gateway.send(type="command", id="c1", verb="worker.restart", args={"drain_s": 30, "boot_id": "boot-1"})
         assert await gateway.next("commandAck") == {"type": "commandAck", "id": "c1"}
         assert (await gateway.next("commandDone"))["id"] == "c1"
@@ -194,14 +195,17 @@ async def test_a_command_is_done_once_and_its_end_told_until_it_is_recorded(gate
         await gateway.send(type="commandRecorded", id="c1")
         await gateway.send(type="command", id="c2", verb="model.load", args=args)
         assert (await gateway.next("commandDone"))["id"] == "c2", "it is loaded: done"
-        assert (tmp_path / "m.py.loads").read_text() == "x"
         await gateway.send(type="command", id="c3", verb="model.unload", args={"model": "m"})
         assert (await gateway.next("commandDone"))["id"] == "c3"
         assert (await gateway.next("heartbeat"))["models"] == []
+        await gateway.send(type="command", id="c1", verb="model.load", args=args)
+        assert await gateway.next("commandDone") == done
+        await gateway.send(type="commandRecorded", id="c1")
         await gateway.send(type="command", id="c4", verb="model.load", args={"model": "none"})
         assert "there is no model none" in (await gateway.next("commandFailed"))["error"]
         await gateway.send(type="command", id="c5", verb="disk.format", args={})
         assert "does not obey disk.format" in (await gateway.next("commandFailed"))["error"]
         for name in ("c2", "c3", "c4", "c5"):
             await gateway.send(type="commandRecorded", id=name)
+        assert (tmp_path / "m.py.loads").read_text() == "x"
         assert await work.leave() == 0

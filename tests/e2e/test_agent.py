@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -107,16 +108,27 @@ async def test_lines_while_it_runs_a_file_afterwards_and_cancel_with_grace(fleet
     assert agent.stop(signal.SIGTERM) == 0
 
 
+def until_gone(command: Path) -> None:
+    """Until nothing sleeps under this process id any more."""
+    for _ in range(1_000):
+        if not (command.exists() and b"sleep" in command.read_bytes()):
+            return
+        time.sleep(0.01)  # a real process
+    raise AssertionError("it outlived its agent")
+
+
 async def test_a_killed_agent_s_task_is_offered_again(fleet: Fleet) -> None:
     agent = fleet.agent()
-    task = await fleet.submit("process", command="sh -c 'echo $ATTEMPT; test $ATTEMPT = 2 || sleep 60'")
-    await fleet.until(f"/api/task/{task}/logs", lambda log: len(log["lines"]) == 1)
+    task = await fleet.submit("process", command="sh -c 'echo $ATTEMPT $$; test $ATTEMPT = 2 || exec sleep 60'")
+    log = await fleet.until(f"/api/task/{task}/logs", lambda log: len(log["lines"]) == 1)
     agent.end()
+    pid = log["lines"][0]["text"].split()[1]
+    await asyncio.to_thread(until_gone, Path(f"/proc/{pid}/cmdline"))
     other = fleet.agent(name="other")
     ended = await fleet.ended(task)
     assert (ended["status"], ended["attempt"], ended["result"]["exitCode"]) == ("COMPLETED", 2, 0)
     log = await fleet.get(f"/api/task/{task}/logs")
-    assert [(line["attempt"], line["text"]) for line in log["lines"]] == [(1, "1"), (2, "2")]
+    assert [(line["attempt"], line["text"][0]) for line in log["lines"]] == [(1, "1"), (2, "2")]
     assert other.stop(signal.SIGTERM) == 0
 
 
@@ -148,3 +160,11 @@ async def test_models_are_loaded_used_and_unloaded_and_a_restart_is_seen_through
     fleet.agent(*flags)  # as a supervisor does
     done = await fleet.until(f"/api/operations/{restart['id']}", lambda found: found["state"] != "running")
     assert done["state"] == "done", done
+
+
+async def test_whom_the_gateway_refuses_gives_up_and_shows_no_token(fleet: Fleet, gateway: LiveGateway) -> None:
+    client = gateway.token("--sub", "ann", "--role", "client")
+    refused = gateway.start("agent", "--url", gateway.url, "--name", "box", DISPATCHER_TOKEN=client)
+    refused.until(r"dispatcher: http://\S+: 403 ")
+    assert refused.process.wait(20) == 1
+    assert client not in refused.seen
