@@ -30,6 +30,7 @@ from dispatcher.service.batches import Batches
 from dispatcher.service.commands import Commands
 from dispatcher.service.dispatch import Dispatch
 from dispatcher.service.duties import Duties
+from dispatcher.service.feed import Feed
 from dispatcher.service.files import Files
 from dispatcher.service.latencies import Latencies
 from dispatcher.service.logs import Logs
@@ -182,6 +183,7 @@ def _services(
         stats=Stats(store.stats, store.servers, clock=clock),
         balancing=Balancing(store.servers),
         watch=Watch(store.tasks),
+        feed=Feed(),
         workers=workers,
         sessions=Sessions(store.tasks, store.servers, workers, dispatch, gateway=name),
         telemetry=Telemetry(store.telemetry, store.servers, store.tasks, clock=clock),
@@ -219,7 +221,9 @@ def _loops(gateway: Gateway, store: Store, waits: Waits) -> list[Loop]:
     peek = Peek(gateway.duties)
     inbox = Inbox(store.coordination, waits, gateway=gateway.id, wake=peek.wake)
     services = gateway.services
-    events = Events(store.coordination, services.watch, services.workers, services.sessions, services.commands)
+    events = Events(
+        store.coordination, services.watch, services.workers, services.sessions, services.commands, services.feed
+    )
     loops = [
         Loop("renew", renew.run_once, lease_ms / 3000),
         Loop("presence", gateway.presence.run_once, 1.0),

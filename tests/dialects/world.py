@@ -40,7 +40,7 @@ class GatewayWorld:
         store = Store(
             self.store.tasks, self.store.servers, self.store.stats, self.store.coordination, self.store.batches,
             self.store.logs, self.store.files, self.store.telemetry, self.store.commands, self.store.operations,
-            self.store.placements,
+            self.store.placements, self.store.keys,
             cast("Any", NoClient()),
         )  # fmt: skip
         self.gateway = build(self.settings, secrets, store, clock=self.clock, rng=random.Random(1), gateway_id="gw_1")
