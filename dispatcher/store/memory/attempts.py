@@ -81,7 +81,7 @@ def running_grant(s: State, task_id: str, fence: int, nonce: str) -> Grant | Non
 def held_grant(s: State, task_id: str, fence: int, rank: int, server: ServerRow) -> Grant | None:
     """The grant of a worker that fetched its attempt, while that is the current one."""
     row = s.tasks.get(task_id)
-    if row is None or row.attempt is None or row.state is not TaskState.PROCESSING or row.fence != fence:
+    if row is None or row.attempt is None or not row.lives or row.fence != fence:
         return None
     return replace(grant_of(s, row, row.attempt), server_id=server.id, rank=rank)
 

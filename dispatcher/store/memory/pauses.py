@@ -37,6 +37,7 @@ def resume(s: State, row: TaskRow, reason: str) -> None:
     elif row.run_at_ms is not None and row.run_at_ms > s.now:
         s.move(row, TaskEvent.RESCHEDULE)
     else:
+        row.queued_ms = s.now
         s.move(row, TaskEvent.RESUME)
         if fleet.candidates(s, row.new.demand).free:
             s.hub.wake(s.now)
