@@ -5,9 +5,10 @@ import secrets as entropy
 from importlib.metadata import PackageNotFoundError, version
 
 from dispatcher.app import options
-from dispatcher.app.dialects import farm_doors, jobs_doors
+from dispatcher.app.dialects import cluster_doors, farm_doors, jobs_doors
 from dispatcher.app.gateway import Draining, Gateway
 from dispatcher.app.stores import configured_blobs
+from dispatcher.auth.apikeys import ApiKeys
 from dispatcher.auth.callback import CallbackTokens
 from dispatcher.auth.keys import SecretKeys
 from dispatcher.auth.sealer import Sealer
@@ -135,6 +136,7 @@ def build(
         (native.name, "required"): native,
         **jobs_doors(settings, services, tokens, callbacks, health),
         **farm_doors(settings, services, tokens, callbacks, clock),
+        **cluster_doors(settings, services, tokens, callbacks, ApiKeys(store.keys, clock), health, clock),
     }
     _mount(gateway, dialects, clock)
     return gateway
@@ -244,6 +246,7 @@ def _mount(gateway: Gateway, dialects: dict[tuple[str, str], Dialect], clock: Cl
         dialects["native", "required"],
         dialects["jobs", settings.jobs.auth],
         dialects["farm", settings.farm.auth],
+        dialects["cluster", settings.cluster.auth],
     ]
     gateway.asgi = web_gateway(
         {dialect.prefix: dialect.mount() for dialect in main}, clock=clock, lifespan=gateway.lifespan

@@ -19,9 +19,7 @@ _KEY = re.compile(r"edk_([0-9a-f]{16})_([0-9a-f]{64})")
 class ApiKeys:
     """Makes keys and reads them. A revoked key is refused from the next call on, on every gateway."""
 
-    def __init__(
-        self, keys: KeyStore, clock: Clock, entropy: Callable[[int], bytes] = secrets.token_bytes
-    ) -> None:
+    def __init__(self, keys: KeyStore, clock: Clock, entropy: Callable[[int], bytes] = secrets.token_bytes) -> None:
         self._keys = keys
         self._clock = clock
         self._entropy = entropy
@@ -57,6 +55,10 @@ class ApiKeys:
         if expired or not hmac.compare_digest(digest, _digest(parts[2])):
             raise unauthorized()
         return key.principal
+
+    async def holds(self, key_id: str) -> bool:
+        """False for a key that was revoked."""
+        return await self._keys.get(key_id) is not None
 
 
 def _digest(secret: str) -> str:

@@ -47,7 +47,8 @@ class Stream:
 class Call:
     """A call whose caller is known.
 
-    `rule` is what the call counts under (None: nothing), and `hour_rule` too; `rate` is set once counted by the dialect.
+    `rule` is what the call counts under (None: nothing), `hour_rule` beside it; `rate` is set once counted by the
+    dialect.
     """
 
     scope: Scope

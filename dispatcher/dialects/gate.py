@@ -75,6 +75,10 @@ class Gate:
             return await self.keys.principal(text)
         return self.authenticator.authenticate(text)
 
+    async def still(self, principal: Principal) -> bool:
+        """False once the API key that this caller came with is no more."""
+        return self.keys is None or not principal.key_id or await self.keys.holds(principal.key_id)
+
     async def count(self, call: Call) -> None:
         """Count the call now, unless it was. Raises RateLimited."""
         if call.rate is None and call.rule is not None:

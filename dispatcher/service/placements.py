@@ -105,6 +105,7 @@ class Placements:
             guard=REBALANCE,
             sequence=True,
             dry_run=dry_run,
+            note=strategy.value,
         )
         return operation, moves
 

@@ -3,6 +3,7 @@
 from pydantic import Field, field_validator
 
 from dispatcher.settings import outputs, sections
+from dispatcher.settings.cluster import Cluster
 from dispatcher.settings.farm import Farm
 from dispatcher.settings.sections import Section
 
@@ -24,6 +25,7 @@ class Settings(Section):
     store: sections.Store = sections.Store()
     jobs: sections.Jobs = sections.Jobs()
     farm: Farm = Farm()
+    cluster: Cluster = Cluster()
     urls: sections.Urls = sections.Urls()
     log: sections.Log = sections.Log()
     triggers: sections.Triggers = sections.Triggers()

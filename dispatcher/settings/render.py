@@ -90,6 +90,7 @@ _LISTENERS: tuple[dict[str, Any], ...] = (
     {},
     {"dialect": "jobs", "port": 8080},
     {"dialect": "farm", "port": 8765},
+    {"dialect": "cluster", "port": 8000},
 )
 
 

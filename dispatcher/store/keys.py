@@ -74,7 +74,7 @@ KEYS: dict[str, str] = {
     "claim:<claim>": "hash: grant given instead of a claimed task, a minute",
     "idem:<origin>:<tenant>:<sub>:<key>": "hash: task and digest of an Idempotency-Key, a day",
     "rl:<rule>:<principal>:<window>": "string: calls in a fixed minute or hour, by its end",
-    "seats:<principal>": "sorted set: the sockets it holds where they are counted over all gateways, by the ms a place ends",
+    "seats:<principal>": "sorted set: sockets that are counted over all gateways, by the ms they are given up",
     "apikeys": "hash: an API key's id -> whose it is, and the SHA-256 of its secret (JSON)",
     "st:<scope>:<day>": "hash: hour:counter of a UTC day; scope o:<origin>, p:<origin>:<tenant>:<sub>, s:<server>",
     "busy:<day>": "sorted set: servers by tasks that ended on them as completed or failed",

@@ -34,6 +34,10 @@ class KeyReader(Protocol):
         """Raises Unauthorized."""
         ...
 
+    async def holds(self, key_id: str) -> bool:
+        """False for a key that was revoked."""
+        ...
+
 
 def refuse_query_token(scope: Scope) -> None:
     """Raises Unauthorized for a token in the query: it would end up in logs and histories (RFC 6750 section 2.3)."""

@@ -5,6 +5,7 @@ minutes, a minute above; a tenth of a GB.
 """
 
 import re
+from itertools import pairwise
 
 GB = 2**30  # 1 GB = 1024 MB = 2**30 bytes
 
@@ -44,7 +45,7 @@ def parse_duration(text: str) -> float:
     parts = [_PART.fullmatch(part) for part in text.split(" ")]
     found = [(float(part[1]), _MS[part[2]]) for part in parts if part is not None]
     units = [unit for _, unit in found]
-    if len(found) < len(parts) or any(a <= b for a, b in zip(units, units[1:], strict=False)):
+    if len(found) < len(parts) or any(a <= b for a, b in pairwise(units)):
         raise ValueError('wants parts like "45s" or "7d 4h 23m"')
     return sum(amount * unit for amount, unit in found)
 

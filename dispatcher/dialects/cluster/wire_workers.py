@@ -72,7 +72,7 @@ def details(
             success_rate=round(today.success_rate * 100, 1),
         ),
         metrics=WorkerMetrics(
-            tasks_per_hour=round(ended / hours, 1),
+            tasks_per_hour=_plain(ended / hours),
             average_response_time=duration(server.latency_ms or today.average_ms),
             error_rate=round(today.failed / ended, 4) if ended else 0.0,
         ),
@@ -123,3 +123,9 @@ def _score(server: Server, ever: Counts) -> float:
 
 def _size(amount: float | None) -> str | None:
     return None if amount is None else size(amount)
+
+
+def _plain(value: float) -> float:
+    """120 rather than 120.0."""
+    tenths = round(value, 1)
+    return int(tenths) if tenths == int(tenths) else tenths

@@ -136,7 +136,14 @@ class World(GatewayWorld):
     async def events(self) -> AsyncIterator[None]:
         """What the events loop does: bring the fleet's stream to the sockets."""
         services = self.services
-        loop = Events(self.store.coordination, services.watch, services.workers, services.sessions, services.commands)
+        loop = Events(
+            self.store.coordination,
+            services.watch,
+            services.workers,
+            services.sessions,
+            services.commands,
+            services.feed,
+        )
         task = asyncio.create_task(loop.run_once())
         await asyncio.sleep(0)
         yield
