@@ -145,7 +145,7 @@ def apikey_create(
     sub: Annotated[str, typer.Option(help="Whom it is for")],
     role: Annotated[RoleName, typer.Option(help="What it allows")],
     tenant: Annotated[str, typer.Option(help="Tenant")] = "default",
-    name: Annotated[str, typer.Option(help="A word to know it by")] = "",
+    name: Annotated[str | None, typer.Option(help="A word to know it by")] = None,
     ttl: Annotated[str | None, typer.Option(help="How long it holds: 90d... [default: for ever]")] = None,
     config: ConfigOption = None,
     env: EnvOption = None,
@@ -153,7 +153,7 @@ def apikey_create(
     """Print a new API key, and nothing else. It is kept as a hash: nobody can show it again."""
     from dispatcher.cli.apikey import create
 
-    typer.echo(create(sub=sub, role=role.value, tenant=tenant, name=name, ttl=ttl, config=config, env=env))
+    typer.echo(create(sub=sub, role=role.value, tenant=tenant, name=name or "", ttl=ttl, config=config, env=env))
 
 
 @apikey_app.command("list")

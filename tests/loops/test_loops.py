@@ -17,8 +17,8 @@ from dispatcher.loops.renew import Renew
 from dispatcher.loops.tick import Tick
 from dispatcher.service.commands import Commands
 from dispatcher.service.duties import Duties
-from dispatcher.service.servers import Servers
 from dispatcher.service.feed import Feed
+from dispatcher.service.servers import Servers
 from dispatcher.service.sessions import Sessions
 from dispatcher.service.waits import Waits
 from dispatcher.service.watch import Watch

@@ -325,6 +325,17 @@ ANSWERING: dict[str, tuple[Refused, Any]] = {
 }
 
 
+async def test_a_refused_seat_and_key_leave_no_trace(scene: Scene) -> None:
+    seats = scene.store.coordination
+    await seats.take_seat("a/b", "s", most=1, lives_ms=1_000)
+    before = await scene.dump()
+    assert not await seats.take_seat("a/b", "t", most=1, lives_ms=1_000)
+    assert not await scene.store.keys.revoke("nothing")
+    runner = scene.store.tasks._run  # type: ignore[attr-defined]
+    assert (await runner.call("put_api_key", key_id="k", record="{}", most=0)).tag == "too_many"
+    assert await scene.dump() == before
+
+
 @pytest.mark.parametrize("name", ANSWERING)
 async def test_a_refusing_answer_leaves_no_trace(scene: Scene, name: str) -> None:
     call, kind = ANSWERING[name]

@@ -79,12 +79,11 @@ class EventSocket:
         seat = secrets.token_hex(8)
         try:
             principal = sign_in(scope, await self._caller(scope))
+            await self._admit(principal, seat)
         except Unauthorized as error:
             await send({"type": "websocket.accept"})
             await send({"type": "websocket.close", "code": POLICY, "reason": error.message})
             return
-        try:
-            await self._admit(principal, seat)
         except DispatchError as error:
             response = json_response(render(error, request_id_of(scope)), status_of(error), error_headers(error))
             await answer_handshake(response, scope, receive, send)

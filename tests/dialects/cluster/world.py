@@ -52,7 +52,7 @@ class World(GatewayWorld):
 
     async def key(self, name: str, role: Role, **more: Any) -> str:
         """A new API key, to be used as this caller's; answers its id."""
-        key, self.tokens[name] = await self.keys.create(Owner("default", name), role, **more)
+        key, self.tokens[name] = await self.keys.create(Owner("default", name.replace(" ", "-")), role, **more)
         return key.id
 
     async def worker(
@@ -65,9 +65,7 @@ class World(GatewayWorld):
         machine: dict[str, Any] | None = None,
     ) -> str:
         offer = Offer(frozenset({kind}), resources=Resources(memory=64 * GB, gpu_memory=24 * GB))
-        new = NewServer(
-            name, "native", f"{name}.local", Endpoints(), offer, max_concurrent=slots, transport=transport
-        )
+        new = NewServer(name, "native", f"{name}.local", Endpoints(), offer, max_concurrent=slots, transport=transport)
         await self.store.servers.put(new)
         await self.beat(name, MACHINE if machine is None else machine)
         return name
