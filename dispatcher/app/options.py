@@ -88,6 +88,7 @@ def jobs_options(settings: Settings) -> JobsOptions:
         report_max=jobs.max_report,
         open_metrics=jobs.open_metrics,
         tenant_weights=settings.queue.tenant_weights,
+        docs=settings.server.docs,
     )
 
 
@@ -106,6 +107,7 @@ def farm_options(settings: Settings) -> FarmOptions:
         master_port=farm.master_port,
         public_url=farm.public_url.rstrip("/"),
         tenant_weights=settings.queue.tenant_weights,
+        docs=settings.server.docs,
     )
 
 
@@ -134,6 +136,7 @@ def cluster_options(settings: Settings) -> ClusterOptions:
         temperature=cluster.gpu_temperature,
         gpu_memory=cluster.gpu_memory,
         utilization=cluster.gpu_utilization,
+        docs=settings.server.docs,
         tenant_weights=settings.queue.tenant_weights,
     )
 

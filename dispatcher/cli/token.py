@@ -7,7 +7,7 @@ from dispatcher.app.build import make_tokens
 from dispatcher.settings import Secrets, SettingsError, load, read_secrets
 from dispatcher.settings.values import parse_duration
 
-REFUSED = "--sub, --tenant and --server-id take letters, digits and . _ - only; --ttl is at least 1s"
+REFUSED = "--tenant takes letters, digits and . _ - only, --sub also @ | +, --server-id also : @; --ttl is at least 1s"
 DEVELOPMENT_SECRET = Path(".dispatcher") / "jwt-secret"
 
 

@@ -40,7 +40,7 @@ class Dialect:
         *,
         render: Render,
         gate: Gate,
-        pages: Mapping[str, Response] | None = None,
+        pages: Mapping[str, ASGIApp] | None = None,
         sockets: Mapping[str, ASGIApp] | None = None,
         base: str = "",
         log: Any = None,
@@ -165,14 +165,14 @@ class _Path:
 class _Page:
     """A static page; None where only a WebSocket is spoken."""
 
-    def __init__(self, dialect: Dialect, page: Response | None) -> None:
+    def __init__(self, dialect: Dialect, page: ASGIApp | None) -> None:
         self._dialect = dialect
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]
         if method not in ("GET", "HEAD"):
-            response = self._dialect.refusal(_not_allowed(method, ["GET"]), scope)
+            response: ASGIApp = self._dialect.refusal(_not_allowed(method, ["GET"]), scope)
         else:
             response = self._page or self._dialect.refusal(UpgradeRequired("A WebSocket is spoken here"), scope)
         await response(scope, receive, _without_body(send) if method == "HEAD" else send)

@@ -2,14 +2,14 @@
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from dispatcher.dialects.operation import Operation, Parameter
-from dispatcher.domain.errors import RateLimited, Unauthorized
+from dispatcher.domain.errors import DispatchError, RateLimited, Unauthorized, Unavailable
 from dispatcher.web.errors import status_of
 from dispatcher.web.rates import Rate
 
@@ -20,20 +20,33 @@ _RATE_HEADERS = {
 }
 
 
+WordOf = Callable[[type[DispatchError]], str]
+
+
+def _own_word(kind: type[DispatchError]) -> str:
+    return kind.code
+
+
 def openapi(
-    operations: Sequence[Operation], *, title: str, version: str, description: str, tags: dict[str, str], error: Any
+    operations: Sequence[Operation],
+    *,
+    title: str,
+    version: str,
+    description: str,
+    tags: dict[str, str],
+    error: Any,
+    word_of: WordOf = _own_word,
 ) -> dict[str, Any]:
-    """The document. `error` is the type of the error body, `tags` maps names to descriptions."""
+    """The document. `error` is the type of the error body, `tags` maps names to descriptions, `word_of` errors to the
+    codes that the API has for them."""
     schemas, refs = _schemas(tuple((one.id, one.answer, one.request) for one in operations), error)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        paths.setdefault(operation.path.replace(":path}", "}"), {})[operation.method.lower()] = _operation(
-            operation, refs
-        )
+        path = operation.path.replace(":path}", "}")
+        paths.setdefault(path, {})[operation.method.lower()] = _operation(operation, refs, word_of)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": description},
-        "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": text} for name, text in tags.items()],
         "paths": paths,
         "components": {
@@ -67,14 +80,14 @@ def _schemas(bodies: tuple[tuple[str, Any, Any], ...], error: Any) -> tuple[dict
     return definitions.get("$defs", {}), {key: schema for (key, _), schema in found.items()}
 
 
-def _operation(operation: Operation, refs: _Refs) -> dict[str, Any]:
+def _operation(operation: Operation, refs: _Refs, word_of: WordOf) -> dict[str, Any]:
     made: dict[str, Any] = {
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": _who(operation),
         "parameters": [*_path_parameters(operation), *map(_parameter, operation.parameters)],
-        "responses": {**_failures(operation, refs), **_success(operation, refs)},
+        "responses": {**_failures(operation, refs, word_of), **_success(operation, refs)},
         "security": _security(operation),
     }
     if operation.request is not None:
@@ -121,25 +134,33 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 
 def _success(operation: Operation, refs: _Refs) -> dict[str, Any]:
+    empty = {"204": {"description": operation.empty}} if operation.empty else {}
+    if operation.answer is None:
+        return empty
     content: dict[str, Any] = {"schema": refs[operation.id, "answer"]}
     if operation.example is not None and operation.example.answer is not None:
         content["example"] = operation.example.answer
     answer: dict[str, Any] = {"description": "Done", "content": {operation.media: content}}
-    if operation.rate is not Rate.NONE:
-        answer["headers"] = {
-            name: {"description": text, "schema": {"type": "integer"}} for name, text in _RATE_HEADERS.items()
-        }
-    answers = {str(status): answer for status in (200, *operation.also)}
-    return {**answers, "204": {"description": operation.empty}} if operation.empty else answers
+    if headers := _answer_headers(operation):
+        answer["headers"] = headers
+    return {**{str(status): answer for status in (operation.status, *operation.also)}, **empty}
 
 
-def _failures(operation: Operation, refs: _Refs) -> dict[str, Any]:
+def _answer_headers(operation: Operation) -> dict[str, Any]:
+    rates = {} if operation.rate is Rate.NONE else _RATE_HEADERS
+    found: dict[str, Any] = {name: {"description": text, "schema": {"type": "integer"}} for name, text in rates.items()}
+    for header in operation.answer_headers:
+        found[header.name] = {"description": header.description, "schema": dict(header.schema)}
+    return found
+
+
+def _failures(operation: Operation, refs: _Refs, word_of: WordOf) -> dict[str, Any]:
     kinds = [*operation.errors]
-    kinds += [] if operation.access.public else [Unauthorized]
+    kinds += [] if operation.access.public else [Unauthorized, Unavailable]
     kinds += [] if operation.rate is Rate.NONE else [RateLimited]
-    by_status: dict[int, list[str]] = {500: ["INTERNAL_ERROR"]}
+    by_status: dict[int, list[str]] = {500: [DispatchError.code]}
     for kind in kinds:
-        by_status.setdefault(status_of(kind), []).append(kind.code)
+        by_status.setdefault(status_of(kind), []).append(word_of(kind))
     content = {"application/json": {"schema": refs["", "error"]}}
     return {
         str(status): {"description": ", ".join(dict.fromkeys(codes)), "content": content}

@@ -53,7 +53,7 @@ REPORTERS = Access(
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A query or header parameter, for OpenAPI."""
+    """A query or header parameter, or a header of an answer, for OpenAPI."""
 
     name: str
     place: str  # query | header
@@ -65,8 +65,8 @@ class Parameter:
 class Example:
     """A documented request body (None without one) and answer; `path` fills the path template."""
 
-    answer: Mapping[str, Any] | None
-    request: Mapping[str, Any] | None = None
+    answer: Any
+    request: Any = None
     path: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -74,10 +74,11 @@ class Example:
 class Operation:
     """An operation. `request` and `answer` are types that pydantic can describe. With `counts_itself` the handler
     counts the call under `call.rule` together with its own work; if it fails before, the call is counted then.
-    `also` are statuses beside 200 that come with the same body; `empty` says when it answers 204 without one.
-    With `brings_result` the request may be as large as the answer of a server; `max_body` is the most bytes of its
-    body, where that differs from the others'. `accepts` is the type of a request body that is no
-    JSON, `media` that of the answer's."""
+    `status` is that of a success, `also` are further ones that come with the same body; `empty` says when it answers
+    204 without one, `answer` None that it always does. With `brings_result` the request may be as large as the answer
+    of a server; `max_body` is the most bytes of its body, where that differs from the others'. `accepts` is the type of
+    a request body that is no JSON, `media` that of the answer's; `answer_headers` come with it beside the rate
+    limit."""
 
     id: str
     method: str
@@ -99,3 +100,5 @@ class Operation:
     max_body: int | None = None
     accepts: str = ""
     media: str = "application/json"
+    status: int = 200
+    answer_headers: tuple[Parameter, ...] = ()

@@ -75,6 +75,9 @@ class Holdings:
             except BaseException:
                 self._drop(grant.task_id)
                 raise
+            if grant.gang > 1:  # another rank may have ended it before this claim's answer came
+                self._news[grant.task_id] = None
+                self._told.set()
 
     @contextmanager
     def ending(self, task_id: str, fence: int | None) -> Iterator[None]:

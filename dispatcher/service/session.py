@@ -192,9 +192,10 @@ class Session:
                 await self._channel.assign(grant)
         except BaseException as error:
             self._ports.workers.give_back(grant)
-            if isinstance(error, Exception):
-                return False  # whatever it is, whoever holds the socket deals with it
-            raise
+            if not isinstance(error, Exception):
+                raise
+            await self.leave()  # or the socket would stay open, and be given nothing more
+            return False
         return True
 
     async def _read(self, task_id: str) -> Task | None:

@@ -86,8 +86,11 @@ class Workers:
         self._background.spawn(self._released(grant))
 
     def publish(self, event: FleetEvent) -> None:
-        """A change of the fleet: a task that is pending wakes a waiting claim, and the rank of a gang its worker's."""
-        if event.fields.get("state") == "handed" and (given := self._waiting.get(event.fields.get("id", ""))):
+        """A change of the fleet: a task that is pending wakes a waiting claim, and what is kept for one worker its
+        own: the rank of a gang, or a task whose model it has in memory."""
+        if event.fields.get("state") in ("handed", "asked") and (
+            given := self._waiting.get(event.fields.get("id", ""))
+        ):
             given.set()
         elif event.task_id is not None and event.fields.get("state") == TaskState.PENDING:
             for line in self._lines.values():

@@ -30,7 +30,7 @@ class Server(Section):
     public_url: Annotated[str, AfterValidator(web_address)] = setting(
         "", "how GPU servers reach this gateway; empty: http://<host>:<port>, needed where host is 0.0.0.0 or ::"
     )
-    docs: bool = setting(True, "serve /docs and /openapi.json")
+    docs: bool = setting(True, "serve /docs and /openapi.json of each API")
     max_body: Annotated[Size, sized("1KiB", "1GiB")] = setting(
         "1MiB", "largest request body (reports: urls.max_response); more is answered 413"
     )

@@ -87,8 +87,11 @@ class TaskReads:
 
     async def holding(self, server_id: str) -> list[tuple[Held, Task | None]]:
         with reachable():
-            slots: Any = await self._run.client.zrange(f"{self._run.root}slots:{server_id}", 0, -1)
-        parts = sorted(slot.decode().split(":")[:2] for slot in slots)
+            pipeline = self._run.client.pipeline(transaction=False)
+            pipeline.zrange(f"{self._run.root}slots:{server_id}", 0, -1)
+            pipeline.hget(f"{self._run.root}s:{server_id}", "handed")
+            slots, handed = await pipeline.execute()
+        parts = sorted(slot.decode().split(":")[:2] for slot in slots if slot != handed)
         tasks = {task.id: task for task in await self._brief(sorted({task_id for task_id, _ in parts}))}
         return [(Held(task_id, server_id, int(fence)), tasks.get(task_id)) for task_id, fence in parts]
 

@@ -5,6 +5,7 @@ from importlib.resources import files
 from typing import Any
 
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dispatcher.web.answer import encode_json
 
@@ -22,10 +23,22 @@ _FILES = {
 }
 
 
-def docs_pages(document: Mapping[str, Any]) -> dict[str, Response]:
-    """`/openapi.json` and the page at `/docs`, by path; public, as a browser cannot send a token with a page load."""
+def docs_pages(document: Mapping[str, Any], base: str = "") -> dict[str, ASGIApp]:
+    """`/openapi.json` and the page at `/docs`, by path below `base`; public, as a browser cannot send a token with a
+    page load."""
     folder = files("dispatcher.web").joinpath("docs")
-    pages = {"/openapi.json": Response(encode_json(document), headers=_HEADERS, media_type="application/json")}
+    pages: dict[str, ASGIApp] = {f"{base}/openapi.json": _Document(document)}
     for path, (name, media_type) in _FILES.items():
-        pages[path] = Response(folder.joinpath(name).read_bytes(), headers=_HEADERS, media_type=media_type)
+        pages[base + path] = Response(folder.joinpath(name).read_bytes(), headers=_HEADERS, media_type=media_type)
     return pages
+
+
+class _Document:
+    """The document as it is where it is mounted: its paths begin there."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._document = document
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        here = {**self._document, "servers": [{"url": scope.get("root_path") or "/"}]}
+        await Response(encode_json(here), headers=_HEADERS, media_type="application/json")(scope, receive, send)

@@ -12,9 +12,9 @@ READY = "document.querySelectorAll('details.operation').length"
 IMAGE = "<img src=x onerror='document.hacked = true'>"
 
 
-async def opened(page: Page, gateway: Running, **look: Any) -> Page:
+async def opened(page: Page, gateway: Running, prefix: str = "", **look: Any) -> Page:
     await page.look(**look)
-    await page.open(f"{gateway.url}/docs", ready=READY)
+    await page.open(f"{gateway.url}{prefix}/docs", ready=READY)
     return page
 
 
@@ -64,11 +64,22 @@ async def test_every_operation_of_the_document_is_there_once(page: Page, gateway
     assert sorted(links) == sorted(operation for _, _, operation in expected)
 
 
-async def test_every_operation_unfolds(page: Page, gateway: Running) -> None:
-    await opened(page, gateway)
+@pytest.mark.parametrize("prefix", ["", "/jobs", "/farm"])
+async def test_every_operation_unfolds(page: Page, gateway: Running, prefix: str) -> None:
+    await opened(page, gateway, prefix)
     await unfold_all(page)
     assert "undefined" not in await page.js("document.body.innerText")
     assert page.complaints == []
+
+
+async def test_a_page_below_a_prefix_sends_below_it(page: Page, gateway: Running) -> None:
+    await opened(page, gateway, "/jobs")
+    status, answer = await send(page, await unfold(page, "health"))
+    assert status.startswith("200 ")
+    assert json.loads(answer) == {"status": "healthy", "database": "connected"}
+    status, answer = await send(page, await unfold(page, "bulkSubmit"))
+    assert status.startswith("401 ")
+    assert json.loads(answer)["code"] == "UNAUTHORIZED"
 
 
 async def test_a_task_is_created_and_its_answer_shown(page: Page, gateway: Running) -> None:

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
 import httpx
@@ -13,9 +14,11 @@ from dispatcher.app.build import make_tokens
 from dispatcher.app.options import store_options
 from dispatcher.dialects.dialect import Dialect
 from dispatcher.domain.clock import ManualClock
+from dispatcher.loops.events import Events
 from dispatcher.settings import Secrets, Settings
 from dispatcher.store import Store
 from dispatcher.store.memory import MemoryStore
+from tests.dialects.openapi import check_told
 from tests.support.program import SECRET
 
 LIFE_S = 100 * 86_400
@@ -56,12 +59,18 @@ class GatewayWorld:
         }
         transport = httpx.ASGITransport(app=self.gateway.asgi, client=("10.0.0.9", 1))
         self.http = httpx.AsyncClient(transport=transport, base_url="http://gateway")
+        self._document: dict[str, Any] | None = None
 
     def issue(self, sub: str, roles: list[str], tenant: str = "default", server_id: str | None = None) -> str:
         return self._issue(sub, roles, LIFE_S, tenant, server_id)
 
     def dialect(self, auth: str) -> Dialect:
         return self.gateway.dialects[self.name, auth]
+
+    @property
+    def root(self) -> str:
+        """Where the dialect is mounted."""
+        return self.dialect("required").prefix
 
     def listener(self, place: int) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(app=self.gateway.apps[place])
@@ -85,9 +94,18 @@ class GatewayWorld:
         content = raw if raw is not None or body is None else json.dumps(body).encode()
         if content is not None:
             sent.setdefault("Content-Type", "application/json")
-        return await self.http.request(
-            method, (self.base if prefix is None else prefix) + path, headers=sent, content=content
-        )
+        url = (self.base if prefix is None else prefix) + path
+        answer = await self.http.request(method, url, headers=sent, content=content)
+        await self._check_told(answer)
+        return answer
+
+    async def _check_told(self, answer: httpx.Response) -> None:
+        """Whatever a test does, an answer is one that the OpenAPI document knows."""
+        if self._document is None:
+            found = await self.http.get(f"{self.root}/openapi.json")
+            self._document = found.json() if found.status_code == 200 else {"paths": {}}
+        path = answer.request.url.path.removeprefix(self.root)
+        check_told(self._document, answer.request.method, path, answer.status_code)
 
     async def later(self, ms: int) -> None:
         """Time passes in small steps, with the duties that go with it."""
@@ -96,6 +114,25 @@ class GatewayWorld:
             self.clock.advance(step)
             await self.gateway.duties.run()
             ms -= step
+
+    @asynccontextmanager
+    async def events(self) -> AsyncIterator[None]:
+        """What the events loop does: bring the fleet's stream to the sockets."""
+        services = self.services
+        loop = Events(
+            self.store.coordination,
+            services.watch,
+            services.workers,
+            services.sessions,
+            services.commands,
+            services.feed,
+        )
+        task = asyncio.create_task(loop.run_once())
+        await asyncio.sleep(0)
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
     async def settle(self) -> None:
         for _ in range(20):

@@ -36,7 +36,8 @@ async def test_no_server_ever_sees_more_than_it_takes(world: World) -> None:
 async def test_least_connections_spares_a_slow_server(world: World, tasks: int) -> None:
     await world.algorithm("least-connections")
     servers = await world.servers(4)
-    for server, latency in zip(servers, (0.3, 0.03, 0.03, 0.03), strict=True):
+    # far more than a call costs a busy machine, or it is the machine that decides who is slow
+    for server, latency in zip(servers, (1.5, 0.03, 0.03, 0.03), strict=True):
         await server.set(latency=latency)
     redis: Any  # its stubs know too little of streams
     async with Redis.from_url(world.fleet.redis_url) as redis:
@@ -51,7 +52,7 @@ async def test_least_connections_spares_a_slow_server(world: World, tasks: int) 
     over = [held - math.ceil(total / 4) for total, held in moments]
     done = Counter(servers_of.values())
     print(
-        f"\nleast-connections, one of 4 servers 10 x slower, {tasks} tasks: done {[done[s.id] for s in servers]}, "
+        f"\nleast-connections, one of 4 servers 50 x slower, {tasks} tasks: done {[done[s.id] for s in servers]}, "
         f"the slow one held at most {max(held for _, held in moments)}, at most ceil(open / 4) + {max(over)}"
     )
     assert {answer["status"] for answer in answers} == {"COMPLETED"}

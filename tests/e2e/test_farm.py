@@ -18,6 +18,7 @@ from tests.support.program import SECRET, Program
 
 pytestmark = pytest.mark.e2e
 
+NAMES = ("client_1", "client_2")
 LISTENERS = '[[listeners]]\ndialect = "farm"\nport = 0\n'
 
 
@@ -30,11 +31,13 @@ async def test_a_client_written_from_the_document_works_unchanged(
         program = start("serve", "--port", "0", DISPATCHER_SERVER__ENGINE="hypercorn", **environ)
         for _ in range(2):  # the main port, then the farm's
             found = await asyncio.to_thread(program.until, r"listening on http://(127.0.0.1:\d+)")
-        bound = ("--server-id", "farm:client_1")
         user = invoke("token", "--sub", "ann", "--role", "client", **environ).stdout.strip()
-        worker = invoke("token", "--sub", "client_1", "--role", "server", *bound, **environ).stdout.strip()
-        await asyncio.to_thread(_use, found[1], user, worker)
-        await asyncio.to_thread(_stop, program, Client(found[1], worker, "client_1"))
+        workers = [
+            invoke("token", "--sub", "w", "--role", "server", "--server-id", f"farm:{name}", **environ).stdout.strip()
+            for name in NAMES
+        ]
+        await asyncio.to_thread(_use, found[1], user, workers)
+        await asyncio.to_thread(_stop, program, Client(found[1], workers[0], NAMES[0]))
 
 
 def _stop(program: Program, client: Client) -> None:
@@ -45,8 +48,8 @@ def _stop(program: Program, client: Client) -> None:
         assert client.socket.close_code == 1001
 
 
-def _use(server: str, user: str, worker: str) -> None:
-    farm = Farm(server, user)
+def _use(server: str, user: str, workers: list[str]) -> None:
+    farm, worker = Farm(server, user), workers[0]
     for token, status in ((None, 401), ("x", 401), (user, 403)):
         with pytest.raises(InvalidStatus) as refused:
             Client(server, token, "client_1").__enter__()
@@ -55,6 +58,8 @@ def _use(server: str, user: str, worker: str) -> None:
         _train(farm, client)
         _steer(farm, client)
         _look(farm, client)
+        with Client(server, workers[1], NAMES[1]) as other:
+            _train_together(farm, [client, other])
         with Client(server, worker, "client_1") as newer:
             with pytest.raises(ConnectionClosed):
                 client.hear()
@@ -82,6 +87,19 @@ def _train(farm: Farm, client: Client) -> None:
     assert client.finish(task_id) is True, "a result may be sent again"
     done = farm.task(task_id)
     assert (done["status"], done["progress"], done["metrics"]["final_loss"]) == ("completed", 100, 0.0018)
+
+
+def _train_together(farm: Farm, clients: list[Client]) -> None:
+    task_id = farm.create(distributed=True, n_clients=2)
+    for client in clients:
+        client.say("task_request")
+    configs = [client.hear()["data"]["config"] for client in clients]
+    assert sorted((config["rank"], config["world_size"]) for config in configs) == [(0, 2), (1, 2)]
+    for client, progress in zip(clients, (20, 60), strict=True):
+        client.report(task_id, progress)
+    _until(lambda: farm.task(task_id)["progress"] == 40)
+    assert [client.finish(task_id) for client in clients] == [True, True]
+    assert farm.task(task_id)["status"] == "completed"
 
 
 def _steer(farm: Farm, client: Client) -> None:

@@ -163,3 +163,24 @@ async def test_a_worker_that_was_killed_and_is_back_gets_its_task_again(farm: Fa
         with farm.worker("one", 0):
             done = await farm.until(task_id, lambda task: task["status"] == "completed")
             assert done["attempt"] == 2
+
+
+async def test_both_ranks_of_a_distributed_training_go_on_from_their_own_checkpoints(
+    farm: Farm, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    undisturbed = tmp_path_factory.mktemp("undisturbed")
+    for rank in range(2):
+        config = {**TRAINING, "rank": rank, "world_size": 2}
+        Training(undisturbed)(FarmTask("t", config=config, requirements={}, report=lambda *report: None))
+    with farm.worker("one", 0.15), farm.worker("two", 0.15) as killed:
+        task_id = await farm.create(distributed=True, n_clients=2)
+        await farm.until(task_id, lambda task: task["progress"] > 20)
+        killed.kill()
+        await farm.until(task_id, lambda task: task["status"] == "pending")
+        with farm.worker("three", 0):
+            done = await farm.until(task_id, lambda task: task["status"] == "completed")
+    assert (done["attempt"], done["progress"]) == (2, 100)
+    home = Path(done["checkpoint_path"]).parent.parent
+    for rank in range(2):
+        found, wanted = (weights(place / f"rank-{rank}") for place in (home, undisturbed / "t"))
+        assert found == wanted

@@ -94,6 +94,20 @@ async def test_each_pending_task_wakes_one_claim_of_each_class() -> None:
     assert len(workers) == 0
 
 
+@pytest.mark.parametrize("state", ["handed", "asked"])
+async def test_what_is_kept_for_one_worker_wakes_its_claim(state: str) -> None:
+    tasks = FakeTasks()
+    workers = workers_of(tasks, FakeServers(a_server("a"), a_server("b")))
+    claims = await waiting(workers, "a", "b")
+    tasks.calls.clear()
+    workers.publish(FleetEvent("1", "server", {"id": "b", "state": state}))
+    workers.publish(FleetEvent("2", "server", {"id": "a", "state": "online"}))
+    await settle()
+    assert [call["server_id"] for call in tasks.asked("claim_next")] == ["b"]
+    await workers.drain()
+    await asyncio.gather(*claims)
+
+
 async def test_a_task_that_comes_while_the_queue_is_looked_at_is_not_missed() -> None:
     tasks = FakeTasks()
     workers = workers_of(tasks, FakeServers(a_server("a")))

@@ -8,13 +8,14 @@ from dispatcher.domain.grant import Grant
 from dispatcher.domain.lane import Offer
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAdmin, ByHolder
-from dispatcher.domain.resources import Resources
+from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.server import ServerHealth, Transport
 from dispatcher.domain.stats import Counts
 from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
 from tests.store import redis_factory
-from tests.store.side_by_side import SERVERS, WORKER, SideBySide
+from tests.store.placement_rules import PlacementRules
+from tests.store.side_by_side import MODELS, SERVERS, WORKER, SideBySide
 from tests.store.world import GATEWAY, LEASE_MS, ORIGIN, by, held, new_server, new_task
 
 SLOTS = 2
@@ -26,7 +27,7 @@ servers = st.sampled_from(SERVERS)
 either = st.sampled_from([*SERVERS, WORKER])
 
 
-class StoreModel(SideBySide):
+class StoreModel(PlacementRules):
     """The stores under random commands."""
 
     # ---- the fleet
@@ -82,17 +83,17 @@ class StoreModel(SideBySide):
         tenant=st.sampled_from("ab"), gpu=st.booleans(), boost=st.sampled_from([0, 0, 60_000]),
         run_in=st.sampled_from([None, None, None, 3_000]), deadline_in=st.sampled_from([None, None, None, 9_000]),
         timeout_ms=st.sampled_from([5_000, 300_000]), weight=st.sampled_from([1, 1, 2]),
-        cores=st.sampled_from([0, 0, 1.2, 2.5]),
+        cores=st.sampled_from([0, 0, 1.2, 2.5]), model=st.sampled_from(["", "", *MODELS]),
     )  # fmt: skip
     def create(
         self, tenant: str, gpu: bool, boost: int, run_in: int | None, deadline_in: int | None, timeout_ms: int,
-        weight: int, cores: float,
+        weight: int, cores: float, model: str,
     ) -> None:  # fmt: skip
         now = self.clock.now_ms()
         task = new_task(
             self.fresh("t"), owner=Owner(tenant, "x"), capabilities=["gpu"] if gpu else [], boost_ms=boost,
             run_at_ms=now + run_in if run_in else None, deadline_ms=now + deadline_in if deadline_in else None,
-            timeout_ms=timeout_ms, weight=weight, needs=Resources(cpu=cores),
+            timeout_ms=timeout_ms, weight=weight, needs=Resources(cpu=cores), model=model,
         )  # fmt: skip
         self.task_ids.append(task.id)
         self.do(lambda store: store.tasks.create(task, gateway=GATEWAY))
@@ -265,11 +266,11 @@ class StoreModel(SideBySide):
             needs = {slot: state.tasks[slot[0]].new.needs for slot in server.slots if slot[0] in state.tasks}
             assert {slot for slot, amounts in needs.items() if amounts} <= server.held.keys() <= server.slots.keys()
             totals = TOTALS.get(server.id)
-            assert totals is None or server.held_in_all.fits_in(totals)
+            assert totals is None or sum(server.held.values(), NOTHING).fits_in(totals)
 
     @invariant()
     def counts_are_conserved(self) -> None:
-        _, total, _, totals, by_server, live = self._runner.run(self._look(self.memory))
+        _, total, _, totals, by_server, live, _ = self._runner.run(self._look(self.memory))
         assert totals.created + totals.reopened - totals.ended == sum(live.values()) <= total
         opened = Counts(created=totals.created, reopened=totals.reopened)
         assert sum(by_server, opened) == totals

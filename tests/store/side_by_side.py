@@ -22,6 +22,7 @@ from tests.store.world import ORIGIN, Stores
 OPTIONS = StoreOptions()
 SERVERS = ("s0", "s1", "s2")
 WORKER = "w"  # fetches over a socket
+MODELS = ("m1", "m2")
 Command = Callable[[Stores], Awaitable[Any]]
 
 
@@ -80,7 +81,8 @@ class SideBySide(RuleBasedStateMachine):
         counts = [await store.stats.server_totals(name) for name in (*SERVERS, WORKER, NO_SERVER)]
         waiting = await store.stats.waiting(ORIGIN, None, None)
         live = {state: n for state, n in waiting.items() if n}
-        return full, total, await store.servers.all(), await store.stats.totals(ORIGIN, None), counts, live
+        placed = await store.placements.find()
+        return full, total, await store.servers.all(), await store.stats.totals(ORIGIN, None), counts, live, placed
 
     def _learn(self, answer: Any) -> None:
         match answer:

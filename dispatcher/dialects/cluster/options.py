@@ -25,6 +25,7 @@ class ClusterOptions:
     temperature     of a GPU in degrees Celsius, above which there is an alert; 0: never
     gpu_memory      percent of a GPU's memory in use, as above
     utilization     percent of a GPU's use, as above
+    docs            serve /docs and /openapi.json
     tenant_weights  share of each tenant in the fair order; 1 for those not named
     """
 
@@ -40,6 +41,7 @@ class ClusterOptions:
     temperature: float = 90
     gpu_memory: float = 95
     utilization: float = 0
+    docs: bool = True
     tenant_weights: Mapping[str, int] = field(default_factory=dict)
 
     def boost_ms(self, priority: str) -> int:

@@ -39,7 +39,7 @@ def new_task(body: SubmitTask, owner: Owner, options: ClusterOptions) -> NewTask
         demand=Demand(options.kind),
         points=POINTS[body.priority],
         boost_ms=options.boost_ms(body.priority),
-        spec=encode_json({"model": body.model_name, "priority": body.priority}),
+        spec=encode_json({"model": body.model_name, "level": body.priority}),
         payload=encode_json({"task_type": body.task_type, "model": body.model_name, "parameters": body.parameters}),
         timeout_ms=options.timeout_ms if body.timeout is None else round(body.timeout * 1000),
         attempts_max=options.attempts_max,
@@ -91,7 +91,7 @@ def details(task: Task) -> bytes:
         duration=brief["duration"],
         task_type=task.type,
         model_name=spec.get("model"),
-        priority=spec.get("priority", "normal"),
+        priority=spec.get("level", "normal"),
         result=None,
     )
     error = error_of(task)

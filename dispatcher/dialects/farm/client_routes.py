@@ -13,7 +13,7 @@ from dispatcher.domain.clock import Clock
 from dispatcher.domain.errors import NotFound
 from dispatcher.domain.principal import Principal
 from dispatcher.domain.server import Server
-from dispatcher.domain.task import Attempt, AttemptStatus, Task
+from dispatcher.domain.task import Task
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
 from dispatcher.web.query import whole
@@ -78,8 +78,11 @@ class ClientRoutes:
     async def _running_it(self, task: Task) -> list[Server]:
         if not task.attempt_lives:
             return []
-        holders = {attempt.server_id for attempt in task.attempts if _runs(attempt)}
-        return [server for server in await self._services.servers.all() if server.id in holders]
+        clients = [server for server in await self._services.servers.all() if server.origin == ORIGIN and server.active]
+        if task.gang == 1:
+            return [client for client in clients if client.id == task.server_id]
+        running = await self._services.tasks.running([client.id for client in clients])
+        return [client for client in clients if any(one.id == task.id for one in running[client.id])]
 
     async def _visible(self, caller: Principal) -> list[Server]:
         clients = [server for server in await self._services.servers.all() if server.origin == ORIGIN]
@@ -92,10 +95,6 @@ class ClientRoutes:
         if not named:
             raise NotFound("Client not found")
         return next((client for client in named if client.id == own), named[0])
-
-
-def _runs(attempt: Attempt) -> bool:
-    return attempt.status is AttemptStatus.RUNNING
 
 
 def _may_see(caller: Principal, task: Task) -> bool:

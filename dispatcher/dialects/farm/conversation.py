@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from dispatcher.dialects.farm.channel import POLICY, REMEMBERED, FarmChannel
+from dispatcher.dialects.farm.channel import GOING_AWAY, POLICY, REMEMBERED, FarmChannel
 from dispatcher.dialects.farm.clients import known_of, offer_of
 from dispatcher.dialects.farm.messages import Heartbeat, TaskProgress, TaskRequest, TaskResult, read_message
 from dispatcher.dialects.farm.options import FarmOptions
@@ -105,7 +105,10 @@ class Conversation:
             self._offer = (await self._servers.reoffer(self._server.id, offer)).offer
 
     async def _beat(self, boot_id: str | None = None, running: list[str] | None = None) -> None:
-        await self._session.heartbeat(metrics=self._known.to_json(), boot_id=boot_id, running=running)
+        try:
+            await self._session.heartbeat(metrics=self._known.to_json(), boot_id=boot_id, running=running)
+        except NotFound:
+            raise CloseSocket(GOING_AWAY, "This client was unregistered") from None
 
     async def _report(self, report: TaskProgress) -> None:
         try:

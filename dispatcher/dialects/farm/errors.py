@@ -7,6 +7,9 @@ from dispatcher.dialects.farm.answers import ErrorAnswer, ErrorBody
 from dispatcher.domain.errors import Conflict, DispatchError, IllegalState, NotFound, Unavailable
 from dispatcher.web.answer import encode_json
 
+# for all of their kind
+_WORDS = {Conflict: Conflict.code, IllegalState: Conflict.code, Unavailable: "SERVICE_UNAVAILABLE"}
+
 
 def render(error: DispatchError, request_id: str) -> bytes:
     return encode_json(ErrorAnswer(error=error_body(error, request_id)))
@@ -25,13 +28,16 @@ def error_body(error: DispatchError, request_id: str) -> ErrorBody:
 
 def code_of(error: DispatchError) -> str:
     """The document's word for an error; our own where it has none."""
-    match error:
-        case Conflict() | IllegalState():
-            return Conflict.code
-        case Unavailable():
-            return "SERVICE_UNAVAILABLE"
-        case _:
-            return error.code
+    return _word(type(error)) or error.code
+
+
+def word_of(kind: type[DispatchError]) -> str:
+    """As `code_of`, for a kind of error."""
+    return _word(kind) or kind.code
+
+
+def _word(kind: type[DispatchError]) -> str | None:
+    return next((word for known, word in _WORDS.items() if issubclass(kind, known)), None)
 
 
 @contextmanager

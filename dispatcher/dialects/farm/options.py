@@ -24,6 +24,7 @@ class FarmOptions:
     master_port      where the first of several clients is to listen for the others
     public_url       how the API is reached, without a slash at the end; empty: as each request names it
     tenant_weights   share of each tenant in the fair order; 1 for those not named
+    docs             serve /docs and /openapi.json
     """
 
     lease_ms: int = 30_000
@@ -33,3 +34,4 @@ class FarmOptions:
     master_port: int = 29_500
     public_url: str = ""
     tenant_weights: Mapping[str, int] = field(default_factory=dict)
+    docs: bool = True

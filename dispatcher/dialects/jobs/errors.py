@@ -34,4 +34,6 @@ def refused_as(kind: type[DispatchError], message: str) -> Iterator[None]:
     try:
         yield
     except (Conflict, Forbidden, IllegalState) as error:
-        raise kind(message, code=error.code) from None
+        told = kind(message, code=error.code)
+        told.context, told.rate = error.context, error.rate
+        raise told from None

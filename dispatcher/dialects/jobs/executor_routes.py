@@ -38,7 +38,7 @@ class ExecutorRoutes:
     async def heartbeat(self, call: Call) -> Answer:
         body = validate(Heartbeat, (await call.json()).members)
         worker = identify(call.caller, body.executor_id)
-        with about(call.path_id), refused_as(NotFound, "Job not found or not running"):
+        with refused_as(NotFound, "Job not found or not running"), about(call.path_id):
             await self._tasks.report(
                 job_id(call.path_id),
                 origin=ORIGIN,
@@ -59,7 +59,7 @@ class ExecutorRoutes:
 
     async def _end(self, call: Call, body: CompleteJob | FailJob, outcome: Outcome) -> Answer:
         worker = identify(call.caller, body.executor_id)
-        with about(call.path_id), refused_as(IllegalState, "Invalid state transition"):
+        with refused_as(IllegalState, "Invalid state transition"), about(call.path_id):
             await self._tasks.report(
                 job_id(call.path_id), origin=ORIGIN, by=_holder(call, worker, body), outcome=outcome, progress=None
             )

@@ -24,6 +24,7 @@ class JobsOptions:
     report_max     the largest body of a report, and of a bulk submit
     open_metrics   the metrics need no token
     tenant_weights share of each tenant in the fair order; 1 for those not named
+    docs           serve /docs and /openapi.json
     """
 
     aging_ms: int = 0
@@ -35,6 +36,7 @@ class JobsOptions:
     report_max: int = 16_777_216
     open_metrics: bool = False
     tenant_weights: Mapping[str, int] = field(default_factory=dict)
+    docs: bool = True
 
     def boost_ms(self, priority: str) -> int:
         """What a priority is worth in waiting time."""

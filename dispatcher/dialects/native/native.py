@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from dispatcher.dialects.dialect import Dialect
@@ -106,7 +105,7 @@ def native_dialect(
         issue_server_token=issue_server_token,
     )
     socket = TaskSocket(services, gate.authenticator, clock, rates=gate.rates, limits=socket_limits)
-    pages: dict[str, Response] = {}
+    pages: dict[str, ASGIApp] = {}
     if options.docs:
         document = openapi(
             operations, title="Edge dispatcher", version=version, description=_ABOUT, tags=_TAGS, error=ErrorAnswer

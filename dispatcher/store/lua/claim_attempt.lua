@@ -74,7 +74,8 @@ end
 local function precedes(head)
   if head.id == task_id then return false end
   if head.tenant == t.tenant then
-    return head.score < number(t.score) or (head.score == number(t.score) and head.id < task_id)
+    if head.score ~= number(t.score) then return head.score < number(t.score) end
+    return head.lane < t.lane or (head.lane == t.lane and head.id < task_id)
   end
   local own = own_place()
   return head.vt < own or (head.vt == own and head.tenant < t.tenant)

@@ -12,7 +12,7 @@
 --- @include reporter
 --- @include may
 --- @include gang_end
---- @include lives
+--- @include left
 local key = root .. 't:' .. task_id
 local t = hash(key)
 if not t then return reply('not_found') end
@@ -51,7 +51,11 @@ local EVENT = {completed = 'complete', failed = 'fail', failure = 'retry_later',
 local is_end = verdict == 'completed' or verdict == 'failed'
 if same_end() then return repeated() end
 local refusal = judge_reporter(task_id, t)
-if refusal then return reply(refusal) end
+if refusal then
+  -- the one trace that a refusal may leave: the worker is done with an attempt that ended without it
+  if refusal == 'stale' and by == 'holder' and slot_free == '1' and free_left(holder, task_id, t, fence) then wake() end
+  return reply(refusal)
+end
 fence = t.fence
 local member = slot(task_id, fence, rank)
 local signature = fence .. ':' .. verdict .. ':' .. digest
@@ -61,8 +65,7 @@ if t.gang and written_off(t) then -- saving one rank's work would not save the g
 end
 if not may('fail', t.state) then
   if t.state == 'COMPLETED' or t.state == 'FAILED' then return reply('conflict') end
-  -- the one trace that a refusal may leave: the server is done with a task that ended without it
-  if slot_free == '1' and free_slot(server, member) then wake() end
+  if slot_free == '1' and free_slot(server, member) then wake() end -- this one, too
   return reply('ended', t.state)
 end
 -- written off before: nothing more to count

@@ -11,6 +11,8 @@ local key = root .. 's:' .. server_id
 local s = redis.call('HMGET', key, 'boot_id', 'health', 'listed', 'class', 'silence')
 if not s[4] then return reply('not_found') end
 local was_free = redis.call('ZSCORE', root .. 'free:' .. s[4], server_id)
+local silence = number(s[5])
+local lease = now + (silence > 0 and silence or accepted_lease_ms) -- a worker that may be silent for so long has so long
 if boot_id ~= '' and s[1] and s[1] ~= '' and s[1] ~= boot_id then
   lose_accepted(server_id, 'The server restarted')
   forget_loaded(server_id)
@@ -34,8 +36,8 @@ if running_given == '1' then
   for _, member in ipairs(redis.call('ZRANGE', root .. 'slots:' .. server_id, 0, -1)) do
     if listed[task_of(member)] and redis.call('HEXISTS', root .. 'acc:' .. server_id, member) == 0
       and redis.call('ZSCORE', root .. 'due', 'o:' .. server_id .. ':' .. member) then
-      redis.call('ZADD', root .. 'slots:' .. server_id, 'GT', now + accepted_lease_ms, member)
-      redis.call('ZADD', root .. 'due', 'GT', now + accepted_lease_ms, 'o:' .. server_id .. ':' .. member)
+      redis.call('ZADD', root .. 'slots:' .. server_id, 'GT', lease, member)
+      redis.call('ZADD', root .. 'due', 'GT', lease, 'o:' .. server_id .. ':' .. member)
     end
   end
 end
@@ -49,8 +51,8 @@ if active ~= '' then
 else
   redis.call('HDEL', key, 'reported', 'foreign', 'foreign_until')
 end
-renew_accepted(server_id, now + accepted_lease_ms)
-sign_of_life(server_id, now + (number(s[5]) > 0 and number(s[5]) or offline_after_ms))
+renew_accepted(server_id, lease)
+sign_of_life(server_id, now + (silence > 0 and silence or offline_after_ms))
 if not was_free and redis.call('ZSCORE', root .. 'free:' .. s[4], server_id) then wake() end
 if s[2] ~= health then register_change(server_id) end
 return reply('seen')

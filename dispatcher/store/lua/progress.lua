@@ -26,7 +26,8 @@ if by == 'holder' and redis.call('HGET', root .. 's:' .. holder, 'transport') ~=
 local overall = t.gang and gang_progress(task_id, t, rank, percent) or percent
 local reached, higher = string.format('%.14g', overall), overall > number(t.progress)
 local measured = metrics ~= '' and t.measured_by ~= report_id -- not when our own reply was lost
-if checkpoint ~= '' then redis.call('HSET', key, 'checkpoint', checkpoint) end
+if checkpoint ~= '' and rank == 0 then redis.call('HSET', key, 'checkpoint', checkpoint) end
+if checkpoint ~= '' and rank > 0 then redis.call('HSET', root .. 'ranks:' .. task_id, 'c' .. rank, checkpoint) end
 if measured then
   redis.call('HSET', key, 'measured_by', report_id)
   if rank == 0 then redis.call('HSET', key, 'metrics', metrics) end

@@ -65,7 +65,7 @@ def grant_of(s: State, row: TaskRow, attempt: AttemptRow) -> Grant:
         task_id=row.id, server_id=attempt.server_id, fence=attempt.fence, nonce=attempt.nonce, type=new.type,
         lane=row.lane, points=new.points, spec=new.spec, payload=new.payload, now_ms=s.now,
         deadline_ms=attempt.deadline_ms, failures=row.failures, losses=row.losses, tried=frozenset(row.tried),
-        checkpoint=row.checkpoint, gang=new.demand.gang,
+        checkpoint=row.left_off(0), gang=new.demand.gang,
     )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def held_grant(s: State, task_id: str, fence: int, rank: int, server: ServerRow)
     row = s.tasks.get(task_id)
     if row is None or row.attempt is None or not row.lives or row.fence != fence:
         return None
-    return replace(grant_of(s, row, row.attempt), server_id=server.id, rank=rank)
+    return replace(grant_of(s, row, row.attempt), server_id=server.id, rank=rank, checkpoint=row.left_off(rank))
 
 
 def offer(s: State, row: TaskRow, gateway: str, *, without: str | None = None) -> Candidates | None:

@@ -14,6 +14,8 @@ ALL_UP_TO = 64
 LEAST_LOADED = 16
 PASSED = 16  # lanes that are passed by for want of room for their head
 HEADS = 4  # that are looked at, to find one that is not skipped
+WARM_FIRST_MS = 250  # how long a task is left to workers that wait with its model in memory
+WARM_ASKED = 16
 AVOID_MS = 5_000  # how long a task avoids a server that failed it
 REST_MIN_MS, REST_MAX_MS = 1_000, 60_000
 BUSY_MAX = 5
@@ -49,13 +51,27 @@ def order(s: State, server: ServerRow) -> Iterator[TaskRow]:
 
 
 def skips(s: State, server: ServerRow, row: TaskRow) -> bool:
-    """Whether a grant on this server leaves the task to others: under a first right, or just failed here."""
-    if row.right_until_ms > s.now:
+    """Whether a grant on this server leaves the task to others: a first right, their warm model, or it failed here."""
+    if row.right_until_ms > s.now or _left_to_warm(s, server, row):
         return True
     shy = row.new.shy  # a late report could pass for the new attempt's
     if server.id not in row.tried or (not shy and s.now - row.since_ms >= AVOID_MS):
         return False
     return any(v.id != server.id for v in fitting(s, row.new.demand))
+
+
+def _left_to_warm(s: State, server: ServerRow, row: TaskRow) -> bool:
+    """Another waits for work with its model in memory: for a moment the task is its alone, and it is told."""
+    model = row.new.model
+    if not model or s.now - row.queued_ms > WARM_FIRST_MS or model in server.shown:
+        return False
+    warm = sorted((v for v in s.servers.values() if model in v.shown), key=lambda v: v.id)[:WARM_ASKED]
+    for v in warm:
+        able = v.id not in row.tried and fits(row.new.demand, v.new.offer) and room.has_room(s, v, row)
+        if able and gangs.waits(s, v):
+            s.hub.event("server", {"id": v.id, "state": "asked"})
+            return True
+    return False
 
 
 def select(s: State, server: ServerRow, *, waits: bool = False) -> gangs.Head | None:
@@ -64,7 +80,7 @@ def select(s: State, server: ServerRow, *, waits: bool = False) -> gangs.Head | 
     Where a head finds none, or is a gang for which too few others wait, what is behind it in its lane is passed by with
     it. `waits`: the server waits on an open connection. It may be one of a gang, and a gang that gathers holds it.
     """
-    gang = gangs.gathering(s)
+    gang = gangs.gathering(s, lambda row: fitting(s, row.new.demand))
     if gang is not None and waits and fits(gang.new.demand, server.new.offer):
         return gangs.head_of(s, gang, server, fitting(s, gang.new.demand))
     kept = room.reserved_that_fits(s, server)
@@ -127,6 +143,15 @@ def drop_slot(s: State, server_id: str, task_id: str, fence: int) -> bool:
     """Free a slot; False when there is none."""
     server = s.servers.get(server_id)
     return server is not None and server.drop((task_id, fence))
+
+
+def drop_left(s: State, server_id: str, row: TaskRow, fence: int | None) -> None:
+    """The worker is done with attempts of a task that are over (all, or the one that it names): free their slots."""
+    server = s.servers.get(server_id)
+    for slot in list(server.slots) if server is not None else []:
+        over = not row.lives or slot[1] != row.fence
+        if slot[0] == row.id and over and fence in (None, slot[1]):
+            drop_slot(s, server_id, *slot)
 
 
 def judge(s: State, server: ServerRow, row: TaskRow, outcome: Outcome) -> None:

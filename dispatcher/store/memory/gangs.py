@@ -1,6 +1,6 @@
 """Gangs: the ranks of one attempt, each on a worker of its own that waits on an open connection."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dispatcher.domain.failure import Outcome, Verdict
@@ -24,10 +24,10 @@ def is_gang(row: TaskRow) -> bool:
     return row.new.demand.gang > 1
 
 
-def gathering(s: State) -> TaskRow | None:
-    """The gang that gathers, while it waits."""
+def gathering(s: State, fitting: Callable[[TaskRow], Sequence[ServerRow]]) -> TaskRow | None:
+    """The gang that gathers, while it waits and there are workers enough for it."""
     row = s.tasks.get(s.gathering) if s.gathering is not None else None
-    if row is None or row.state is not TaskState.PENDING:
+    if row is None or row.state is not TaskState.PENDING or not _could_start(row, fitting(row)):
         s.gathering = None
         return None
     return row
@@ -42,7 +42,7 @@ def head_of(s: State, row: TaskRow, server: ServerRow, fitting: Sequence[ServerR
         return Head(row, found)
     if row.passed_ms is None:
         row.passed_ms = s.now
-    if s.now - row.passed_ms >= s.options.gather_ms and s.gathering is None:
+    if s.now - row.passed_ms >= s.options.gather_ms and s.gathering is None and _could_start(row, fitting):
         s.gathering = row.id
     return None
 
@@ -106,9 +106,13 @@ def done(row: TaskRow, rank: int, outcome: Outcome) -> bool:
     return outcome.verdict is not Verdict.COMPLETED or all(ended)
 
 
+def _could_start(row: TaskRow, fitting: Sequence[ServerRow]) -> bool:
+    return len(fitting) >= row.new.demand.gang
+
+
 def _peers(s: State, row: TaskRow, server: ServerRow, fitting: Sequence[ServerRow]) -> tuple[ServerRow, ...] | None:
     needed = row.new.demand.gang - 1
-    waiting = [v for v in fitting if v is not server and _waits(s, v) and room.has_room(s, v, row)]
+    waiting = [v for v in fitting if v is not server and waits(s, v) and room.has_room(s, v, row)]
     waiting.sort(key=lambda v: v.wants_since_ms or 0)
     good = [v for v in waiting[:LOOKED_AT] if v.id not in row.tried]
     if s.now - row.since_ms >= s.options.avoid_ms:
@@ -116,5 +120,6 @@ def _peers(s: State, row: TaskRow, server: ServerRow, fitting: Sequence[ServerRo
     return tuple(good[:needed]) if len(good) >= needed else None
 
 
-def _waits(s: State, server: ServerRow) -> bool:
+def waits(s: State, server: ServerRow) -> bool:
+    """It waits for work on a connection that a living gateway holds."""
     return server.wants_since_ms is not None and s.hub.lives(server.gateway, s.now) and server.free(s.now)

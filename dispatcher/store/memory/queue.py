@@ -42,10 +42,15 @@ class FairQueue:
         self._tags[tenant] = self.virtual + 1 / row.new.weight
 
     def order(self, serves: Callable[[str], bool]) -> Iterator[str]:
-        """Task ids of the lanes that `serves` accepts: by tenant (tag, name), then by (score, id)."""
+        """Task ids of the lanes that `serves` accepts: by tenant (tag, name), then by (score, lane, id)."""
         for tenant in sorted(self._lanes, key=lambda name: (self._tags[name], name)):
-            for _, task_id in merge(*(entries for lane, entries in self._lanes[tenant].items() if serves(lane))):
+            lanes = self._lanes[tenant]
+            for _, _, task_id in merge(*(_keyed(lane, lanes[lane]) for lane in lanes if serves(lane))):
                 yield task_id
 
     def __iter__(self) -> Iterator[str]:
         return self.order(lambda _: True)
+
+
+def _keyed(lane: str, entries: list[Entry]) -> Iterator[tuple[int, str, str]]:
+    return ((score, lane, task_id) for score, task_id in entries)

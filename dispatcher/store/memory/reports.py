@@ -36,7 +36,12 @@ def finish(
     end = row.end
     if end is not None and _same_end(s, row, by, outcome, end):
         return _repeated(s, row, end, gateway, want_next)
-    attempt = _resolve(s, row, by)
+    try:
+        attempt = _resolve(s, row, by)
+    except StaleAttempt:
+        if isinstance(by, ByHolder) and outcome.slot_free:
+            fleet.drop_left(s, by.server_id, row, by.fence)
+        raise
     on = by.server_id if isinstance(by, ByHolder) else attempt.server_id
     if gangs.is_gang(row):
         _refuse_written_off(s, row, on, attempt, outcome)
@@ -86,7 +91,8 @@ def progress(
     server = s.servers.get(on)
     if isinstance(by, ByHolder) and server is not None and not server.pushed:
         fleet.heard_of(s, server)
-    row.checkpoint = checkpoint or row.checkpoint
+    if checkpoint:
+        row.checkpoints[rank] = checkpoint
     if metrics:
         row.metrics = metrics if rank == 0 else row.metrics
         row.history.append(MetricsPoint(s.now, rank, percent, metrics))

@@ -110,8 +110,12 @@ class TaskRow:
     halted_ms: int | None = None  # when the attempt of a paused task was told to wait; it lives on
     reason: str = ""
     metrics: bytes = b""
-    checkpoint: str = ""
+    checkpoints: dict[int, str] = field(default_factory=dict)  # rank -> where it left off
     log: Log | None = None
+
+    def left_off(self, rank: int) -> str:
+        """Its own checkpoint, or the one of rank 0."""
+        return self.checkpoints.get(rank) or self.checkpoints.get(0, "")
 
     @property
     def id(self) -> str:
@@ -144,7 +148,7 @@ class TaskRow:
             ended_ms=self.ended_ms, run_at_ms=self.run_at_ms, retry_at_ms=self.retry_at_ms,
             deadline_ms=self.deadline_ms, timeout_ms=new.timeout_ms, failures=self.failures, losses=self.losses,
             run=self.run, gang=new.demand.gang, attempt_lives=self.lives, error=self.error,
-            reason=self.reason, metrics=self.metrics, checkpoint=self.checkpoint,
+            reason=self.reason, metrics=self.metrics, checkpoint=self.left_off(0),
             result=self.result if result else None,
             payload=new.payload if payload else None, needs=new.needs, model=new.model,
             attempts=tuple(self.attempts) if full else (),

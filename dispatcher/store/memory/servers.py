@@ -108,12 +108,16 @@ class MemoryServers:
         server.foreign_until_ms = s.now + FOREIGN_MS
         for row, attempt in attempts.accepted(s, server_id):
             slot = (row.id, attempt.fence)
-            server.slots[slot] = max(server.slots.get(slot, 0), s.now + s.options.accepted_lease_ms)
+            server.slots[slot] = max(server.slots.get(slot, 0), s.now + self._lease_ms(server))
         if server.health is not health:
             server.health = health
             s.epoch += 1
         fleet.alive(s, server, server.new.silence_ms or s.options.offline_after_ms)
         return server.view()
+
+    def _lease_ms(self, server: ServerRow) -> int:
+        """A worker that may be silent for so long has its attempts for so long."""
+        return server.new.silence_ms or self._s.options.accepted_lease_ms
 
     def _booted(self, server: ServerRow, boot_id: str) -> None:
         if server.boot_id not in ("", boot_id):
@@ -137,7 +141,7 @@ class MemoryServers:
             row_now = self._s.tasks.get(task_id)
             current = row_now is not None and row_now.lives and row_now.fence == fence
             if task_id in running and not current:  # it works on for an attempt that has ended
-                lease_ms = self._s.now + self._s.options.accepted_lease_ms
+                lease_ms = self._s.now + self._lease_ms(server)
                 server.slots[task_id, fence] = max(expires, lease_ms)
 
     async def probed(self, server_id: str, ok: bool) -> None:

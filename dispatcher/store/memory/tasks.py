@@ -201,7 +201,8 @@ class MemoryTasks:
     async def holding(self, server_id: str) -> list[tuple[Held, Task | None]]:
         server = self._s.servers.get(server_id)
         slots = sorted(server.slots) if server is not None else []
-        rows = [(Held(task_id, server_id, fence), self._s.tasks.get(task_id)) for task_id, fence in slots]
+        handed = server.handed[0] if server is not None and server.handed is not None else None
+        rows = [(Held(slot[0], server_id, slot[1]), self._s.tasks.get(slot[0])) for slot in slots if slot != handed]
         return [(held, row.view() if row is not None else None) for held, row in rows]
 
     async def updates(self, task_id: str, after_rev: int) -> tuple[list[TaskUpdate], bool]:

@@ -19,6 +19,16 @@ function prose(text) {
   return text ? text.split("`").map((part, at) => (at % 2 ? el("code", {}, part) : part)) : [];
 }
 
+/** The one type that a request or an answer has, and what the document says of it. */
+function bodyOf(described) {
+  return described?.content ? Object.entries(described.content)[0] : undefined;
+}
+
+/** An example as it is sent: text as it stands, all else as JSON. */
+function shownExample(example) {
+  return typeof example === "string" ? example : JSON.stringify(example, null, 2);
+}
+
 function resolve(schema) {
   if (!schema || !schema.$ref) return schema || {};
   return schema.$ref.slice(2).split("/").reduce((at, key) => at[key], api);
@@ -57,7 +67,7 @@ function fieldRows(schema, prefix = "", depth = 0) {
 }
 
 function fieldTables(schema) {
-  const variants = schema.anyOf && !schema.properties ? schema.anyOf : [schema];
+  const variants = schema.anyOf && !schema.properties ? schema.anyOf : [schema.items ?? schema];
   return variants.flatMap((variant, at) => [
     at ? el("p", { class: "soft" }, "or") : null, el("table", { class: "fields" }, ...fieldRows(variant))]);
 }
@@ -71,11 +81,6 @@ function curl(method, url, headers, body) {
   }
   if (body !== undefined) parts.push(`-d ${quote(body)}`);
   return parts.join(" \\\n  ");
-}
-
-/** The one type that a request or an answer has, and what the document says of it. */
-function bodyOf(described) {
-  return described ? Object.entries(described.content)[0] : undefined;
 }
 
 /** The form that sends an operation and shows what came back. */
@@ -106,7 +111,7 @@ function tryIt(path, method, operation) {
       empty.input.focus();
       return;
     }
-    let url = path;
+    let url = api.servers[0].url.replace(/\/$/, "") + path;
     for (const { parameter, input } of inputs) {
       const value = input.value.trim();
       if (parameter.in === "path") url = url.replace(`{${parameter.name}}`, encodeURIComponent(value));
@@ -161,9 +166,16 @@ function pretty(text) {
   }
 }
 
+function answerView(status, content) {
+  const fields = fieldTables(content.schema).filter((table) => table?.hasChildNodes());
+  return [
+    el("h3", {}, `Example of an answer (${status})`), el("pre", {}, shownExample(content.example)),
+    ...(fields.length ? [el("h3", {}, "Fields of the answer"), ...fields] : [])];
+}
+
 function operationView(path, method, operation) {
   const success = Object.entries(operation.responses).find(([code]) => code.startsWith("2"));
-  const [, content] = bodyOf(success[1]);
+  const content = bodyOf(success[1])?.[1];
   const request = bodyOf(operation.requestBody)?.[1].schema;
   const errors = Object.entries(operation.responses).filter(([code]) => !code.startsWith("2"));
   const view = el("details", { class: "operation", id: operation.operationId },
@@ -177,8 +189,7 @@ function operationView(path, method, operation) {
       el("p", { class: "soft" }, ...prose(operation.description)),
       tryIt(path, method, operation),
       ...(request ? [el("h3", {}, "Fields of the request"), ...fieldTables(resolve(request))] : []),
-      el("h3", {}, `Example of an answer (${success[0]})`), el("pre", {}, JSON.stringify(content.example, null, 2)),
-      el("h3", {}, "Fields of the answer"), ...fieldTables(content.schema),
+      ...(content ? answerView(success[0], content) : [el("p", { class: "soft" }, `${success[0]}: ${success[1].description}`)]),
       el("h3", {}, "Errors"),
       el("table", { class: "errors" }, ...errors.map(([code, error]) => el("tr", {},
         el("td", {}, code), el("td", {}, ...prose(error.description)))))));
@@ -219,7 +230,7 @@ document.getElementById("show").addEventListener("change", (event) => {
   document.getElementById("token").type = event.target.checked ? "text" : "password";
 });
 window.addEventListener("hashchange", openTarget);
-fetch("/openapi.json")
+fetch("openapi.json")
   .then((answer) => answer.json())
   .then((found) => { api = found; render(); })
   .catch((error) => { document.getElementById("about").textContent = `openapi.json could not be read: ${error}`; });

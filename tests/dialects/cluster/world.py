@@ -1,9 +1,8 @@
 """The gateway with the cluster: its workers, their machines and models, and what clients ask and hear."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -17,7 +16,6 @@ from dispatcher.domain.principal import Owner, Role
 from dispatcher.domain.reporter import ByHolder
 from dispatcher.domain.resources import Resources
 from dispatcher.domain.server import Endpoints, NewServer, ServerHealth, Transport
-from dispatcher.loops.events import Events
 from tests.dialects.farm.world import Socket
 from tests.dialects.world import GatewayWorld
 
@@ -158,25 +156,6 @@ class World(GatewayWorld):
         await self.settle()
         yield socket
         await socket.drop()
-
-    @asynccontextmanager
-    async def events(self) -> AsyncIterator[None]:
-        """What the events loop does: bring the fleet's stream to the sockets."""
-        services = self.services
-        loop = Events(
-            self.store.coordination,
-            services.watch,
-            services.workers,
-            services.sessions,
-            services.commands,
-            services.feed,
-        )
-        task = asyncio.create_task(loop.run_once())
-        await asyncio.sleep(0)
-        yield
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 OpenWorld = Callable[..., World]

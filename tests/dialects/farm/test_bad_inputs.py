@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from dispatcher.dialects.farm.farm import farm_dialect
+from dispatcher.dialects.farm.socket import SocketLimits
 from dispatcher.domain.errors import Unavailable
 from tests.dialects.farm.conftest import OpenWorld
 from tests.dialects.farm.world import NOBODY, TASK, Closed, Denied, World
@@ -216,6 +218,21 @@ async def test_a_flood_ends_a_socket(open_world: OpenWorld) -> None:
         with pytest.raises(Closed) as closed:
             await socket.hear()
     assert closed.value.code == 1008
+
+
+async def test_one_principal_has_a_bounded_number_of_sockets(world: World) -> None:
+    gate = world.dialect("required")._gate
+    app = farm_dialect(world.services, gate, world.clock, socket_limits=SocketLimits(sockets=1)).mount()
+    async with world.connected(path="/", app=app):
+        over = world.socket(client="another", path="/", app=app)
+        await over.opened()
+        with pytest.raises(Closed) as closed:
+            await over.hear()
+        assert closed.value.code == 1008
+        async with world.connected("third", caller="admin", path="/", app=app):
+            pass
+    async with world.connected("another", path="/", app=app):
+        pass
 
 
 async def test_connections_are_counted(open_world: OpenWorld) -> None:

@@ -42,6 +42,17 @@ async def test_a_task_from_request_to_result(world: World) -> None:
         assert await world.task(task_id) == done
 
 
+async def test_the_last_progress_counts_before_the_result(world: World) -> None:
+    async with world.connected() as socket:
+        task_id = await world.given(socket)
+        await world.reported(socket, task_id, 10, metrics={"loss": 1})
+        socket.say("task_progress", task_id=task_id, progress=20, metrics={"loss": 0.5})
+        socket.say("task_result", task_id=task_id, status="failed")
+        assert (await socket.hear())["received"] is True
+        task = await world.task(task_id)
+        assert (task["progress"], task["metrics"]) == (20, {"loss": 0.5})
+
+
 async def test_members_may_stand_in_data_and_those_at_the_top_count(world: World) -> None:
     async with world.connected() as socket:
         task_id = await world.given(socket)
@@ -237,6 +248,32 @@ async def test_a_new_connection_replaces_the_old_one_and_keeps_the_task(world: W
             assert (closed.value.code, closed.value.reason) == (1008, "replaced")
             new.say("task_result", task_id=task_id, status="completed")
             assert (await new.hear())["received"] is True
+
+
+async def test_a_client_that_was_unregistered_is_sent_away_and_may_come_back(world: World) -> None:
+    async with world.connected() as socket:
+        (client,) = await world.services.servers.all()
+        await world.services.servers.unregister(client.id)
+        socket.say("heartbeat")
+        with pytest.raises(Closed) as closed:
+            await socket.hear()
+        assert closed.value.code == 1001
+    async with world.connected() as socket:
+        await world.given(socket)
+
+
+async def test_a_paused_task_that_is_handed_back_stays_paused(world: World) -> None:
+    async with world.connected() as socket, world.events():
+        task_id = await world.given(socket)
+        await world.put(task_id, "paused")
+        assert (await socket.hear())["action"] == "pause"
+        socket.say("task_result", task_id=task_id, status="stopped", checkpoint_path="/shared/3")
+        assert (await socket.hear())["received"] is True
+        assert (await world.task(task_id))["status"] == "paused"
+        assert (await world.put(task_id, "running")).json()["status"] == "pending"
+        async with world.connected("other") as other:
+            other.say("task_request")
+            assert (await other.hear())["data"]["config"]["checkpoint_path"] == "/shared/3"
 
 
 async def test_a_gateway_that_stops_sends_its_clients_away(world: World) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp, Message, Scope
 
-from dispatcher.loops.events import Events
 from tests.dialects.world import GatewayWorld
 
 TASK: dict[str, Any] = {"type": "training", "name": "model_name"}
@@ -131,25 +130,6 @@ class World(GatewayWorld):
         await socket.opened()
         yield socket
         await socket.drop()
-
-    @asynccontextmanager
-    async def events(self) -> AsyncIterator[None]:
-        """What the events loop does: bring the fleet's stream to the sockets."""
-        services = self.services
-        loop = Events(
-            self.store.coordination,
-            services.watch,
-            services.workers,
-            services.sessions,
-            services.commands,
-            services.feed,
-        )
-        task = asyncio.create_task(loop.run_once())
-        await asyncio.sleep(0)
-        yield
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
     async def create(self, caller: str = "a", **more: Any) -> str:
         answer = await self.call("POST", "/tasks", caller, {**TASK, **more})

@@ -1,34 +1,7 @@
 """Statistics, executors and metrics."""
 
-import re
-
 from tests.dialects.jobs.world import EXECUTOR, World
-
-_SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (\S+)')
-
-
-def parse(text: str) -> tuple[dict[str, str], dict[str, float]]:
-    """Types of families and values of samples, read by the rules of the text format 0.0.4."""
-    assert text.endswith("\n")
-    types: dict[str, str] = {}
-    samples: dict[str, float] = {}
-    family = ""
-    for line in text.splitlines():
-        if line.startswith("# HELP "):
-            family = line.split(" ", 3)[2]
-            assert family not in types, "the lines of a family stand together"
-        elif line.startswith("# TYPE "):
-            _, _, name, kind = line.split(" ")
-            assert (name, kind in ("gauge", "counter", "summary")) == (family, True)
-            types[name] = kind
-        else:
-            found = _SAMPLE.fullmatch(line)
-            assert found, line
-            assert re.fullmatch(family + ("(_sum|_count)" if types[family] == "summary" else ""), found[1])
-            key = found[1] + ("{" + found[2] + "}" if found[2] else "")
-            assert key not in samples
-            samples[key] = float(found[3])
-    return types, samples
+from tests.support.exposition import parse
 
 
 async def _scene(world: World) -> dict[str, str]:
@@ -95,12 +68,26 @@ async def test_metrics_are_prometheus_text(world: World) -> None:
     await _scene(world)
     answer = await world.call("GET", "/metrics", "admin")
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-    types, samples = parse(answer.text)
-    assert samples['dispatcher_jobs{status="pending",priority="best_effort"}'] == 1
-    assert samples['dispatcher_jobs{status="completed",priority="foreground"}'] == 1
-    assert samples['dispatcher_jobs{status="running",priority="background"}'] == 0
-    assert samples["dispatcher_executors_active"] == 2
-    assert samples["dispatcher_jobs_submitted_total"] == 6
-    assert samples["dispatcher_job_duration_seconds_sum"] == 3
-    assert samples["dispatcher_job_duration_seconds_count"] == 2
-    assert types["dispatcher_job_duration_seconds"] == "summary"
+    found = parse(answer.text)
+    jobs = found["dispatcher_jobs"]
+    assert jobs.value(status="pending", priority="best_effort") == 1
+    assert jobs.value(status="completed", priority="foreground") == 1
+    assert jobs.value(status="running", priority="background") == 0
+    assert len(jobs.samples) == 15
+    assert found["dispatcher_executors_active"].value() == 2
+    counters = {name: one.value() for name, one in found.items() if one.kind == "counter"}
+    assert counters == {
+        "dispatcher_jobs_submitted_total": 6,
+        "dispatcher_jobs_completed_total": 1,
+        "dispatcher_jobs_failed_total": 1,
+        "dispatcher_jobs_cancelled_total": 1,
+        "dispatcher_job_attempts_failed_total": 0,
+    }
+    duration = found["dispatcher_job_duration_seconds"]
+    assert (duration.kind, duration.value("_sum"), duration.value("_count")) == ("summary", 3, 2)
+
+
+async def test_an_empty_queue_has_metrics_too(world: World) -> None:
+    found = parse((await world.call("GET", "/metrics", "admin")).text)
+    assert found["dispatcher_job_duration_seconds"].value("_count") == 0
+    assert len(found) == 8

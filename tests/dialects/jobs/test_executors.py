@@ -135,7 +135,9 @@ async def test_the_dead_one_s_late_word_is_refused(world: World) -> None:
     await world.later(60_000)
     await world.claim("alive")
     assert (await world.tell("complete", job_id, "dead", stdout="late")).status_code == 400
-    assert (await world.tell("heartbeat", job_id, "dead")).status_code == 404
+    beat = await world.tell("heartbeat", job_id, "dead")
+    assert (beat.status_code, beat.json()["error"]) == (404, "Job not found or not running")
+    assert (beat.json()["code"], beat.json()["context"]) == ("STALE_ATTEMPT", {"job_id": job_id})
     done = await world.tell("complete", job_id, "alive", stdout="mine")
     assert (done.status_code, done.json()["stdout"]) == (200, "mine")
     assert [attempt["status"] for attempt in done.json()["attempts"]] == ["lost", "completed"]

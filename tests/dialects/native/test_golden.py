@@ -1,42 +1,19 @@
 """The examples of the native API document, replayed. An answer must have every documented field with its type; where
 the situation can be made the same, also its value (`exact`). Further fields are allowed."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.dialects.golden import at, fill
+from tests.dialects.native.examples import GOLDEN, given
 from tests.dialects.native.world import World
 
-GOLDEN = {path.stem: json.loads(path.read_text()) for path in sorted((Path(__file__).parent / "golden").glob("*.json"))}
 OPERATIONS = {
     "createTask", "getTask", "updateTask", "retryTask", "cancelTask", "registerServer", "listServers",
     "serverHeartbeat", "unregisterServer", "setMaintenance", "getServerMetrics", "getTaskStats", "getHourlyReport",
     "getServerStats", "getLoadBalancer", "setLoadBalancerAlgorithm",
 }  # fmt: skip
-
-
-async def _given(world: World, situation: str) -> dict[str, str]:
-    """Brings the situation about; answers what the placeholders stand for."""
-    if situation == "nothing":
-        return {}
-    server_id = await world.register(priority=2, groups=["production", "gpu"])
-    tasks = [await world.create() for _ in range(6 if situation == "six running tasks" else 1)]
-    found = {"{server}": server_id, "{task}": tasks[0], "{callback}": world.backend.callback(tasks[0])}
-    world.clock.advance(10_000)
-    if situation == "a failed task":
-        await world.report(tasks[0], status="FAILED", error="x")
-    else:
-        await world.report(tasks[0], status="PROCESSING", progress=45)
-    return found
-
-
-def _fill(node: Any, known: dict[str, str]) -> Any:
-    text = json.dumps(node)
-    for placeholder, value in known.items():
-        text = text.replace(placeholder, value)
-    return json.loads(text)
 
 
 def _same_shape(documented: Any, given: Any, path: str) -> None:
@@ -55,12 +32,6 @@ def _same_shape(documented: Any, given: Any, path: str) -> None:
         assert type(given) is type(documented), path
 
 
-def _at(node: Any, path: str) -> Any:
-    for key in path.split("."):
-        node = node[int(key)] if isinstance(node, list) else node[key]
-    return node
-
-
 def test_every_documented_operation_has_an_example() -> None:
     named = {"".join(word.title() for word in name.split("_")) for name in GOLDEN}
     assert {operation[0].upper() + operation[1:] for operation in OPERATIONS} <= named
@@ -69,14 +40,14 @@ def test_every_documented_operation_has_an_example() -> None:
 @pytest.mark.parametrize("name", GOLDEN)
 async def test_the_documented_example(world: World, name: str) -> None:
     golden = GOLDEN[name]
-    known = await _given(world, golden["given"])
-    request, documented = _fill(golden["request"], known), _fill(golden["answer"], known)
+    known = await given(world, golden["given"])
+    request, documented = fill(golden["request"], known), fill(golden["answer"], known)
     answer = await world.call(request["method"], request["path"], request["token"], request["body"])
     assert answer.status_code == golden["status"], answer.text
     assert answer.headers["Content-Type"] == "application/json"
     _same_shape(documented, answer.json(), name)
     for path in golden["exact"]:
-        assert _at(answer.json(), path) == _at(documented, path), path
+        assert at(answer.json(), path) == at(documented, path), path
 
 
 @pytest.mark.parametrize("name", [name for name in GOLDEN if GOLDEN[name]["request"]["body"] is not None])

@@ -8,11 +8,12 @@ from dispatcher.domain.errors import AlreadyEnded, ConflictingResult, Forbidden,
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Finished, Grant
 from dispatcher.domain.lane import Demand, Offer
+from dispatcher.domain.log import LogStream, NewLine
 from dispatcher.domain.reporter import ByHolder
 from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.server import Endpoints, NewServer, Transport
 from dispatcher.domain.transitions import TaskState
-from tests.store.world import GATEWAY, OWNER, World, done, new_task
+from tests.store.world import GATEWAY, ORIGIN, OWNER, World, done, new_task
 
 LEASE_MS = 30_000
 OFFER_MS = 3_000
@@ -267,10 +268,11 @@ async def test_a_gang_that_was_passed_over_gathers_its_workers(world: World) -> 
 
 
 async def test_a_gathering_gang_that_is_gone_holds_nobody(world: World) -> None:
-    await workers(world, "w1")
+    await workers(world, "w1", "w2")
     await gang(world, "g", 2)
     assert await ask(world, "w1") is None
     await world.later(GATHER_MS)
+    await world.beat("w2")  # it is there, and does not ask
     assert await ask(world, "w1") is None
     await gang(world, "s", 1)
     assert await ask(world, "w1") is None  # held
@@ -323,3 +325,87 @@ async def test_each_rank_takes_its_room(world: World) -> None:
     assert [(await world.store.servers.get(name)).allocated for name in ("w1", "w2", "w3")] == [needs, NOTHING, needs]
     await end(world, one, done(digest="d1"))
     assert (await world.store.servers.get("w1")).allocated == NOTHING
+
+
+async def test_each_rank_counts_its_own_lines_and_uses_its_model(world: World) -> None:
+    await workers(world, "w1", "w2")
+    for name in ("w1", "w2"):
+        await world.store.placements.loaded(name, "m", NOTHING, 1)
+    await started(world, "t1", "w1", "w2", model="m")
+    for name in ("w1", "w2", "w1"):
+        line = [NewLine(LogStream.STDOUT, name)]
+        assert await world.store.logs.append("t1", ByHolder(name), line, origin=ORIGIN, first=1) == 2
+    page = (await world.store.logs.read({"t1": 0}, limit=9))["t1"]
+    assert [line.text for line in page.lines] == ["w1", "w2"]
+    assert [placed.last_used_ms for placed in await world.store.placements.find()] == [world.now, world.now]
+
+
+async def test_a_late_word_on_a_gang_that_started_again_frees_its_worker(world: World) -> None:
+    zero, one = await started(world, "t1", "w1", "w2")
+    await workers(world, "w3", "w4")
+    await end(world, one, Verdict.LOST)
+    assert await ask(world, "w3") is None
+    assert await ask(world, "w4") is not None
+    taken = await ask(world, "w3")
+    assert taken is not None
+    assert (await world.task("t1")).fence == 2
+    assert await world.active(zero.server_id) == 1
+    with pytest.raises(StaleAttempt):
+        await end(world, zero, Verdict.RELEASED)
+    assert await world.active(zero.server_id) == 0
+    with pytest.raises(StaleAttempt):
+        await world.store.tasks.finish(
+            "t1", ByHolder("w3", 1), Outcome(Verdict.RELEASED), gateway=GATEWAY, retry_delay_ms=0
+        )
+    assert [await world.active(name) for name in ("w3", "w4")] == [1, 1]
+
+
+async def test_a_rank_of_a_removed_gang_is_let_go(world: World) -> None:
+    grants = await started(world, "t1", "w1", "w2")
+    await world.store.tasks.free_slot("t1", grants[1].server_id, 1)
+    assert await world.active(grants[1].server_id) == 1, "the attempt lives"
+    await world.store.tasks.cancel("t1", origin="native", owner=OWNER)
+    await world.store.tasks.delete("t1", origin="native", owner=OWNER)
+    for grant in grants:
+        await world.store.tasks.free_slot("t1", grant.server_id, grant.fence)
+    assert [await world.active(name) for name in ("w1", "w2")] == [0, 0]
+
+
+async def test_a_rank_that_its_worker_was_not_told_of_is_none_that_it_holds(world: World) -> None:
+    await workers(world, "w1", "w2")
+    await gang(world, "t1", 2)
+    await ask(world, "w1")
+    await ask(world, "w2")
+    assert await world.store.tasks.holding("w1") == []
+    assert [held.task_id for held, _ in await world.store.tasks.holding("w2")] == ["t1"]
+    await ask(world, "w1")
+    assert [held.task_id for held, _ in await world.store.tasks.holding("w1")] == ["t1"]
+
+
+async def test_a_gang_with_too_few_workers_to_wait_for_holds_nobody(world: World) -> None:
+    await workers(world, "w1", "w2")
+    await gang(world, "g", 3)
+    assert await ask(world, "w1") is None
+    await world.later(GATHER_MS)
+    await gang(world, "s1", 1)
+    await gang(world, "s2", 1)
+    first = await ask(world, "w1")
+    assert first is not None
+    assert first.task_id == "s1"
+    await workers(world, "w3")
+    assert await ask(world, "w2") is None, "from now on there are enough"
+    await world.store.servers.remove("w3")
+    assert (await ask(world, "w2")) is not None, "and now no more"
+
+
+async def test_each_rank_is_given_its_own_checkpoint_or_that_of_rank_0(world: World) -> None:
+    zero, one, _ = await started(world, "t1", "w1", "w2", "w3")
+    for grant in (zero, one):
+        await world.store.tasks.progress("t1", ByHolder(grant.server_id), 1.0, checkpoint=f"/rank{grant.rank}")
+    assert (await world.task("t1")).checkpoint == "/rank0"
+    for name in ("w1", "w2", "w3"):
+        await world.store.servers.remove(name)
+    await workers(world, "w1", "w2", "w3")
+    found = [await ask(world, name) for name in ("w1", "w2", "w3", "w1", "w2")]
+    grants = sorted((grant for grant in found if grant is not None), key=lambda grant: grant.rank)
+    assert [grant.checkpoint for grant in grants] == ["/rank0", "/rank1", "/rank0"]

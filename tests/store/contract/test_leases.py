@@ -5,6 +5,7 @@ import pytest
 from dispatcher.domain.failure import Verdict
 from dispatcher.domain.grant import Held
 from dispatcher.domain.reporter import ByAttempt
+from dispatcher.domain.server import Transport
 from dispatcher.domain.task import AttemptStatus
 from dispatcher.domain.transitions import TaskState
 from dispatcher.store.options import StoreOptions
@@ -75,6 +76,19 @@ async def test_an_accepted_attempt_lives_by_heartbeats_alone(world: World) -> No
     await world.beat("s1")
     await world.store.tasks.renew([held(grant)], gateway=GATEWAY, lease_ms=1_000)
     await world.later(29_999)
+    assert await world.state("t1") is TaskState.PROCESSING
+    await world.later(1)
+    assert await world.state("t1") is TaskState.PENDING
+
+
+async def test_a_worker_that_may_be_silent_for_so_long_has_its_attempt_for_so_long(world: World) -> None:
+    await world.given_server("w1", transport=Transport.SOCKET, silence_ms=5_000)
+    await world.given_task("t1")
+    assert await world.store.tasks.claim_next("w1", claim_id="c", nonce="n", gateway=GATEWAY, lease_ms=5_000)
+    for _ in range(2):
+        await world.later(4_000)
+        await world.beat("w1")
+    await world.later(4_999)
     assert await world.state("t1") is TaskState.PROCESSING
     await world.later(1)
     assert await world.state("t1") is TaskState.PENDING

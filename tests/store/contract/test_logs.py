@@ -62,6 +62,10 @@ async def test_the_next_attempt_counts_anew(world: World) -> None:
     await world.end(first, Verdict.RELEASED)
     with pytest.raises(StaleAttempt):  # nobody has it
         await append(world, "t1", by(first), lines("c"), first=3)
+    await world.store.tasks.pause("t1", origin=ORIGIN, owner=None)
+    with pytest.raises(StaleAttempt):
+        await append(world, "t1", by(first), lines("c"), first=3)
+    await world.store.tasks.resume("t1", origin=ORIGIN, owner=None)
     second = await world.start("t1", "s1")
     with pytest.raises(StaleAttempt):
         await append(world, "t1", by(first), lines("c"), first=3)

@@ -36,22 +36,31 @@ local function peers_of(id, t, server)
   return #found == needed and found or nil
 end
 
+-- Whether the workers that are online could start it, were they all free.
+local function could_start(t)
+  local online = 0
+  for _, class in ipairs(redis.call('SMEMBERS', root .. 'lc:' .. t.lane)) do
+    online = online + redis.call('SCARD', root .. 'cm:' .. class)
+  end
+  return online >= gang_size(t)
+end
+
 -- The gang that gathers: workers that fit it are given nothing else until enough of them wait. One at a time, or two
--- would hold the workers that each other needs.
+-- would hold the workers that each other needs; and none that has too few to wait for, or it would hold them for nothing.
 local function gathering()
   local id = redis.call('GET', root .. 'gathering')
   if not id then return nil end
-  local t = redis.call('HMGET', root .. 't:' .. id, 'state', 'lane')
-  if t[1] == 'PENDING' then return id, t[2] end
+  local t = hash(root .. 't:' .. id)
+  if t and t.state == 'PENDING' and could_start(t) then return id, t end
   redis.call('DEL', root .. 'gathering')
   return nil
 end
 
 -- Too few workers wait for this head: after so long it gathers them. True when it does now.
-local function passed_over(id)
+local function passed_over(id, t)
   local key = root .. 't:' .. id
   redis.call('HSETNX', key, 'passed', text(now))
-  if now - number(redis.call('HGET', key, 'passed')) < gather_ms then return false end
+  if now - number(redis.call('HGET', key, 'passed')) < gather_ms or not could_start(t) then return false end
   return redis.call('SETNX', root .. 'gathering', id) == 1
 end
 

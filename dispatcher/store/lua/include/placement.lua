@@ -22,7 +22,10 @@ local function show_models(server)
   end
   table.sort(loaded)
   local shown = table.concat(loaded, '\n')
-  if (redis.call('HGET', root .. 's:' .. server, 'models') or '') ~= shown then
+  local before = redis.call('HGET', root .. 's:' .. server, 'models') or ''
+  if before ~= shown then
+    for model in string.gmatch(before, '[^\n]+') do redis.call('ZREM', root .. 'warm:' .. model, server) end
+    for _, model in ipairs(loaded) do redis.call('ZADD', root .. 'warm:' .. model, 0, server) end
     redis.call('HSET', root .. 's:' .. server, 'models', shown)
     register_change(server)
   end

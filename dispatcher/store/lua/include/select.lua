@@ -1,6 +1,7 @@
 -- The head of the queue for a server's class that this server may start now, or nil.
 --- @include gang
 --- @include reserve
+--- @include warm
 local HEADS = 4 -- looked at in one go
 local PASSED = 16 -- lanes passed by in one go: no room for their head, or too few workers for a gang
 local passed
@@ -14,13 +15,14 @@ local function others_online(lane)
 end
 
 local function may_start(id, lane, server)
-  local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'tried', 'back', 'shy')
+  local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'tried', 'back', 'shy', 'model', 'queued', 'needs')
   if number(t[1]) > now then return false end
   if t[2] and t[2] ~= '' and string.find(',' .. t[2] .. ',', ',' .. server .. ',', 1, true) then
     -- where reports name no attempt, a late one could pass for the new one's: only if nobody else is there
     return (not t[4] and number(t[3]) + avoid_ms <= now) or not others_online(lane)
   end
-  return true
+  local asks = {lane = lane, tried = t[2] or nil, model = t[5], queued = t[6], needs = t[7]}
+  return not left_to_warm(id, asks, server)
 end
 
 -- A lane of gangs, by its head: it starts when enough workers wait, this one among them; those behind it ask the same.
@@ -31,7 +33,7 @@ local function select_gang(id, t, tenant, score, server, waits)
   end
   local peers = has_room(server, id, t.needs) and peers_of(id, t, server)
   if peers then return {id = id, tenant = tenant, score = score, peers = peers} end
-  passed = passed_over(id) and PASSED or passed + 1
+  passed = passed_over(id, t) and PASSED or passed + 1
   return nil
 end
 
@@ -58,7 +60,7 @@ local function select_in_lanes(class, tenant, server, looked, waits)
         looked = looked + 1
         if may_start(heads[i], lane, server) then
           if has_room(server, heads[i], redis.call('HGET', root .. 't:' .. heads[i], 'needs')) then
-            return {id = heads[i], tenant = tenant, score = tonumber(heads[i + 1])}, looked, false
+            return {id = heads[i], lane = lane, tenant = tenant, score = tonumber(heads[i + 1])}, looked, false
           end
           reserve(server, heads[i])
           looked, passed = looked - 1, passed + 1
@@ -78,15 +80,14 @@ local function reserved_head(server, class)
   if not t or t.gang or not fits_in(t.needs, room_of(server)) or not may_start(id, t.lane, server) then return nil end
   local vt = math.max(number(redis.call('ZSCORE', root .. 'vt', t.tenant)),
     number(redis.call('ZSCORE', root .. 'ready:' .. class, t.tenant)))
-  return {id = id, tenant = t.tenant, score = tonumber(t.score), vt = vt}
+  return {id = id, lane = t.lane, tenant = t.tenant, score = tonumber(t.score), vt = vt}
 end
 
 -- `waits`: the server waits on an open connection, and may be one of a gang.
 local function select_head(server, class, waits)
   passed = 0
-  local gang, lane = gathering()
-  if gang and waits and redis.call('SISMEMBER', root .. 'lc:' .. lane, class) == 1 then
-    local t = hash(root .. 't:' .. gang)
+  local gang, t = gathering()
+  if gang and waits and redis.call('SISMEMBER', root .. 'lc:' .. t.lane, class) == 1 then
     return select_gang(gang, t, t.tenant, number(t.score), server, waits)
   end
   local kept = reserved_head(server, class)

@@ -10,9 +10,10 @@ local FOREVER = 9999999999999 -- of an attempt without a time-out
 local GRACE = 1000 -- an answer that came in time is still on its way into the store
 
 local function grant_of(id, t, rank, server)
+  local checkpoint = number(rank) > 0 and redis.call('HGET', root .. 'ranks:' .. id, 'c' .. text(rank))
   return {id, server or t.server, t.fence, t.nonce, t.type, t.lane, t.points, redis.call('GET', root .. 'spec:' .. id) or '',
     redis.call('GET', root .. 'in:' .. id) or '', t.ends, t.failures or '0', t.losses or '0', t.tried or '',
-    t.checkpoint or '', text(rank or 0), t.gang or '1'}
+    checkpoint or t.checkpoint or '', text(rank or 0), t.gang or '1'}
 end
 
 local function start_attempt(id, t, server, nonce, gateway, claim_id, lease, note)
