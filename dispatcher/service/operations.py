@@ -8,7 +8,7 @@ from dispatcher.domain.command import Command, Verb
 from dispatcher.domain.errors import Conflict, DispatchError, NoControl, NotFound, Unavailable
 from dispatcher.domain.ids import is_id, new_operation_id
 from dispatcher.domain.operation import NewOperation, NewStep, Operation, OperationKind, operation_of
-from dispatcher.domain.server import Server, Transport
+from dispatcher.domain.server import Server
 from dispatcher.service.commands import Commands
 from dispatcher.service.ports import OperationStore, ServerStore
 from dispatcher.service.steps import Steps
@@ -90,7 +90,7 @@ class Operations:
             if not is_id(server_id):
                 raise NotFound(f"Server not found: {server_id[:80]}")
             server = await self._servers.get(server_id)
-            if server.transport is not Transport.SOCKET or not server.online:
+            if not server.takes_commands or not server.online:
                 raise NoControl("This worker keeps no control channel, or its connection is down")
             found.append(server)
         return found

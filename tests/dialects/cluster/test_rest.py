@@ -211,12 +211,15 @@ async def test_a_restart(one: World) -> None:
     assert (await one.post("/workers/worker-001/restart"))["estimated_downtime"] == "10s"
 
 
-async def test_what_needs_a_control_channel_is_refused_without(world: World) -> None:
-    await world.worker("pusher", transport=Transport.PULL)
-    body = {"model_name": "llama", "worker_ids": ["pusher"]}
-    is_error(await world.call("POST", "/workers/pusher/restart", "admin"), 409, "NO_CONTROL_CHANNEL")
+@pytest.mark.parametrize(
+    "worker", [{"transport": Transport.PULL}, {"transport": Transport.PUSH}, {"origin": "farm", "kind": "training"}]
+)
+async def test_what_needs_a_control_channel_is_refused_without(world: World, worker: dict[str, Any]) -> None:
+    await world.worker("deaf", **worker)
+    body = {"model_name": "llama", "worker_ids": ["deaf"]}
+    is_error(await world.call("POST", "/workers/deaf/restart", "admin"), 409, "NO_CONTROL_CHANNEL")
     is_error(await world.call("POST", "/models/assign", "admin", body), 409, "NO_CONTROL_CHANNEL")
-    assert await world.store.commands.pending("pusher") == []
+    assert await world.store.commands.pending("deaf") == []
     assert (await world.get("/models/assignments"))["assignments"] == []
 
 

@@ -61,9 +61,10 @@ class World(GatewayWorld):
         transport: Transport = Transport.SOCKET,
         slots: int = 4,
         machine: dict[str, Any] | None = None,
+        origin: str = "native",
     ) -> str:
         offer = Offer(frozenset({kind}), resources=Resources(memory=64 * GB, gpu_memory=24 * GB))
-        new = NewServer(name, "native", f"{name}.local", Endpoints(), offer, max_concurrent=slots, transport=transport)
+        new = NewServer(name, origin, f"{name}.local", Endpoints(), offer, max_concurrent=slots, transport=transport)
         await self.store.servers.put(new)
         await self.beat(name, MACHINE if machine is None else machine)
         return name
