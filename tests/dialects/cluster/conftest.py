@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from tests.dialects.cluster.watched import Watched
 from tests.dialects.cluster.world import OpenWorld, World
 
 
@@ -23,3 +24,11 @@ async def open_world() -> AsyncIterator[OpenWorld]:
 @pytest.fixture
 async def world(open_world: OpenWorld) -> World:
     return open_world()
+
+
+@pytest.fixture
+async def watched() -> AsyncIterator[Watched]:
+    world = Watched()
+    await world.worker()
+    yield world
+    await world.close()
