@@ -39,6 +39,21 @@ async def test_gpu_servers_may_run_the_tasks_instead(open_world: OpenWorld) -> N
     assert (await world.taken()).task_id == task_id
 
 
+async def test_a_worker_reports_over_the_native_api_and_an_admin_there_does_not(open_world: OpenWorld) -> None:
+    world = open_world(cluster={"runs_on": "servers"})
+    await world.worker("w1", kind="predict", transport=Transport.PULL)
+    world.tokens["w1"] = world.issue("w1", ["server"], server_id="w1")
+    task_id = await world.submit()
+    given = (await world.call("POST", "/api/servers/w1/claim", "w1", {}, prefix="")).json()
+    assert (given["taskId"], given["priority"], given["payload"]["model"]) == (task_id, 5, "llama-2-7b")
+    said = {"status": "COMPLETED", "result": {"text": "x"}}
+    path = f"/api/task/{task_id}"
+    assert (await world.call("PUT", path, "admin", said, prefix="")).status_code == 404
+    world.tokens["callback"] = given["callbackToken"]
+    assert (await world.call("PUT", path, "callback", said, prefix="")).status_code == 200
+    assert (await world.get(f"/tasks/{task_id}"))["result"] == {"text": "x"}
+
+
 async def test_a_more_urgent_task_goes_first(one: World) -> None:
     ids = [await one.submit(priority=word) for word in ("low", "normal", "critical", "high")]
     taken = [(await one.taken()).task_id for _ in ids]
