@@ -5,9 +5,11 @@ import socket
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
-from hypercorn.protocol import ws_stream
+from hypercorn.protocol import h2, h11, ws_stream
+from hypercorn.protocol.events import Event, StreamClosed
 
 from dispatcher.launch.connections import ASGIApp
+from dispatcher.launch.leftovers import without_leftovers
 
 
 class _PlainHandshake(ws_stream.Handshake):
@@ -24,6 +26,24 @@ class _PlainHandshake(ws_stream.Handshake):
 
 ws_stream.Handshake = _PlainHandshake  # type: ignore[misc]
 
+
+class _Stream(ws_stream.WSStream):
+    """Stops its pings when the socket ends: asleep, they would keep all that belongs to it for one more interval."""
+
+    _pinging: "asyncio.Task[None] | None" = None
+
+    async def handle(self, event: Event) -> None:
+        if isinstance(event, StreamClosed) and self._pinging is not None:
+            self._pinging.cancel()
+        await super().handle(event)
+
+    async def _send_pings(self) -> None:
+        self._pinging = asyncio.current_task()
+        await super()._send_pings()
+
+
+h11.WSStream = h2.WSStream = _Stream  # type: ignore[attr-defined]
+
 STOP_S = 1.0  # what is open by then was given its time before
 
 
@@ -31,8 +51,7 @@ async def run(app: ASGIApp, bound: socket.socket, stop: asyncio.Event, *, ping_i
     """Serve until `stop`, and at most some 2 s longer.
 
     The task is cancelled in the end because on Python >= 3.12.1 Hypercorn waits without limit for open connections
-    before it looks at its own graceful timeout, and because its ping task keeps a closed socket's connection for
-    one more interval.
+    before it looks at its own graceful timeout.
     """
     config = Config()
     config.bind = [f"fd://{bound.detach()}"]
@@ -45,7 +64,7 @@ async def run(app: ASGIApp, bound: socket.socket, stop: asyncio.Event, *, ping_i
     config.websocket_ping_interval = ping_interval_s
     config.websocket_max_message_size = 16 << 20  # a result; our own limits are narrower
     config.graceful_timeout = STOP_S
-    task = asyncio.ensure_future(serve(app, config, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
+    task = asyncio.ensure_future(serve(without_leftovers(app), config, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
     stopped = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)

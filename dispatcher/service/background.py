@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
 from dispatcher.domain.errors import DispatchError
@@ -59,3 +59,17 @@ class Background:
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks)
+
+
+async def end_all(tasks: Iterable["asyncio.Task[Any]"], *, again_s: float = 0.5) -> None:
+    """Cancel tasks and wait for their end; what they raise is dropped.
+
+    Cancelled again until they end: on Python 3.11 `asyncio.wait_for`, through which the store's client writes, can
+    swallow a cancellation.
+    """
+    ending = pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=again_s)
+    await asyncio.gather(*ending, return_exceptions=True)

@@ -12,7 +12,7 @@ from dispatcher.domain.errors import DispatchError, NotFound, Unavailable
 from dispatcher.domain.event import FleetEvent
 from dispatcher.domain.ids import is_id, new_claim_id
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.background import Background
+from dispatcher.service.background import Background, end_all
 from dispatcher.service.channel import Channel, Control
 from dispatcher.service.dispatch import Dispatch
 from dispatcher.service.ports import ServerStore, TaskStore
@@ -67,7 +67,7 @@ class Sessions:
             for job in jobs:
                 job.cancel()
             self._close(session)
-            await asyncio.gather(*jobs, return_exceptions=True)
+            await end_all(jobs)
 
     def publish(self, event: FleetEvent) -> None:
         """A change of the fleet: of a task that one of the workers holds, or a worker that has connected anew."""

@@ -28,7 +28,7 @@ KEYS: dict[str, str] = {
     "lane_live": "hash: lane -> live tasks",
     "lc:<lane>": "set: server classes that fit a lane",
     "lt:<lane>": "set: tenants that wait in a lane",
-    "tl:<tenant>": "set: lanes in which a tenant waits",
+    "tl:<tenant>": "hash: lane -> live tasks of a tenant",
     "turn": "hash: lane -> turns given to balancers",
     "classes": "hash: server class -> what it offers (JSON)",
     "cl:<class>": "set: lanes that a class fits",

@@ -42,6 +42,7 @@ class StoreOptions:
     tenant_lanes_max: int = 32
     classes_max: int = 256
     attempts_kept: int = 20
+    metrics_bytes_kept: int = 256 << 10
     metrics_kept: int = 256  # reports with metrics, of a task
     updates_kept: int = 64
     events_kept: int = 10_000

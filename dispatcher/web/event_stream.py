@@ -7,6 +7,7 @@ from typing import Any
 from starlette.types import Receive, Send
 
 from dispatcher.domain.clock import Clock
+from dispatcher.service.background import end_all
 
 NOT_TEXT = 1003
 NOT_UTF8 = 1007
@@ -148,6 +149,4 @@ async def until_first(*jobs: Coroutine[Any, Any, None]) -> None:
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_all(tasks)

@@ -7,7 +7,7 @@ import pytest
 
 from dispatcher.domain.errors import NotFound
 from dispatcher.service import latencies as latencies_module
-from dispatcher.service.background import Background
+from dispatcher.service.background import Background, end_all
 from dispatcher.service.latencies import Latencies
 from dispatcher.service.retry import FullJitter
 from dispatcher.service.waits import Waits
@@ -100,3 +100,23 @@ async def test_errors_of_background_work_are_logged_without_their_text(caplog: p
     assert "ValueError" in caplog.text
     assert "test_parts.py" in caplog.text
     assert "a payload" not in caplog.text
+
+
+async def test_a_cancellation_that_is_swallowed_is_asked_for_again() -> None:
+    cancelled = []
+
+    async def stubborn() -> None:
+        while len(cancelled) < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancelled.append(1)
+
+    async def fails() -> None:
+        raise ValueError
+
+    tasks = [asyncio.ensure_future(stubborn()), asyncio.ensure_future(fails())]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(2):
+        await end_all(tasks, again_s=0.01)
+    assert all(task.done() for task in tasks)

@@ -20,7 +20,7 @@ if session ~= '' and redis.call('HGET', key, 'session') ~= session then return r
 heard_of(server)
 
 -- From now on the worker holds the lease.
-local function hold(id, t, rank)
+local function give(id, t, rank)
   local member = slot(id, t.fence, rank)
   redis.call('ZADD', root .. 'slots:' .. server, now + lease_ms, member)
   redis.call('ZADD', root .. 'due', now + lease_ms, lease_timer(server, member))
@@ -31,7 +31,7 @@ local function hold(id, t, rank)
 end
 
 local handed, its, rank = take_handed(server)
-if handed then return hold(handed, its, rank) end
+if handed then return give(handed, its, rank) end
 local place = refresh_server(server)
 local head = place.free and select_head(server, place.class, session ~= '')
 if not head then
@@ -44,4 +44,4 @@ start_attempt(head.id, t, server, nonce, gateway, claim_id, lease_ms, note)
 if head.peers then start_ranks(head.id, t, server, head.peers) end
 redis.call('HSET', root .. 't:' .. head.id, 'held', 's')
 redis.call('ZADD', root .. 'due', 'XX', t.ends, 'x:' .. head.id) -- no gateway times it: no grace
-return hold(head.id, t, 0)
+return give(head.id, t, 0)

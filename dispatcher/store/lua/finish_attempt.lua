@@ -16,12 +16,13 @@
 local key = root .. 't:' .. task_id
 local t = hash(key)
 if not t then return reply('not_found') end
-local rank = by == 'holder' and rank_of(task_id, t, holder) or 0
+local known_rank = by ~= 'holder' and 0 or rank_of(task_id, t, holder)
+local rank = known_rank or 0
 local server = rank > 0 and holder or t.server
 
 -- Whether this report repeats the last recorded end.
 local function same_end()
-  if t.gang and rank_ended(task_id, t, rank) then return true end
+  if t.gang and rank_ended(task_id, t, known_rank) then return true end
   local done_fence = string.match(t.done or '', '^(%d+):')
   if t.done ~= (done_fence or '') .. ':' .. verdict .. ':' .. digest then return false end
   if by == 'attempt' then return text(fence) == done_fence and nonce == t.done_nonce end
@@ -79,7 +80,10 @@ if slot_free == '1' then freed = free_slot(server, member) else leave_slot(serve
 if t.gang then
   note_rank(task_id, t, rank)
   if verdict == 'completed' and not gang_done(task_id, t) then
-    if rank == 0 then redis.call('SET', root .. 'out:' .. task_id, result) end
+    if rank == 0 then
+      redis.call('SET', root .. 'out:' .. task_id, result)
+      redis.call('ZREM', root .. 'due', 'l:' .. task_id) -- its slot is free: there is no lease to run out
+    end
     announce(task_id, t)
     return reply('finished', t.state, '0', '')
   end

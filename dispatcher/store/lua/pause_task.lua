@@ -25,7 +25,7 @@ else
   if t.state == 'PENDING' then dequeue(task_id, t) end
   redis.call('ZREM', due, 'r:' .. task_id, 's:' .. task_id)
   redis.call('HSET', key, 'right', '0')
-  redis.call('HDEL', key, 'retry_at')
+  redis.call('HDEL', key, 'retry_at', 'passed', 'short', 'reserves') -- it waits for its owner now, not for room
 end
 redis.call('HSET', key, 'reason', reason)
 set_state(task_id, t, 'PAUSED')

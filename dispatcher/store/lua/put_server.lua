@@ -11,7 +11,7 @@ if keep == '1' and redis.call('EXISTS', root .. 's:' .. server_id) == 1 then ret
 local refusal = learn_class(server_class, class_spec, matching, lanes_at)
 if refusal then return reply(refusal) end
 local key = root .. 's:' .. server_id
-local old = redis.call('HMGET', key, 'class', 'seq', 'registered', 'maintenance', 'reason', 'alias')
+local old = redis.call('HMGET', key, 'class', 'seq', 'registered', 'maintenance', 'reason', 'alias', 'handed')
 if old[1] then
   lose_accepted(server_id, 'The server registered again')
   forget_loaded(server_id)
@@ -28,6 +28,7 @@ redis.call('HSET', key, 'seq', seq, 'class', server_class, 'origin', origin, 'na
   health, 'metrics_url', metrics_url, 'cancel_url', cancel_url, 'offer', offer, 'totals', totals, 'sealed_key', sealed_key, 'max', max,
   'weight', weight, 'transport', transport, 'silence', silence, 'forget', forget, 'registered', old[3] or text(now), 'seen', text(now), 'online', '1', 'health', 'healthy')
 if old[4] then redis.call('HSET', key, 'maintenance', old[4], 'reason', old[5]) end
+if old[7] then redis.call('HSET', key, 'handed', old[7]) end
 if alias ~= '' then
   redis.call('SET', root .. 'alias:' .. alias, server_id)
   redis.call('HSET', key, 'alias', alias)

@@ -65,8 +65,10 @@ local function attempt_time_over(id)
   local why = 'The attempt took longer than its time-out'
   leave_slot(t.server, slot(id, t.fence))
   attempt_ended(id, 'timeout', why)
-  add_tried(id, t, t.server)
-  server_fault(t.server, t.lane)
+  if not t.gang then -- of several workers nobody knows which was slow
+    add_tried(id, t, t.server)
+    server_fault(t.server, t.lane)
+  end
   count(t, 'attempt_failures', 1)
   count_server(t.server, 'attempt_failures', 1)
   if redis.call('HINCRBY', root .. 't:' .. id, 'failures', 1) >= number(t.attempts_max) then

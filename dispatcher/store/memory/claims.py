@@ -31,10 +31,10 @@ def claim(
         return Gone(None)
     if row.claim is not None and row.claim[0] == claim_id:
         return _repeated(s, row, row.claim, nonce)
-    if gangs.is_gang(row):  # only workers that wait on a connection start together
-        return Full(Candidates(()))
     if row.state is not TaskState.PENDING or _promised(s, row, gateway):
         return Gone(row.state)
+    if gangs.is_gang(row):  # only workers that wait on a connection start together
+        return Full(Candidates(()))
     server = s.servers.get(server_id)
     refusal = _refused(s, row, server, expected_load)
     if isinstance(refusal, Moved) and (other := _least_loaded(s, row, instead)) is not None:

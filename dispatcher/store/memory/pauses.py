@@ -18,7 +18,8 @@ def pause(s: State, row: TaskRow, reason: str) -> None:
             raise NoControl("Its worker cannot be told")
         row.halted_ms = s.now  # its time-out stands still
     row.reason = reason
-    row.retry_at_ms = None
+    row.retry_at_ms = row.passed_ms = row.short_since_ms = None
+    row.reserves = ""
     s.move(row, TaskEvent.PAUSE)
 
 

@@ -31,7 +31,7 @@ def finish(
 ) -> Finished:
     row = s.task(task_id)
     rank = gangs.rank_of(row, by.server_id) if isinstance(by, ByHolder) else 0
-    if rank is not None and gangs.repeats(row, rank, outcome):
+    if rank is not None and gangs.repeats(row, rank, outcome) and _speaks_for(row, by):
         return Finished(row.state, duplicate=True)
     end = row.end
     if end is not None and _same_end(s, row, by, outcome, end):
@@ -96,6 +96,8 @@ def progress(
     if metrics:
         row.metrics = metrics if rank == 0 else row.metrics
         row.history.append(MetricsPoint(s.now, rank, percent, metrics))
+        while len(row.history) > 1 and sum(map(_size, row.history)) > s.options.metrics_bytes_kept:
+            row.history.popleft()
     overall = gangs.progress(row, rank, percent) if gangs.is_gang(row) else percent
     higher = overall > row.progress
     row.progress = max(row.progress, min(float(overall), 100.0))
@@ -128,8 +130,15 @@ def accept(s: State, task_id: str, by: ByAttempt, lease_ms: int) -> bool:
     return True
 
 
+def _size(point: MetricsPoint) -> int:
+    """What a point takes up, with the words before its metrics."""
+    return len(f"{point.at_ms}\t{point.rank}\t{point.progress:.14g}\t") + len(point.metrics)
+
+
 def _extend(s: State, row: TaskRow, server_id: str, lease_ms: int) -> None:
-    s.servers[server_id].slots[row.id, row.fence] = s.now + lease_ms
+    slots = s.servers[server_id].slots
+    if (row.id, row.fence) in slots:  # a rank that has ended has none
+        slots[row.id, row.fence] = s.now + lease_ms
 
 
 def _held_fence(s: State, row: TaskRow, by: ByHolder) -> int | None:
@@ -139,6 +148,17 @@ def _held_fence(s: State, row: TaskRow, by: ByHolder) -> int | None:
     if by.fence is not None:
         fences = [f for f in fences if f == by.fence]
     return max(fences, default=None)
+
+
+def _speaks_for(row: TaskRow, by: Reporter) -> bool:
+    """Whether it is about the current attempt of a gang."""
+    match by:
+        case ByAttempt():
+            return row.attempt is not None and (by.fence, by.nonce) == (row.attempt.fence, row.attempt.nonce)
+        case ByHolder():
+            return row.attempt is not None and by.fence in (None, row.attempt.fence)
+        case ByAdmin():
+            return row.attempt is not None
 
 
 def _same_end(s: State, row: TaskRow, by: Reporter, outcome: Outcome, end: End) -> bool:

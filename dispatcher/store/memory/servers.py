@@ -58,6 +58,7 @@ class MemoryServers:
         if old is not None:  # an operator's word and the leases outlive the record
             new.slots, new.maintenance, new.reason = old.slots, old.maintenance, old.reason
             new.held, new.models, new.used = old.held, old.models, old.used
+            new.handed = old.handed
         s.servers[server.id] = new
         s.counters.alive[server.id].add(s.now // MINUTE_MS)
         if alias is not None:
@@ -179,6 +180,7 @@ class MemoryServers:
         fleet.heard_of(self._s, server)
         if server.session != session:
             server.session, server.gateway = session, gateway
+            server.wants_since_ms = None  # that was the older connection's wish
             self._s.hub.event("server.connected", {"id": server_id, "session": session})
 
     async def disconnect(self, server_id: str, session: str) -> None:

@@ -112,7 +112,8 @@ def _time_over(s: State, row: TaskRow, fence: int) -> None:
         return
     text = "The attempt took longer than its time-out"
     outcome = Outcome(Verdict.TIMED_OUT, code=TIMEOUT, text=text, slot_free=False)
-    attempts.apply(s, row, attempt, outcome, retry_ms=s.options.retry_delay_ms)
+    one = row.new.demand.gang == 1  # of several workers nobody knows which was slow
+    attempts.apply(s, row, attempt, outcome, retry_ms=s.options.retry_delay_ms, judge=one)
 
 
 def _retry_due(s: State, row: TaskRow) -> None:

@@ -16,7 +16,9 @@ local function drop_timers(id)
 end
 
 local function count_live_lane(t, by)
-  if redis.call('HINCRBY', root .. 'lane_live', t.lane, by) == 0 then redis.call('HDEL', root .. 'lane_live', t.lane) end
+  for _, key in ipairs({root .. 'lane_live', root .. 'tl:' .. t.tenant}) do
+    if redis.call('HINCRBY', key, t.lane, by) == 0 then redis.call('HDEL', key, t.lane) end
+  end
 end
 
 local function count_live(t, by)

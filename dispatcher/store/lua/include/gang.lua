@@ -7,7 +7,7 @@
 --- @include models
 local LOOKED_AT = 256 -- waiting workers of a class
 
-local function wanted_by(server, class)
+local function waits_now(server, class)
   local s = redis.call('HMGET', root .. 's:' .. server, 'class', 'gateway')
   local present = s[2] and number(redis.call('ZSCORE', root .. 'gw', s[2])) > now
   if s[1] == class and present and refresh_server(server).free then return true end
@@ -15,9 +15,24 @@ local function wanted_by(server, class)
   return false
 end
 
--- The workers for the ranks from 1 on, beside `server`; nil when too few wait. O(waiting workers), for a gang that is
--- at the head only. One that failed the task is taken when there are not enough others.
+local known = {} -- in this run: several lanes of gangs look at the same workers
+local function wanted_by(server, class)
+  if known[server] == nil then known[server] = waits_now(server, class) end
+  return known[server]
+end
+
+local function enough_wait(t)
+  local waiting = 1 -- the worker that asks, whether it is remembered or not
+  for _, class in ipairs(redis.call('SMEMBERS', root .. 'lc:' .. t.lane)) do
+    waiting = waiting + redis.call('ZCARD', root .. 'want:' .. class)
+  end
+  return waiting >= gang_size(t)
+end
+
+-- The workers for the ranks from 1 on, beside `server`; nil when too few wait. O(waiting workers), once in a claim that
+-- meets gangs which as many workers as wait could run. One that failed the task is taken when there are not enough others.
 local function peers_of(id, t, server)
+  if not enough_wait(t) then return nil end
   local found, second = {}, {}
   local needed, tried = gang_size(t) - 1, ',' .. (t.tried or '') .. ','
   local forgiven = number(t.back) + avoid_ms <= now

@@ -8,6 +8,9 @@ end
 
 -- Whether this report repeats the end that its rank reported.
 local function rank_ended(id, t, rank)
+  if not rank or number(t.closed) >= number(t.fence) then return false end
+  if by == 'attempt' and (text(fence) ~= t.fence or nonce ~= t.nonce) then return false end
+  if by == 'holder' and fence ~= 0 and text(fence) ~= t.fence then return false end
   return redis.call('HGET', root .. 'ranks:' .. id, 'e' .. rank) == rank_signature(t)
 end
 

@@ -10,7 +10,6 @@ local function enqueue(id, t)
   local q = root .. 'q:' .. t.lane .. ':' .. t.tenant
   redis.call('ZADD', q, t.score, id)
   if redis.call('ZRANK', q, id) == 0 then
-    redis.call('SADD', root .. 'tl:' .. t.tenant, t.lane)
     redis.call('SADD', root .. 'lt:' .. t.lane, t.tenant)
     local start = virtual_time(t.tenant)
     for _, class in ipairs(redis.call('SMEMBERS', root .. 'lc:' .. t.lane)) do
@@ -24,7 +23,6 @@ local function dequeue(id, t)
   local q = root .. 'q:' .. t.lane .. ':' .. t.tenant
   redis.call('ZREM', q, id)
   if redis.call('EXISTS', q) == 0 then
-    redis.call('SREM', root .. 'tl:' .. t.tenant, t.lane)
     redis.call('SREM', root .. 'lt:' .. t.lane, t.tenant)
     -- gone at once: a bound from before an idle time would let the tenant overtake the others later
     for _, class in ipairs(redis.call('SMEMBERS', root .. 'lc:' .. t.lane)) do

@@ -4,8 +4,8 @@
 local function over_quota(tenant, lane, tasks, bytes)
   local live = redis.call('HMGET', root .. 'live', 'n', 'b', 'n:' .. tenant, 'b:' .. tenant)
   if number(live[3]) + tasks > tenant_max or number(live[4]) + bytes > tenant_bytes_max then return 'quota' end
-  if redis.call('SISMEMBER', root .. 'tl:' .. tenant, lane) == 0
-    and redis.call('SCARD', root .. 'tl:' .. tenant) >= tenant_lanes_max then return 'quota' end
+  local lanes = root .. 'tl:' .. tenant
+  if redis.call('HEXISTS', lanes, lane) == 0 and redis.call('HLEN', lanes) >= tenant_lanes_max then return 'quota' end
   if number(live[1]) + tasks > queue_max or number(live[2]) + bytes > queue_bytes_max then return 'full' end
   return nil
 end
