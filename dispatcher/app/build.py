@@ -5,9 +5,10 @@ import secrets as entropy
 from importlib.metadata import PackageNotFoundError, version
 
 from dispatcher.app import options
-from dispatcher.app.dialects import cloudai_doors, farm_doors, jobs_doors
+from dispatcher.app.dialects import cloudai_doors, cluster_doors, farm_doors, jobs_doors
 from dispatcher.app.gateway import Draining, Gateway
 from dispatcher.app.stores import configured_blobs, places_apart
+from dispatcher.auth.apikeys import ApiKeys
 from dispatcher.auth.callback import CallbackTokens
 from dispatcher.auth.keys import SecretKeys
 from dispatcher.auth.sealer import Sealer
@@ -30,6 +31,7 @@ from dispatcher.service.batches import Batches
 from dispatcher.service.commands import Commands
 from dispatcher.service.dispatch import Dispatch
 from dispatcher.service.duties import Duties
+from dispatcher.service.feed import Feed
 from dispatcher.service.files import Files
 from dispatcher.service.latencies import Latencies
 from dispatcher.service.logs import Logs
@@ -135,6 +137,7 @@ def build(
         **jobs_doors(settings, services, tokens, callbacks, health),
         **farm_doors(settings, services, tokens, callbacks, clock),
         **cloudai_doors(settings, services, tokens, callbacks, clock, health=health, issue_server_token=server_token),
+        **cluster_doors(settings, services, tokens, callbacks, ApiKeys(store.keys, clock), health, clock),
     }
     _mount(gateway, dialects, clock)
     return gateway
@@ -183,6 +186,7 @@ def _services(
         stats=Stats(store.stats, store.servers, clock=clock),
         balancing=Balancing(store.servers),
         watch=Watch(store.tasks),
+        feed=Feed(),
         workers=workers,
         sessions=Sessions(store.tasks, store.servers, workers, dispatch, gateway=name),
         telemetry=Telemetry(store.telemetry, store.servers, store.tasks, clock=clock),
@@ -220,7 +224,9 @@ def _loops(gateway: Gateway, store: Store, waits: Waits) -> list[Loop]:
     peek = Peek(gateway.duties)
     inbox = Inbox(store.coordination, waits, gateway=gateway.id, wake=peek.wake)
     services = gateway.services
-    events = Events(store.coordination, services.watch, services.workers, services.sessions, services.commands)
+    events = Events(
+        store.coordination, services.watch, services.workers, services.sessions, services.commands, services.feed
+    )
     loops = [
         Loop("renew", renew.run_once, lease_ms / 3000),
         Loop("presence", gateway.presence.run_once, 1.0),
@@ -242,6 +248,7 @@ def _mount(gateway: Gateway, dialects: dict[tuple[str, str], Dialect], clock: Cl
         dialects["jobs", settings.jobs.auth],
         dialects["farm", settings.farm.auth],
         dialects["cloudai", settings.cloudai.auth],
+        dialects["cluster", settings.cluster.auth],
     ]
     gateway.asgi = web_gateway(
         {dialect.prefix: dialect.mount() for dialect in main}, clock=clock, lifespan=gateway.lifespan

@@ -4,10 +4,12 @@ settings to say."""
 from dataclasses import replace
 
 from dispatcher.app import options
+from dispatcher.auth.apikeys import ApiKeys
 from dispatcher.auth.callback import CallbackTokens
 from dispatcher.auth.tokens import Tokens
 from dispatcher.dialects.cloudai.cloudai import cloudai_dialect
 from dispatcher.dialects.cloudai.worker_routes import IssueServerToken
+from dispatcher.dialects.cluster.cluster import cluster_dialect
 from dispatcher.dialects.dialect import Dialect
 from dispatcher.dialects.farm.farm import farm_dialect
 from dispatcher.dialects.gate import Gate
@@ -58,6 +60,23 @@ def cloudai_doors(
         ("cloudai", auth): cloudai_dialect(
             services, door, clock, health=health, issue_server_token=issue_server_token, options=made
         )
+        for auth, door in doors.items()
+    }
+
+
+def cluster_doors(
+    settings: Settings,
+    services: Services,
+    tokens: Tokens,
+    callbacks: CallbackTokens,
+    keys: ApiKeys,
+    health: Health,
+    clock: Clock,
+) -> dict[tuple[str, str], Dialect]:
+    doors = _doors(settings, services, tokens, callbacks, options.cluster_rates(settings))
+    made = options.cluster_options(settings)
+    return {
+        ("cluster", auth): cluster_dialect(services, replace(door, keys=keys), clock, health=health, options=made)
         for auth, door in doors.items()
     }
 

@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Check and show the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+apikey_app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+app.add_typer(apikey_app, name="apikey")
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Configuration file [default: wrangler-like-config.toml, if there]")
@@ -196,6 +198,45 @@ def config_show(
     from dispatcher.cli.config import show
 
     show(config, env, origin=origin)
+
+
+@apikey_app.command("create")
+@told
+def apikey_create(
+    sub: Annotated[str, typer.Option(help="Whom it is for")],
+    role: Annotated[RoleName, typer.Option(help="What it allows")],
+    tenant: Annotated[str, typer.Option(help="Tenant")] = "default",
+    name: Annotated[str | None, typer.Option(help="A word to know it by")] = None,
+    ttl: Annotated[str | None, typer.Option(help="How long it holds: 90d... [default: for ever]")] = None,
+    config: ConfigOption = None,
+    env: EnvOption = None,
+) -> None:
+    """Print a new API key, and nothing else. It is kept as a hash: nobody can show it again."""
+    from dispatcher.cli.apikey import create
+
+    typer.echo(create(sub=sub, role=role.value, tenant=tenant, name=name or "", ttl=ttl, config=config, env=env))
+
+
+@apikey_app.command("list")
+@told
+def apikey_list(config: ConfigOption = None, env: EnvOption = None) -> None:
+    """List the API keys without their secrets: id, role, tenant, subject, made at, holds until, name."""
+    from dispatcher.cli.apikey import show
+
+    show(config=config, env=env)
+
+
+@apikey_app.command("revoke")
+@told
+def apikey_revoke(
+    key_id: Annotated[str, typer.Argument(help="The id, as list shows it")],
+    config: ConfigOption = None,
+    env: EnvOption = None,
+) -> None:
+    """Forget an API key: its next call is refused, on every gateway."""
+    from dispatcher.cli.apikey import revoke
+
+    revoke(key_id, config=config, env=env)
 
 
 def main() -> NoReturn:

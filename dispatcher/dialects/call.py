@@ -47,7 +47,8 @@ class Stream:
 class Call:
     """A call whose caller is known.
 
-    `rule` is what the call counts under (None: nothing); `rate` is set once counted by the dialect.
+    `rule` is what the call counts under (None: nothing), `hour_rule` beside it; `rate` is set once counted by the
+    dialect.
     """
 
     scope: Scope
@@ -56,6 +57,7 @@ class Call:
     principal: Principal | None = None
     attempt: ByAttempt | None = None
     rule: RateRule | None = None
+    hour_rule: RateRule | None = None
     rate: RateState | None = None
 
     @property

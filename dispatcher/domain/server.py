@@ -109,6 +109,11 @@ class Server:
         return pushed and self.online and not self.maintenance and not self.ejected_until_ms
 
     @property
+    def takes_commands(self) -> bool:
+        """It keeps a control channel while it is connected. The clients of the farm are told of their tasks alone."""
+        return self.transport is Transport.SOCKET and self.origin != "farm"
+
+    @property
     def load(self) -> float:
         """Running attempts as a share of the slots, 0..1 (above 1 after a lowered maximum)."""
         return self.active / self.max_concurrent

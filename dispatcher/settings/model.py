@@ -4,6 +4,7 @@ from pydantic import Field, field_validator
 
 from dispatcher.settings import outputs, sections
 from dispatcher.settings.cloudai import CloudAI
+from dispatcher.settings.cluster import Cluster
 from dispatcher.settings.farm import Farm
 from dispatcher.settings.sections import Section
 
@@ -26,6 +27,7 @@ class Settings(Section):
     jobs: sections.Jobs = sections.Jobs()
     farm: Farm = Farm()
     cloudai: CloudAI = CloudAI()
+    cluster: Cluster = Cluster()
     urls: sections.Urls = sections.Urls()
     log: sections.Log = sections.Log()
     triggers: sections.Triggers = sections.Triggers()

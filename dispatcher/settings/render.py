@@ -99,6 +99,7 @@ _LISTENERS: tuple[dict[str, Any], ...] = (
     {"dialect": "jobs", "port": 8080},
     {"dialect": "farm", "port": 8765},
     {"dialect": "cloudai", "port": 8081},
+    {"dialect": "cluster", "port": 8000},
 )
 
 _NOTES = {"cloudai": "Its document names 8080, as that of the job queue does, which has it above."}

@@ -29,12 +29,13 @@ def check_document(document: dict[str, Any], operations: Sequence[Operation]) ->
         for method, operation in methods.items()
     }
     assert set(described) == {(one.id, one.method, one.path.replace(":path", "")) for one in operations}
-    with_body = {one.id for one in operations if one.request is not None}
     assert {operation["tags"][0] for operation in described.values()} == {tag["name"] for tag in document["tags"]}
-    for (name, _, path), operation in described.items():
+    with_body = {one.id for one in operations if one.request is not None or one.accepts}
+    assert all(one.method in ("POST", "PUT") for one in operations if one.id in with_body)
+    for (_, _, path), operation in described.items():
         names = {one["name"] for one in operation["parameters"] if one["in"] == "path"}
         assert names == set(re.findall(r"{(\w+)}", path))
-        assert ("requestBody" in operation) == (name in with_body)
+        assert ("requestBody" in operation) == (operation["operationId"] in with_body)
         assert {"200", "201", "204"} & operation["responses"].keys()
         assert ("401" in operation["responses"]) == bool(operation["security"])
         assert "500" in operation["responses"]

@@ -11,6 +11,7 @@ from dispatcher.dialects.native.wire_reports import report
 from dispatcher.domain.digest import digest_json
 from dispatcher.domain.errors import Invalid, counted
 from dispatcher.domain.ids import new_task_id
+from dispatcher.domain.reporter import ByAdmin
 from dispatcher.service.ports import IdempotencyKey
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
@@ -87,10 +88,11 @@ class TaskRoutes:
     async def update(self, call: Call) -> Answer:
         json = await call.json()
         said = report(json, attempt_number(call.headers))
+        by = reporter_of(call, said.attempt)
         task = await self._tasks.report(
             call.path_id,
-            origin=ORIGIN,
-            by=reporter_of(call, said.attempt),
+            origin=ORIGIN if isinstance(by, ByAdmin) else None,  # a worker's task may have come by any API
+            by=by,
             outcome=said.outcome,
             progress=said.progress,
         )

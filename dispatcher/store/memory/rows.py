@@ -122,6 +122,10 @@ class TaskRow:
         return self.new.id
 
     @property
+    def facets(self) -> tuple[str, ...]:
+        return (self.server_id,) if self.new.by_server and self.server_id else self.new.facets
+
+    @property
     def ended(self) -> bool:
         return self.state in TERMINAL
 

@@ -25,6 +25,11 @@ local function start_attempt(id, t, server, nonce, gateway, claim_id, lease, not
   local ends = number(t.timeout) > 0 and now + number(t.timeout) or FOREVER
   if t.deadline then ends = math.min(ends, number(t.deadline)) end
   t.ends = text(ends)
+  if t.by_server then
+    index_drop(id, t)
+    t.facets = server
+    redis.call('HSET', key, 'facets', server)
+  end
   set_state(id, t, 'PROCESSING')
   redis.call('HSET', key, 'server', server, 'nonce', nonce, 'claim', claim_id, 'gw', gateway, 'held', 'g', 'ends', t.ends,
     'started', text(now), 'right', '0', 'note', plain(note or ''))
