@@ -76,8 +76,7 @@ async def test_an_end_frees_the_slot_for_what_was_asked_before(world: World) -> 
         session.ask()
         await settle()
         assert len(channel.got) == 1
-        ended = await session.finish("t1", DONE, fence=1)
-        assert ended.state is TaskState.COMPLETED
+        await session.finish("t1", DONE, fence=1)
         await until(lambda: [grant.task_id for grant in channel.got] == ["t1", "t2"])
         assert not channel.told
 
@@ -200,6 +199,17 @@ async def test_unknown_workers_and_gateways_that_stop_open_nothing(world: World)
     with pytest.raises(Unavailable):
         async with world.socket():
             pass
+
+
+@pytest.mark.parametrize("broken", ["claim_next", "holding"])
+async def test_a_socket_that_cannot_be_worked_on_any_more_is_closed(broken: str) -> None:
+    tasks = FakeTasks()
+    tasks.script(broken, RuntimeError("a fault"))
+    member, channel = Member("gw_1", tasks, FakeServers(a_server("w1"))), FakeChannel()
+    async with member.sessions.open("w1", channel, lease_ms=LEASE_MS) as session:
+        session.ask()
+        await until(lambda: channel.heard == ["going away"])
+    await member.close()
 
 
 async def test_draining_and_unregistering_send_workers_away(world: World) -> None:
