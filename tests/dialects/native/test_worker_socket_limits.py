@@ -57,8 +57,10 @@ async def test_a_flood_closes_it_and_a_rate_is_told() -> None:
         socket.send({"type": "release", "taskId": "t1", "attempt": 1})
         error = await socket.recv()
         assert (error["code"], error["taskId"]) == ("RATE_LIMITED", "t1")
-        for _ in range(2):
-            socket.send({"type": "ping"})
+        task_id = await world.create()
+        socket.send({"type": "ready"})  # is said only once
+        assert (await socket.recv())["task"]["taskId"] == task_id
+        socket.send({"type": "ping"})
         assert await closed_with(socket) == 1008
     await world.close()
 
