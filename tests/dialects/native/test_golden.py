@@ -10,8 +10,8 @@ from tests.dialects.native.examples import GOLDEN, given
 from tests.dialects.native.world import World
 
 OPERATIONS = {
-    "createTask", "getTask", "updateTask", "retryTask", "cancelTask", "registerServer", "listServers",
-    "serverHeartbeat", "unregisterServer", "setMaintenance", "getServerMetrics", "getTaskStats", "getHourlyReport",
+    "createTask", "getTask", "updateTask", "retryTask", "cancelTask", "pauseTask", "resumeTask", "registerServer",
+    "listServers", "serverHeartbeat", "unregisterServer", "setMaintenance", "getServerMetrics", "getTaskStats", "getHourlyReport",
     "getServerStats", "getLoadBalancer", "setLoadBalancerAlgorithm",
 }  # fmt: skip
 
