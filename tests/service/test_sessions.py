@@ -19,7 +19,7 @@ from tests.service.fakes import (
     a_server,
     until,
 )
-from tests.service.sockets import LEASE_MS, FakeChannel, Member, World, settle
+from tests.service.sockets import LEASE_MS, FakeChannel, Member, World, holding, now, settle
 
 
 @pytest.fixture
@@ -79,6 +79,16 @@ async def test_an_end_frees_the_slot_for_what_was_asked_before(world: World) -> 
         await session.finish("t1", DONE, fence=1)
         await until(lambda: [grant.task_id for grant in channel.got] == ["t1", "t2"])
         assert not channel.told
+
+
+async def test_an_end_is_recorded_with_one_look_at_the_task() -> None:
+    tasks = FakeTasks()
+    async with holding(tasks) as (_, session, _):
+        await settle()
+        now(tasks, TaskState.PROCESSING)
+        before = len(tasks.asked("get"))
+        await session.finish("t1", DONE, fence=1)
+        assert len(tasks.asked("get")) == before + 1
 
 
 @pytest.mark.parametrize("how", ["raises", "closed"])

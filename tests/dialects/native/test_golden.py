@@ -11,8 +11,8 @@ from tests.dialects.native.world import World
 
 OPERATIONS = {
     "createTask", "getTask", "updateTask", "retryTask", "cancelTask", "pauseTask", "resumeTask", "registerServer",
-    "listServers", "serverHeartbeat", "unregisterServer", "setMaintenance", "getServerMetrics", "getTaskStats", "getHourlyReport",
-    "getServerStats", "getLoadBalancer", "setLoadBalancerAlgorithm",
+    "listServers", "serverHeartbeat", "unregisterServer", "setMaintenance", "getServerMetrics", "getTaskStats",
+    "getHourlyReport", "getServerStats", "getLoadBalancer", "setLoadBalancerAlgorithm",
 }  # fmt: skip
 
 
