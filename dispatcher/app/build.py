@@ -5,9 +5,10 @@ import secrets as entropy
 from importlib.metadata import PackageNotFoundError, version
 
 from dispatcher.app import options
-from dispatcher.app.dialects import farm_doors, jobs_doors
+from dispatcher.app.dialects import cloudai_doors, cluster_doors, farm_doors, jobs_doors
 from dispatcher.app.gateway import Draining, Gateway
-from dispatcher.app.stores import configured_blobs
+from dispatcher.app.stores import configured_blobs, places_apart
+from dispatcher.auth.apikeys import ApiKeys
 from dispatcher.auth.callback import CallbackTokens
 from dispatcher.auth.keys import SecretKeys
 from dispatcher.auth.sealer import Sealer
@@ -30,6 +31,7 @@ from dispatcher.service.batches import Batches
 from dispatcher.service.commands import Commands
 from dispatcher.service.dispatch import Dispatch
 from dispatcher.service.duties import Duties
+from dispatcher.service.feed import Feed
 from dispatcher.service.files import Files
 from dispatcher.service.latencies import Latencies
 from dispatcher.service.logs import Logs
@@ -134,6 +136,8 @@ def build(
         (native.name, "required"): native,
         **jobs_doors(settings, services, tokens, callbacks, health),
         **farm_doors(settings, services, tokens, callbacks, clock),
+        **cloudai_doors(settings, services, tokens, callbacks, clock, health=health, issue_server_token=server_token),
+        **cluster_doors(settings, services, tokens, callbacks, ApiKeys(store.keys, clock), health, clock),
     }
     _mount(gateway, dialects, clock)
     return gateway
@@ -177,11 +181,12 @@ def _services(
         batches=Batches(store.batches, dispatch),
         tasks=tasks,
         logs=Logs(store.logs, tasks, Tails(store.logs), behind_max=settings.logs.behind),
-        files=Files(store.files, configured_blobs(settings), tasks),
+        files=Files(store.files, configured_blobs(settings), tasks, apart=places_apart(settings)),
         servers=Servers(store.servers, store.stats, forwarder),
         stats=Stats(store.stats, store.servers, clock=clock),
         balancing=Balancing(store.servers),
         watch=Watch(store.tasks),
+        feed=Feed(),
         workers=workers,
         sessions=Sessions(store.tasks, store.servers, workers, dispatch, gateway=name),
         telemetry=Telemetry(store.telemetry, store.servers, store.tasks, clock=clock),
@@ -219,7 +224,9 @@ def _loops(gateway: Gateway, store: Store, waits: Waits) -> list[Loop]:
     peek = Peek(gateway.duties)
     inbox = Inbox(store.coordination, waits, gateway=gateway.id, wake=peek.wake)
     services = gateway.services
-    events = Events(store.coordination, services.watch, services.workers, services.sessions, services.commands)
+    events = Events(
+        store.coordination, services.watch, services.workers, services.sessions, services.commands, services.feed
+    )
     loops = [
         Loop("renew", renew.run_once, lease_ms / 3000),
         Loop("presence", gateway.presence.run_once, 1.0),
@@ -240,6 +247,8 @@ def _mount(gateway: Gateway, dialects: dict[tuple[str, str], Dialect], clock: Cl
         dialects["native", "required"],
         dialects["jobs", settings.jobs.auth],
         dialects["farm", settings.farm.auth],
+        dialects["cloudai", settings.cloudai.auth],
+        dialects["cluster", settings.cluster.auth],
     ]
     gateway.asgi = web_gateway(
         {dialect.prefix: dialect.mount() for dialect in main}, clock=clock, lifespan=gateway.lifespan

@@ -4,8 +4,12 @@ settings to say."""
 from dataclasses import replace
 
 from dispatcher.app import options
+from dispatcher.auth.apikeys import ApiKeys
 from dispatcher.auth.callback import CallbackTokens
 from dispatcher.auth.tokens import Tokens
+from dispatcher.dialects.cloudai.cloudai import cloudai_dialect
+from dispatcher.dialects.cloudai.worker_routes import IssueServerToken
+from dispatcher.dialects.cluster.cluster import cluster_dialect
 from dispatcher.dialects.dialect import Dialect
 from dispatcher.dialects.farm.farm import farm_dialect
 from dispatcher.dialects.gate import Gate
@@ -36,6 +40,43 @@ def farm_doors(
     made, limits = options.farm_options(settings), options.farm_socket_limits(settings)
     return {
         ("farm", auth): farm_dialect(services, door, clock, options=made, socket_limits=limits)
+        for auth, door in doors.items()
+    }
+
+
+def cloudai_doors(
+    settings: Settings,
+    services: Services,
+    tokens: Tokens,
+    callbacks: CallbackTokens,
+    clock: Clock,
+    *,
+    health: Health,
+    issue_server_token: IssueServerToken,
+) -> dict[tuple[str, str], Dialect]:
+    doors = _doors(settings, services, tokens, callbacks, options.cloudai_rates(settings))
+    made = options.cloudai_options(settings)
+    return {
+        ("cloudai", auth): cloudai_dialect(
+            services, door, clock, health=health, issue_server_token=issue_server_token, options=made
+        )
+        for auth, door in doors.items()
+    }
+
+
+def cluster_doors(
+    settings: Settings,
+    services: Services,
+    tokens: Tokens,
+    callbacks: CallbackTokens,
+    keys: ApiKeys,
+    health: Health,
+    clock: Clock,
+) -> dict[tuple[str, str], Dialect]:
+    doors = _doors(settings, services, tokens, callbacks, options.cluster_rates(settings))
+    made = options.cluster_options(settings)
+    return {
+        ("cluster", auth): cluster_dialect(services, replace(door, keys=keys), clock, health=health, options=made)
         for auth, door in doors.items()
     }
 

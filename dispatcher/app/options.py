@@ -2,6 +2,8 @@
 
 from ipaddress import ip_address
 
+from dispatcher.dialects.cloudai.options import CloudAIOptions
+from dispatcher.dialects.cluster.options import MODEL, PREDICT, ClusterOptions
 from dispatcher.dialects.farm.options import FarmOptions
 from dispatcher.dialects.farm.socket import SocketLimits as FarmSocketLimits
 from dispatcher.dialects.jobs.options import JobsOptions
@@ -120,9 +122,50 @@ def farm_socket_limits(settings: Settings) -> FarmSocketLimits:
     return FarmSocketLimits(max_message=farm.max_message, messages_per_second=farm.messages)
 
 
+def cloudai_options(settings: Settings) -> CloudAIOptions:
+    return CloudAIOptions(
+        aging_ms=settings.balancer.aging, tenant_weights=settings.queue.tenant_weights, docs=settings.server.docs
+    )
+
+
+def cloudai_rates(settings: Settings) -> Rates:
+    return Rates(settings.cloudai.requests, settings.cloudai.submits, 0, 0, settings.limits.enabled)
+
+
+def cluster_options(settings: Settings) -> ClusterOptions:
+    cluster = settings.cluster
+    return ClusterOptions(
+        cluster_id=cluster.id or settings.namespace,
+        kind=MODEL if cluster.runs_on == "agents" else PREDICT,
+        timeout_ms=cluster.timeout,
+        waiting_ms=cluster.waiting_deadline or None,
+        aging_ms=settings.balancer.aging,
+        attempts_max=settings.dispatch.attempts,
+        public_health=cluster.public_health,
+        key_in_query=cluster.key_in_query,
+        sockets=cluster.sockets,
+        temperature=cluster.gpu_temperature,
+        gpu_memory=cluster.gpu_memory,
+        utilization=cluster.gpu_utilization,
+        docs=settings.server.docs,
+        tenant_weights=settings.queue.tenant_weights,
+    )
+
+
+def cluster_rates(settings: Settings) -> Rates:
+    cluster = settings.cluster
+    return Rates(cluster.requests, 0, 0, 0, settings.limits.enabled, cluster.hourly)
+
+
 def open_doors(settings: Settings) -> list[str]:
     """Where anybody on the network may do everything; a production gateway refuses to start with any."""
-    doors = [("[jobs]", settings.jobs.auth, settings.server.host), ("[farm]", settings.farm.auth, settings.server.host)]
+    sections = {
+        "[jobs]": settings.jobs.auth,
+        "[farm]": settings.farm.auth,
+        "[cloudai]": settings.cloudai.auth,
+        "[cluster]": settings.cluster.auth,
+    }
+    doors = [(name, auth, settings.server.host) for name, auth in sections.items()]
     doors += [(f"[[listeners]] port {one.port}", one.auth, one.host) for one in settings.listeners]
     return [
         f'{name} auth = "none" would let everybody in: the gateway listens on {host}, which is not loopback'

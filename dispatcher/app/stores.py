@@ -1,7 +1,7 @@
 """Stores with the configured namespace, bounds and first policy."""
 
 from dispatcher.app.options import store_options
-from dispatcher.files import blobs_at
+from dispatcher.files import Places, blobs_at
 from dispatcher.service.ports import BlobStore
 from dispatcher.settings import Settings, SettingsError
 from dispatcher.store import Store, open_store, store_on
@@ -36,7 +36,21 @@ def store_of(settings: Settings, engine: Engine) -> Store:
 
 def configured_blobs(settings: Settings) -> BlobStore:
     """Where the bytes of files go. Raises SettingsError."""
+    usual = _blobs_at(settings, settings.files.directory, "files.directory")
+    apart = {
+        origin: _blobs_at(settings, place, f"{origin}.files_directory")
+        for origin, place in places_apart(settings).items()
+    }
+    return Places(usual, apart) if apart else usual
+
+
+def places_apart(settings: Settings) -> dict[str, str]:
+    """Origins whose files are in a place of their own, with that place."""
+    return {"cloudai": place} if (place := settings.cloudai.files_directory) else {}
+
+
+def _blobs_at(settings: Settings, place: str, key: str) -> BlobStore:
     try:
-        return blobs_at(settings.files.directory, endpoint=settings.files.endpoint)
+        return blobs_at(place, endpoint=settings.files.endpoint)
     except ValueError as error:
-        raise SettingsError([f"files.directory: {error}"]) from None
+        raise SettingsError([f"{key}: {error}"]) from None

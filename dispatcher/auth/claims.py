@@ -35,6 +35,14 @@ def unauthorized() -> Unauthorized:
     return Unauthorized("Invalid or expired token")
 
 
+def is_sub(text: str) -> bool:
+    return _SUB.fullmatch(text) is not None
+
+
+def is_tenant(text: str) -> bool:
+    return _TID.fullmatch(text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """When a token counts, in epoch seconds; `leeway_s` is what clocks may differ."""

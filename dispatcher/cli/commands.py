@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Check and show the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+apikey_app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+app.add_typer(apikey_app, name="apikey")
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Configuration file [default: wrangler-like-config.toml, if there]")
@@ -34,6 +36,12 @@ class RoleName(StrEnum):
     CLIENT = "client"
     SERVER = "server"
     ADMIN = "admin"
+
+
+class RunnerName(StrEnum):
+    PROCESS = "process"
+    DOCKER = "docker"
+    MODEL = "model"
 
 
 @app.command()
@@ -115,6 +123,61 @@ def executor(
     )
 
 
+@app.command()
+@told
+def agent(
+    url: Annotated[str, typer.Option(help="Base URL of the gateway")],
+    name: Annotated[str, typer.Option(help="Name of this worker: the same name is the same worker")],
+    token: Annotated[
+        str | None,
+        typer.Option(
+            help="An admin's token, or with --server-id that server's", envvar="DISPATCHER_TOKEN", show_envvar=True
+        ),
+    ] = None,
+    server_id: Annotated[str | None, typer.Option(help="Be this server, which is registered already")] = None,
+    runner: Annotated[
+        list[RunnerName] | None, typer.Option(help="What runs tasks; may be repeated [default: process]")
+    ] = None,
+    models: Annotated[Path | None, typer.Option(help="Directory of models, with --runner model")] = None,
+    allow_image: Annotated[
+        list[str] | None, typer.Option(help="Pattern of images that may be run; may be repeated")
+    ] = None,
+    docker_network: Annotated[str, typer.Option(help="Network that containers join")] = "none",
+    concurrency: Annotated[int, typer.Option(help="Tasks at once", min=1, max=256)] = 1,
+    capability: Annotated[list[str] | None, typer.Option(help="What it is capable of; may be repeated")] = None,
+    group: Annotated[list[str] | None, typer.Option(help="Group that it is in; may be repeated")] = None,
+    resource: Annotated[
+        list[str] | None, typer.Option(help="Total in place of the measured one, as memoryMB=4096; may be repeated")
+    ] = None,
+    timeout: Annotated[int | None, typer.Option(help="Seconds for one task, beside the task's own", min=1)] = None,
+    grace: Annotated[int, typer.Option(help="Seconds that running tasks get after SIGTERM", min=0)] = 30,
+    terminate: Annotated[int, typer.Option(help="Seconds from a task's SIGTERM to its SIGKILL", min=0)] = 10,
+) -> None:
+    """Take tasks of a gateway over one socket, and run them on this machine."""
+    from dispatcher.cli.agent import AgentFlags, run_agent
+
+    code = run_agent(
+        AgentFlags(
+            url=url,
+            name=name,
+            token=token,
+            server_id=server_id,
+            runners=[one.value for one in runner or [RunnerName.PROCESS]],
+            models=models,
+            allow_image=allow_image or [],
+            docker_network=docker_network,
+            concurrency=concurrency,
+            capabilities=capability or [],
+            groups=group or [],
+            resources=resource or [],
+            timeout=timeout,
+            grace=grace,
+            terminate=terminate,
+        )
+    )
+    raise typer.Exit(code)
+
+
 @config_app.command("check")
 @told
 def config_check(config: ConfigOption = None, env: EnvOption = None) -> None:
@@ -135,6 +198,45 @@ def config_show(
     from dispatcher.cli.config import show
 
     show(config, env, origin=origin)
+
+
+@apikey_app.command("create")
+@told
+def apikey_create(
+    sub: Annotated[str, typer.Option(help="Whom it is for")],
+    role: Annotated[RoleName, typer.Option(help="What it allows")],
+    tenant: Annotated[str, typer.Option(help="Tenant")] = "default",
+    name: Annotated[str | None, typer.Option(help="A word to know it by")] = None,
+    ttl: Annotated[str | None, typer.Option(help="How long it holds: 90d... [default: for ever]")] = None,
+    config: ConfigOption = None,
+    env: EnvOption = None,
+) -> None:
+    """Print a new API key, and nothing else. It is kept as a hash: nobody can show it again."""
+    from dispatcher.cli.apikey import create
+
+    typer.echo(create(sub=sub, role=role.value, tenant=tenant, name=name or "", ttl=ttl, config=config, env=env))
+
+
+@apikey_app.command("list")
+@told
+def apikey_list(config: ConfigOption = None, env: EnvOption = None) -> None:
+    """List the API keys without their secrets: id, role, tenant, subject, made at, holds until, name."""
+    from dispatcher.cli.apikey import show
+
+    show(config=config, env=env)
+
+
+@apikey_app.command("revoke")
+@told
+def apikey_revoke(
+    key_id: Annotated[str, typer.Argument(help="The id, as list shows it")],
+    config: ConfigOption = None,
+    env: EnvOption = None,
+) -> None:
+    """Forget an API key: its next call is refused, on every gateway."""
+    from dispatcher.cli.apikey import revoke
+
+    revoke(key_id, config=config, env=env)
 
 
 def main() -> NoReturn:

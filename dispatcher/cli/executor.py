@@ -11,10 +11,11 @@ from dispatcher.cli.failures import Failure
 from dispatcher.executor.errors import Refused, Unreachable
 from dispatcher.executor.executor import Executor
 from dispatcher.executor.http import Http
-from dispatcher.executor.options import Limits, Options
-from dispatcher.executor.user import unprivileged
+from dispatcher.executor.options import Options
 from dispatcher.launch.logs import configure_logs
 from dispatcher.launch.signals import stop_signals
+from dispatcher.sandbox.program import Limits
+from dispatcher.sandbox.user import unprivileged
 from dispatcher.settings import SettingsError
 
 

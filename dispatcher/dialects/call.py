@@ -47,7 +47,8 @@ class Stream:
 class Call:
     """A call whose caller is known.
 
-    `rule` is what the call counts under (None: nothing); `rate` is set once counted by the dialect.
+    `rule` is what the call counts under (None: nothing), `hour_rule` beside it; `rate` is set once counted by the
+    dialect.
     """
 
     scope: Scope
@@ -56,6 +57,7 @@ class Call:
     principal: Principal | None = None
     attempt: ByAttempt | None = None
     rule: RateRule | None = None
+    hour_rule: RateRule | None = None
     rate: RateState | None = None
 
     @property
@@ -86,6 +88,13 @@ class Call:
         """The body as a strict JSON object. Raises Invalid, UnsupportedMedia, TooLarge, TooSlow."""
         require_json(self.scope)
         return parse_object(await read_body(self.scope, self.receive, self.limits))
+
+    async def json_if_any(self) -> JsonObject:
+        """As `json`; no body is an empty object."""
+        raw = await read_body(self.scope, self.receive, self.limits)
+        if raw:
+            require_json(self.scope)
+        return parse_object(raw or b"{}")
 
     async def json_array(self) -> list[Any]:
         """The body as a strict JSON array. Raises as `json`."""

@@ -89,7 +89,7 @@ class Dialect:
         """Identify, allow, count, handle; errors are answered in the dialect's form. Raises ClientDisconnect."""
         call: Call | None = None
         try:
-            call = self._gate.identify(self.name, operation, scope, receive)
+            call = await self._gate.identify(self.name, operation, scope, receive)
             if call.principal is not None:
                 operation.access.check(call.principal, call.path_id)
             if not operation.counts_itself:

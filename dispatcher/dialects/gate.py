@@ -1,5 +1,6 @@
 """Who calls, may they, and within which limit: the same steps before every operation of every dialect."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -8,11 +9,18 @@ from starlette.types import Receive, Scope
 
 from dispatcher.dialects.call import Call
 from dispatcher.dialects.operation import Operation
-from dispatcher.domain.errors import Unauthorized
+from dispatcher.domain.errors import RateLimited, RateState, Unauthorized
 from dispatcher.domain.principal import Principal
 from dispatcher.domain.reporter import ByAttempt
 from dispatcher.service.ports import Coordination, RateRule
-from dispatcher.web.authentication import REFUSED, Authenticator, bearer_token, refuse_query_token, sign_in
+from dispatcher.web.authentication import (
+    REFUSED,
+    Authenticator,
+    KeyReader,
+    bearer_token,
+    refuse_query_token,
+    sign_in,
+)
 from dispatcher.web.body import BodyLimits
 from dispatcher.web.rates import Rate, Rates
 
@@ -22,7 +30,7 @@ ReadCallback = Callable[[str, str], ByAttempt]  # (task id, token); raises Unaut
 @dataclass(frozen=True, slots=True)
 class Gate:
     """What a dialect admits calls with. `results` are the limits of bodies that may hold the result of a task. With
-    `anonymous` every caller is that principal, whatever token it brings."""
+    `anonymous` every caller is that principal, whatever token it brings. `keys` reads API keys where they count."""
 
     authenticator: Authenticator
     read_callback: ReadCallback
@@ -31,8 +39,9 @@ class Gate:
     limits: BodyLimits = field(default_factory=BodyLimits)
     results: BodyLimits = field(default_factory=lambda: BodyLimits(max_bytes=8_388_608))
     anonymous: Principal | None = None
+    keys: KeyReader | None = None
 
-    def identify(self, dialect: str, operation: Operation, scope: Scope, receive: Receive) -> Call:
+    async def identify(self, dialect: str, operation: Operation, scope: Scope, receive: Receive) -> Call:
         """The call with its caller and its rule. Raises Unauthorized."""
         limits = self.results if operation.brings_result else self.limits
         if operation.max_body is not None:
@@ -44,8 +53,10 @@ class Gate:
         if access.callback:
             call.attempt = self._attempt(scope, call.path_id)
         if call.attempt is None:
-            call.principal = sign_in(scope, self.principal_of(scope))
+            call.principal = sign_in(scope, await self.caller_of(scope))
         call.rule = self._rule(dialect, operation, call)
+        if call.rule is not None:
+            call.hour_rule = self.rates.hour_rule(dialect, call.caller.rate_key) if call.attempt is None else None
         return call
 
     def principal_of(self, scope: Scope) -> Principal:
@@ -54,10 +65,37 @@ class Gate:
             return self.anonymous
         return self.authenticator.authenticate(bearer_token(scope))
 
+    async def caller_of(self, scope: Scope) -> Principal:
+        """As `principal_of`, where an API key counts too. Raises Unauthorized."""
+        return self.anonymous or await self.holder_of(bearer_token(scope))
+
+    async def holder_of(self, text: str) -> Principal:
+        """Whose token or API key this is. Raises Unauthorized."""
+        if self.keys is not None and self.keys.is_key(text):
+            return await self.keys.principal(text)
+        return self.authenticator.authenticate(text)
+
+    async def still(self, principal: Principal) -> bool:
+        """False once the API key that this caller came with is no more."""
+        return self.keys is None or not principal.key_id or await self.keys.holds(principal.key_id)
+
     async def count(self, call: Call) -> None:
         """Count the call now, unless it was. Raises RateLimited."""
         if call.rate is None and call.rule is not None:
-            call.rate = await self.coordination.limit(call.rule)
+            call.rate = await self.limit(call.rule, call.hour_rule)
+
+    async def limit(self, *rules: RateRule | None) -> RateState:
+        """Count under all of these rules; where the caller stands in the tightest. Raises RateLimited for the one that
+        holds longest."""
+        counting = [self.coordination.limit(rule) for rule in rules if rule is not None]
+        answers = await asyncio.gather(*counting, return_exceptions=True)
+        refusals = [answer for answer in answers if isinstance(answer, RateLimited)]
+        if refusals:
+            raise max(refusals, key=lambda refusal: refusal.retry_after_s)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return min((state for state in answers if isinstance(state, RateState)), key=lambda state: state.remaining)
 
     def _attempt(self, scope: Scope, task_id: str) -> ByAttempt | None:
         """The attempt whose callback token the call carries: in `X-Callback-Token`, else as the bearer token."""

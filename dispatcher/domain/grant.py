@@ -7,6 +7,7 @@ exceptions are for what a caller did wrong.
 from dataclasses import dataclass
 
 from dispatcher.domain.errors import RateState
+from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
 
@@ -69,6 +70,8 @@ class Grant:
     rank: int = 0
     gang: int = 1  # how many ranks
     checkpoint: str = ""
+    kind: str = "predict"  # as in its demand
+    needs: Resources = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

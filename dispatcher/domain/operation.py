@@ -67,6 +67,7 @@ class NewOperation:
     guard: str = ""
     sequence: bool = False
     dry_run: bool = False
+    note: str = ""  # a word of its maker's
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class Operation:
     guard: str = ""
     sequence: bool = False
     ended_ms: int | None = None
+    note: str = ""
     error: str = ""
 
     def due(self) -> Iterator[int]:

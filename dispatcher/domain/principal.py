@@ -23,7 +23,7 @@ class Principal:
     """An authenticated caller.
 
     `server_id` is the core id (or `<dialect>:<external id>`) a server token is bound to. `expires_ms` and `issued_ms`
-    are epoch milliseconds.
+    are epoch milliseconds; `expires_ms` 0 is never. `key_id` is that of the API key it called with.
     """
 
     owner: Owner
@@ -31,6 +31,7 @@ class Principal:
     server_id: str | None = None
     issued_ms: int = 0
     expires_ms: int = 0
+    key_id: str = ""
 
     @property
     def is_admin(self) -> bool:
@@ -46,5 +47,6 @@ class Principal:
 
     @property
     def rate_key(self) -> str:
-        """What its requests are counted under: one key per principal over all its tokens."""
-        return f"{self.owner.tenant}/{self.owner.sub}"
+        """What its requests are counted under: one key per principal over all its tokens, one per API key."""
+        name = f"{self.owner.tenant}/{self.owner.sub}"
+        return f"{name}/{self.key_id}" if self.key_id else name

@@ -57,6 +57,7 @@ class NewServer:
     transport: Transport = Transport.PUSH
     silence_ms: int = 0  # offline after so long without a sign of life; 0 = as configured
     forget_ms: int = 0  # unregistered after being offline for so long; 0 = never
+    address: str = ""  # where it says that it is, for people: nothing is ever sent there
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Server:
     boot_id: str = ""
     session: str = ""  # of its open socket
     gateway: str = ""  # that holds the socket
+    address: str = ""
 
     @property
     def status(self) -> ServerStatus:
@@ -105,6 +107,11 @@ class Server:
         """May be pushed new work, as far as the cached record knows; the claim decides."""
         pushed = self.transport is Transport.PUSH
         return pushed and self.online and not self.maintenance and not self.ejected_until_ms
+
+    @property
+    def takes_commands(self) -> bool:
+        """It keeps a control channel while it is connected. The clients of the farm are told of their tasks alone."""
+        return self.transport is Transport.SOCKET and self.origin != "farm"
 
     @property
     def load(self) -> float:

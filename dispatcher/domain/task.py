@@ -39,6 +39,7 @@ class NewTask:
     waiting_ms: int | None = None
     weight: int = 1  # of the tenant, in the fair order between tenants
     facets: tuple[str, ...] = ()  # words of [A-Za-z0-9._-] that listings can be narrowed to
+    by_server: bool = False  # once it has started, the server of its last attempt is its facet instead; not in batches
     needs: Resources = NOTHING  # reserved on the server while it runs
     model: str = ""  # a free server that has it in memory is preferred
     gang_restart: bool = True  # a lost rank puts the gang back into the queue; False: it ends the task

@@ -11,9 +11,10 @@ from dispatcher.executor.errors import JobError
 from dispatcher.executor.http import Http
 from dispatcher.executor.job import Job, Report
 from dispatcher.executor.options import Options
-from dispatcher.executor.place import Place, place
-from dispatcher.executor.process import Ended, Program
-from dispatcher.executor.waiting import first
+from dispatcher.executor.process import Ended
+from dispatcher.sandbox.place import Place, place
+from dispatcher.sandbox.program import PATH, Program
+from dispatcher.sandbox.waiting import first
 
 log = logging.getLogger("dispatcher.executor")
 
@@ -55,7 +56,7 @@ def stop(cut: Cut, reason: str) -> None:
 
 def _program(job: Job, here: Place, options: Options) -> Program:
     work = str(here.work)
-    own = {"PATH": process.PATH, "HOME": work, "TMPDIR": work, "LANG": "C.UTF-8", "JOB_ID": job.id}
+    own = {"PATH": PATH, "HOME": work, "TMPDIR": work, "LANG": "C.UTF-8", "JOB_ID": job.id}
     return Program(here.binary, job.arguments, {**own, **job.env_variables}, here.work, options.user, options.limits)
 
 

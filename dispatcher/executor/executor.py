@@ -13,7 +13,7 @@ from dispatcher.executor.http import Http
 from dispatcher.executor.job import Report, decode, job_id
 from dispatcher.executor.options import Options
 from dispatcher.executor.queue import Queue
-from dispatcher.executor.waiting import first
+from dispatcher.sandbox.waiting import first
 
 log = logging.getLogger("dispatcher.executor")
 

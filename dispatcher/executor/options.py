@@ -2,21 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from dispatcher.sandbox.program import Limits
+
 OUTPUT_KEPT = 1_048_576  # bytes of UTF-8 of each stream, the first ones
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one process of a job may take; None = as much as there is. Sizes in bytes.
-
-    memory   address space. CUDA programs map far more than they use: none by default
-    file     the largest file that it may write
-    cpu_s    seconds of processor time
-    """
-
-    memory: int | None = None
-    file: int | None = 1 << 30
-    cpu_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

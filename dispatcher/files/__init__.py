@@ -2,5 +2,6 @@
 
 from dispatcher.files.choice import blobs_at
 from dispatcher.files.local import LocalBlobs
+from dispatcher.files.places import Places
 
-__all__ = ["LocalBlobs", "blobs_at"]
+__all__ = ["LocalBlobs", "Places", "blobs_at"]

@@ -9,6 +9,7 @@ from dispatcher.domain.errors import NotFound
 from dispatcher.domain.event import FleetEvent
 from dispatcher.domain.ids import is_id
 from dispatcher.service.ports import CommandStore
+from dispatcher.service.retry import OUTAGE
 
 LOOK_AGAIN_S = 5.0  # a lost event costs so much and never a command
 
@@ -55,16 +56,23 @@ class Commands:
         with self._listen(server_id) as woken:
             while True:
                 woken.clear()
-                pending = await self._commands.pending(server_id)
-                sent &= {command.id for command in pending}
-                for command in pending:
-                    if command.id not in sent:
-                        await send(command)
-                        sent.add(command.id)
+                for command in await self._new(server_id, sent):
+                    await send(command)
+                    sent.add(command.id)
+                    with suppress(*OUTAGE):  # a word for those who look, no more
                         await self._commands.report(server_id, command.id, CommandState.SENT)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_AGAIN_S):
                         await woken.wait()
+
+    async def _new(self, server_id: str, sent: set[str]) -> list[Command]:
+        """Those that were not sent over this connection; none while the store is out of reach."""
+        try:
+            pending = await self._commands.pending(server_id)
+        except OUTAGE:
+            return []
+        sent &= {command.id for command in pending}
+        return [command for command in pending if command.id not in sent]
 
     def publish(self, event: FleetEvent) -> None:
         """A change of the fleet: a new command wakes the connection of its worker, if it is here."""

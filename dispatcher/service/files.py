@@ -1,6 +1,6 @@
 """Files of tasks: uploaded by the attempt at work, downloaded and deleted by their owner."""
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Collection
 
 from dispatcher.domain.errors import DispatchError, NotFound, Unavailable
 from dispatcher.domain.file import FileRecord, NewFile, relative_path
@@ -16,14 +16,23 @@ SWEEP = 64
 class Files:
     """A file of another origin's or owner's task does not exist for the caller; an admin sees all of the origin.
 
-    `keep_ms` is the longest that an upload may take.
+    `keep_ms` is the longest that an upload may take. Blobs of the origins `apart` tell whose they are.
     """
 
-    def __init__(self, files: FileStore, blobs: BlobStore, tasks: Tasks, *, keep_ms: int = 86_400_000) -> None:
+    def __init__(
+        self,
+        files: FileStore,
+        blobs: BlobStore,
+        tasks: Tasks,
+        *,
+        keep_ms: int = 86_400_000,
+        apart: Collection[str] = (),
+    ) -> None:
         self._files = files
         self._blobs = blobs
         self._tasks = tasks
         self._keep_ms = keep_ms
+        self._apart = apart
 
     async def upload(
         self,
@@ -32,10 +41,11 @@ class Files:
         chunks: AsyncIterable[bytes],
         *,
         content_type: str,
-        origin: str,
+        origin: str | None,
         by: Reporter,
     ) -> FileRecord:
-        """Take in a file of the current attempt, in the place of an older one with its path.
+        """Take in a file of the current attempt, in the place of an older one with its path; with `origin` None
+        of a task of any.
 
         Raises Invalid (path); NotFound, StaleAttempt, Forbidden, IllegalState, AlreadyEnded; QuotaExceeded; TooLarge;
         Unavailable; and what `chunks` raise. Whatever it raises, nothing was taken in.
@@ -43,7 +53,7 @@ class Files:
         path = relative_path(path)
         if not is_id(task_id):
             raise _not_found(task_id)
-        blob = new_blob_id()
+        blob = await self._new_blob(task_id, origin)
         room = await self._files.reserve(task_id, by, path, origin=origin, blob=blob, keep_ms=self._keep_ms)
         stored = await self._blobs.put(blob, chunks, max_bytes=room)
         file = NewFile(new_file_id(), task_id, path, stored.size, content_type, stored.sha256, blob)
@@ -61,11 +71,19 @@ class Files:
         return await self._files.of_task(task_id)
 
     async def find(
-        self, principal: Principal, *, origin: str, offset: int = 0, limit: int = 100, everybody: bool = False
+        self,
+        principal: Principal,
+        *,
+        origin: str,
+        offset: int = 0,
+        limit: int = 100,
+        everybody: bool = False,
+        facet: str = "",
     ) -> tuple[list[FileRecord], int]:
-        """A page of the principal's files, or (admins) of everybody's, newest first, and how many there are."""
+        """A page of the principal's files, or (admins) of everybody's, newest first, and how many there are; with
+        `facet` only those of tasks that have it."""
         owner = None if everybody and principal.is_admin else principal.owner
-        return await self._files.find(origin, owner, offset=offset, limit=limit)
+        return await self._files.find(origin, owner, offset=offset, limit=limit, facet=facet)
 
     async def get(self, principal: Principal, task_id: str, path: str, *, origin: str) -> FileRecord:
         """Raises NotFound, Invalid (path)."""
@@ -97,6 +115,11 @@ class Files:
         if orphans:
             await self._files.forget(orphans)
         return len(orphans)
+
+    async def _new_blob(self, task_id: str, origin: str | None) -> str:
+        if self._apart and origin is None:
+            origin = await self._tasks.origin_of(task_id)
+        return f"{origin}.{new_blob_id()}" if origin in self._apart else new_blob_id()
 
 
 def _owner(principal: Principal) -> Owner | None:

@@ -22,9 +22,12 @@ class Logs:
         self._tails = tails
         self._behind_max = behind_max
 
-    async def append(self, task_id: str, by: Reporter, lines: Sequence[NewLine], *, origin: str, first: int) -> int:
+    async def append(
+        self, task_id: str, by: Reporter, lines: Sequence[NewLine], *, origin: str | None, first: int
+    ) -> int:
         """Add lines of the current attempt, which counts its own from 1: `first` is the number of the first of them.
         A batch may be sent again. Longer lines are cut at 16 KiB. Answers the number of the attempt's next line.
+        With `origin` None the task may have come by any API.
 
         Raises NotFound, StaleAttempt, Forbidden, IllegalState, AlreadyEnded.
         """

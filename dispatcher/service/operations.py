@@ -8,12 +8,13 @@ from dispatcher.domain.command import Command, Verb
 from dispatcher.domain.errors import Conflict, DispatchError, NoControl, NotFound, Unavailable
 from dispatcher.domain.ids import is_id, new_operation_id
 from dispatcher.domain.operation import NewOperation, NewStep, Operation, OperationKind, operation_of
-from dispatcher.domain.server import Server, Transport
+from dispatcher.domain.server import Server
 from dispatcher.service.commands import Commands
 from dispatcher.service.ports import OperationStore, ServerStore
 from dispatcher.service.steps import Steps
 
 LEASE_MS = 10_000
+RESTART = "restart:"  # begins the guard of a restart, before the id of its worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,10 @@ class Operations:
         """The running operation that holds a guard, as `restart:<server>` or `rebalance`."""
         return await self._operations.guarded(guard)
 
+    async def restarting(self) -> set[str]:
+        """The workers that are restarted now."""
+        return {guard.removeprefix(RESTART) for guard in await self._operations.guards() if guard.startswith(RESTART)}
+
     async def restart(self, actor: str, server_id: str) -> Operation:
         """Have a worker finish its tasks, stop, and be started again by its supervisor. It is done when the worker
         says hello with another boot id. Raises NotFound, NoControl, Conflict (OPERATION_RUNNING)."""
@@ -75,7 +80,7 @@ class Operations:
             actor,
             [NewStep(Verb.RESTART, server_id, args)],
             for_ms=self.options.restart_ms,
-            guard=f"restart:{server_id}",
+            guard=RESTART + server_id,
         )
 
     async def controlled(self, server_ids: Sequence[str]) -> list[Server]:
@@ -85,7 +90,7 @@ class Operations:
             if not is_id(server_id):
                 raise NotFound(f"Server not found: {server_id[:80]}")
             server = await self._servers.get(server_id)
-            if server.transport is not Transport.SOCKET or not server.online:
+            if not server.takes_commands or not server.online:
                 raise NoControl("This worker keeps no control channel, or its connection is down")
             found.append(server)
         return found
@@ -101,11 +106,12 @@ class Operations:
         guard: str = "",
         sequence: bool = False,
         dry_run: bool = False,
+        note: str = "",
     ) -> Operation:
         """Keep an operation that may take `for_ms` and make its first steps. Raises as `OperationStore.create`."""
         deadline_ms = self._clock.now_ms() + for_ms
         new = NewOperation(
-            operation_id or new_operation_id(), kind, actor, tuple(steps), deadline_ms, guard, sequence, dry_run
+            operation_id or new_operation_id(), kind, actor, tuple(steps), deadline_ms, guard, sequence, dry_run, note
         )
         return await self._drive(await self._operations.create(new))
 

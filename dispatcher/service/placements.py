@@ -10,7 +10,7 @@ from dispatcher.domain.ids import new_operation_id
 from dispatcher.domain.operation import NewStep, Operation, OperationKind
 from dispatcher.domain.placement import ModelSize, Placement, PlacementStatus, is_model
 from dispatcher.domain.rebalance import Copy, Host, Move, Strategy, plan
-from dispatcher.domain.server import Server, Transport
+from dispatcher.domain.server import Server
 from dispatcher.service.operations import Operations
 from dispatcher.service.ports import PlacementStore, ServerStore
 from dispatcher.service.steps import Steps
@@ -105,6 +105,7 @@ class Placements:
             guard=REBALANCE,
             sequence=True,
             dry_run=dry_run,
+            note=strategy.value,
         )
         return operation, moves
 
@@ -128,7 +129,7 @@ def _steps_of(move: Move) -> list[NewStep]:
 
 
 def _can_take(server: Server) -> bool:
-    return server.transport is Transport.SOCKET and server.online and not server.maintenance
+    return server.takes_commands and server.online and not server.maintenance
 
 
 def _on_gpu(server: Server) -> bool:

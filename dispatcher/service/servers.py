@@ -1,7 +1,7 @@
 """The fleet: registering servers, hearing of them, taking them out and in."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dispatcher.domain.errors import NotFound
 from dispatcher.domain.ids import is_id
@@ -33,6 +33,10 @@ class Servers:
             for server in await self._servers.all()
             if (status is None or server.status is status) and (group is None or group in server.offer.groups)
         ]
+
+    async def known(self) -> Mapping[str, Server]:
+        """The servers by id, as this gateway knows them: without live loads, not asked for before they change."""
+        return (await self._servers.snapshot()).servers
 
     async def heartbeat(
         self,

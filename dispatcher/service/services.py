@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from dispatcher.service.balancing import Balancing
 from dispatcher.service.batches import Batches
 from dispatcher.service.commands import Commands
+from dispatcher.service.feed import Feed
 from dispatcher.service.files import Files
 from dispatcher.service.logs import Logs
 from dispatcher.service.operations import Operations
@@ -33,6 +34,7 @@ class Services:
     stats: Stats
     balancing: Balancing
     watch: Watch
+    feed: Feed
     workers: Workers
     sessions: Sessions
     telemetry: Telemetry

@@ -106,7 +106,7 @@ class Tasks:
         self,
         task_id: str,
         *,
-        origin: str,
+        origin: str | None,
         by: Reporter,
         outcome: Outcome | None,
         progress: float | None,
@@ -114,7 +114,8 @@ class Tasks:
         metrics: bytes | None = None,
         checkpoint: str | None = None,
     ) -> Task:
-        """A worker's word on its attempt: progress, an end, or both; the slot that an end frees is used at once.
+        """A worker's word on its attempt: progress, an end, or both; the slot that an end frees is used at once. With
+        `origin` None the task may have come by any API.
 
         `metrics` is a JSON object of at most 16 KiB, `checkpoint` at most 4,096 characters.
         Raises Invalid, NotFound, StaleAttempt, Forbidden, ConflictingResult, AlreadyEnded, IllegalState.
@@ -151,6 +152,13 @@ class Tasks:
         if task.server_id is None:
             raise _not_found(task_id)
         return task.server_id
+
+    async def origin_of(self, task_id: str) -> str:
+        """The API that a task came by. Raises NotFound."""
+        found, _ = await self._tasks.get(task_id, result=False)
+        if found is None:
+            raise _not_found(task_id)
+        return found.origin
 
     async def running(self, server_ids: Sequence[str]) -> dict[str, list[Task]]:
         """What each of these servers runs now, the last started first."""
@@ -205,9 +213,9 @@ class Tasks:
             if await self._forwarder.cancel(server, task_id, fence):
                 await self._tasks.free_slot(task_id, server_id, fence)
 
-    async def _known(self, task_id: str, origin: str, *, result: bool = False) -> Task:
+    async def _known(self, task_id: str, origin: str | None, *, result: bool = False) -> Task:
         task = (await self._tasks.get(task_id, result=result))[0] if is_id(task_id) else None
-        if task is None or task.origin != origin:
+        if task is None or origin not in (None, task.origin):
             raise _not_found(task_id)
         return task
 

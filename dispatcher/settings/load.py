@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dispatcher.settings.cloudai import documented, ignored
 from dispatcher.settings.environment import read_env_file, setting_variables, unknown_variables
 from dispatcher.settings.model import Settings
 from dispatcher.settings.problems import SettingsError, did_you_mean, unknown_keys
@@ -61,6 +62,8 @@ def load(
     if env is not None:
         _merge(values, overlays.get(env, {}), f"{path.name} [env.{env}]", origins)
     environ, sources = _with_env_file(environ, path.parent)
+    for variable, tables in documented(environ, values.get("listeners")):
+        _merge(values, tables, variable, origins)
     for variable, section, key, value in setting_variables(environ):
         _merge(values, {section: {key: value}}, sources.get(variable, variable), origins)
     for dotted, value in (flags or {}).items():
@@ -68,7 +71,8 @@ def load(
             section, key = dotted.split(".")
             _merge(values, {section: {key: value}}, "--" + key.replace("_", "-"), origins)
     settings = _checked(_with_vars(values), origins)
-    return Loaded(settings, origins, tuple(unknown_variables(environ)), environ, env, tuple(overlays))
+    warnings = (*unknown_variables(environ), *ignored(environ, values.get("listeners")))
+    return Loaded(settings, origins, warnings, environ, env, tuple(overlays))
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

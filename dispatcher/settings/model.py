@@ -3,6 +3,8 @@
 from pydantic import Field, field_validator
 
 from dispatcher.settings import outputs, sections
+from dispatcher.settings.cloudai import CloudAI
+from dispatcher.settings.cluster import Cluster
 from dispatcher.settings.farm import Farm
 from dispatcher.settings.sections import Section
 
@@ -24,6 +26,8 @@ class Settings(Section):
     store: sections.Store = sections.Store()
     jobs: sections.Jobs = sections.Jobs()
     farm: Farm = Farm()
+    cloudai: CloudAI = CloudAI()
+    cluster: Cluster = Cluster()
     urls: sections.Urls = sections.Urls()
     log: sections.Log = sections.Log()
     triggers: sections.Triggers = sections.Triggers()

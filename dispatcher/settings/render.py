@@ -70,6 +70,14 @@ Only from the environment, or from a file that `<NAME>_FILE` names. In the confi
 | `DISPATCHER_JWT_SECRET_PREVIOUS` | the key before: still accepted, no longer used to sign |
 | `DISPATCHER_ENCRYPTION_KEY` | encrypts the API keys of servers at rest; default: derived from the JWT secret |
 | `DISPATCHER_ENCRYPTION_KEY_PREVIOUS` | the key before: still opens what it sealed |
+
+## Variables of the CloudAI document
+
+| variable | |
+|---|---|
+| `HTTP_PORT` | port of the `[[listeners]]` with CloudAI, where the file has one: `:8080`, `8080` or `host:8080` |
+| `CLOUDAI_FILES_DIR` | `[cloudai] files_directory` |
+| `GRPC_PORT`, `MONGODB_URI`, `MONGODB_DATABASE` | nothing; where there is such a listener, a warning |
 """
 
 
@@ -85,12 +93,16 @@ def _sections() -> Iterator[tuple[str, type[BaseModel], bool]]:
                 yield name, candidate, candidate is not field.annotation
 
 
-# The listeners that the file shows, commented out: each API on the port that its document names.
+# The listeners that the file shows, commented out: each API on the port that its document names, or the next one.
 _LISTENERS: tuple[dict[str, Any], ...] = (
     {},
     {"dialect": "jobs", "port": 8080},
     {"dialect": "farm", "port": 8765},
+    {"dialect": "cloudai", "port": 8081},
+    {"dialect": "cluster", "port": 8000},
 )
+
+_NOTES = {"cloudai": "Its document names 8080, as that of the job queue does, which has it above."}
 
 
 def render_file() -> str:
@@ -100,7 +112,7 @@ def render_file() -> str:
         mark = "# " if model is sections.Listener else ""
         head = f"[[{name}]]" if repeats else f"[{name}]"
         for shown in _LISTENERS if model is sections.Listener else ({},):
-            lines = [f"{mark}{head}  # {_one_line(model)}"]
+            lines = [f"{mark}{head}  # {_NOTES.get(shown.get('dialect', ''), _one_line(model))}"]
             for key, field in model.model_fields.items():
                 value = shown.get(key, field.default)
                 lines.append(f"{mark}{key} = {_toml(value)}".ljust(32) + f"  # {_comment(field)}")

@@ -248,7 +248,7 @@ class Jobs(Section):
 class Listener(Section):
     """One more port, with one API at /. A port in use is an error that names it."""
 
-    dialect: Literal["native", "jobs", "farm"] = setting("native", "the API served there")
+    dialect: Literal["native", "jobs", "farm", "cloudai", "cluster"] = setting("native", "the API served there")
     auth: Literal["required", "none"] = setting("required", "none: as [jobs] auth, for this port; not with native")
     host: str = setting("127.0.0.1", "address to listen on")
     port: int = setting(8788, "port to listen on", ge=0, le=65_535)

@@ -13,6 +13,7 @@ from dispatcher.service.ports import (
     CommandStore,
     Coordination,
     FileStore,
+    KeyStore,
     LogStore,
     OperationStore,
     PlacementStore,
@@ -21,6 +22,7 @@ from dispatcher.service.ports import (
     TaskStore,
     TelemetryStore,
 )
+from dispatcher.store.apikeys import RedisKeys
 from dispatcher.store.batches import RedisBatches
 from dispatcher.store.commands import RedisCommands
 from dispatcher.store.connection import connect, connect_blocking
@@ -55,6 +57,7 @@ class Store:
     commands: CommandStore
     operations: OperationStore
     placements: PlacementStore
+    keys: KeyStore
     client: Redis
 
     async def close(self) -> None:
@@ -86,6 +89,7 @@ def store_on(
         commands=RedisCommands(runner),
         operations=RedisOperations(runner),
         placements=RedisPlacements(runner),
+        keys=RedisKeys(runner),
         client=client,
     )
 

@@ -134,6 +134,7 @@ def server(server_id: str, active: int, allocated: bytes, flat: Sequence[bytes])
         boot_id=f.get("boot_id", ""),
         session=f.get("session", ""),
         gateway=f.get("gateway", ""),
+        address=f.get("address", ""),
     )
 
 
@@ -144,14 +145,15 @@ def candidates(flat: Sequence[bytes]) -> tuple[Candidates, int]:
 
 
 def grant(values: Sequence[Any], now_ms: int) -> Grant:
-    text = [v.decode("utf-8", "replace") for v in (*values[:7], *values[9:16])]
-    task_id, server_id, fence, nonce, kind, lane, points, ends, failures, losses, tried, checkpoint, rank, gang = text
+    text = [v.decode("utf-8", "replace") for v in (*values[:7], *values[9:18])]
+    task_id, server_id, fence, nonce, type_, lane, points, ends, failures, losses, tried, checkpoint, *more = text
+    rank, gang, demanded, needs = more
     return Grant(
         task_id=task_id,
         server_id=server_id,
         fence=int(fence),
         nonce=nonce,
-        type=kind,
+        type=type_,
         lane=lane,
         points=int(points),
         spec=values[7],
@@ -164,6 +166,8 @@ def grant(values: Sequence[Any], now_ms: int) -> Grant:
         checkpoint=checkpoint,
         rank=int(rank),
         gang=int(gang),
+        kind=demand(demanded).kind,
+        needs=Resources.from_text(needs),
     )
 
 

@@ -28,10 +28,16 @@ class RedisCoordination:
         self._blocking = blocking  # a client of its own for every reader that waits
 
     async def limit(self, rule: RateRule) -> RateState:
-        reply = await self._run.call("limit", rule=rule.name, rate_key=rule.key, rate_limit=rule.limit)
+        reply = await self._run.call(
+            "limit", rule=rule.name, rate_key=rule.key, rate_limit=rule.limit, window_ms=rule.window_ms
+        )
         if reply.tag == "limited":
             raise limited(reply, rule)
         return rate_state(rule, reply.number(0), reply.number(1)) or RateState(0, 0, reply.number(1))
+
+    async def take_seat(self, holder: str, seat: str, *, most: int, lives_ms: int) -> bool:
+        reply = await self._run.call("take_seat", holder=holder, seat=seat, most=most, lives_ms=lives_ms)
+        return reply.tag == "taken"
 
     async def presence(self, gateway: str) -> int:
         return (await self._run.call("presence", gateway=gateway, lives_ms=_LIVES_MS)).epoch

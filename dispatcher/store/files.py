@@ -19,19 +19,27 @@ class RedisFiles:
     def __init__(self, runner: Runner) -> None:
         self._run = runner
 
-    async def reserve(self, task_id: str, by: Reporter, path: str, *, origin: str, blob: str, keep_ms: int) -> int:
+    async def reserve(
+        self, task_id: str, by: Reporter, path: str, *, origin: str | None, blob: str, keep_ms: int
+    ) -> int:
         reply = await self._run.call(
-            "reserve_file", task_id=task_id, origin=origin, **codec.reporter(by), path=path, blob=blob, keep_ms=keep_ms
+            "reserve_file",
+            task_id=task_id,
+            origin=origin or "",
+            **codec.reporter(by),
+            path=path,
+            blob=blob,
+            keep_ms=keep_ms,
         )
         _refuse(reply, task_id)
         return reply.number(0)
 
-    async def put(self, file: NewFile, by: Reporter, *, origin: str) -> FileRecord:
+    async def put(self, file: NewFile, by: Reporter, *, origin: str | None) -> FileRecord:
         reply = await self._run.call(
             "put_file",
             file_id=file.id,
             task_id=file.task_id,
-            origin=origin,
+            origin=origin or "",
             **codec.reporter(by),
             path=file.path,
             size=file.size,
@@ -50,8 +58,12 @@ class RedisFiles:
         reply = await self._run.call("get_files", task_id=task_id, path="")
         return sorted((_record(*found) for found in reply.values[0]), key=lambda record: record.path)
 
-    async def find(self, origin: str, owner: Owner | None, *, offset: int, limit: int) -> tuple[list[FileRecord], int]:
-        reply = await self._run.call("find_files", origin=origin, **codec.who(owner), offset=offset, limit=limit)
+    async def find(
+        self, origin: str, owner: Owner | None, *, offset: int, limit: int, facet: str = ""
+    ) -> tuple[list[FileRecord], int]:
+        reply = await self._run.call(
+            "find_files", origin=origin, **codec.who(owner), facet=facet, offset=offset, limit=limit
+        )
         return [_record(*found) for found in reply.values[1]], reply.number(0)
 
     async def delete(self, task_id: str, path: str | None, *, origin: str, owner: Owner | None) -> None:

@@ -22,13 +22,15 @@ class RedisLogs:
     def __init__(self, runner: Runner) -> None:
         self._run = runner
 
-    async def append(self, task_id: str, by: Reporter, lines: Sequence[NewLine], *, origin: str, first: int) -> int:
+    async def append(
+        self, task_id: str, by: Reporter, lines: Sequence[NewLine], *, origin: str | None, first: int
+    ) -> int:
         raw = [f"{_MARKS[line.stream]}{'' if line.at_ms is None else line.at_ms}\t{line.text}" for line in lines]
         after = first
         for start in range(0, len(raw), _PER_CALL):
             some = raw[start : start + _PER_CALL]
             reply = await self._run.call(
-                "append_log", *some, task_id=task_id, origin=origin, **reporter(by), first=first + start
+                "append_log", *some, task_id=task_id, origin=origin or "", **reporter(by), first=first + start
             )
             refuse_report(reply, task_id)
             after = reply.number(0)

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from dispatcher.domain.errors import NotFound
 from dispatcher.domain.operation import NewOperation, Operation, OperationKind, OperationState, Step, StepState
 from dispatcher.store import codec
+from dispatcher.store.reach import reachable
 from dispatcher.store.refusals import operation_running, too_many_operations
 from dispatcher.store.runner import Reply, Runner
 
@@ -28,6 +30,7 @@ class RedisOperations:
             deadline=operation.deadline_ms,
             steps=json.dumps([(step.verb, step.server_id, step.args) for step in operation.steps]),
             count=len(operation.steps),
+            note=operation.note,
         )
         if reply.tag == "busy":
             raise operation_running(reply.text(0))
@@ -45,6 +48,11 @@ class RedisOperations:
     async def guarded(self, guard: str) -> Operation | None:
         reply = await self._run.call("get_operation", operation_id="", guard=guard)
         return _operation(reply.values[0]) if reply.tag == "operation" else None
+
+    async def guards(self) -> list[str]:
+        with reachable():
+            found: Any = await self._run.client.hkeys(f"{self._run.root}opguard")
+        return sorted(guard.decode() for guard in found)
 
     async def advance(self, operation_id: str, place: int, state: StepState, error: str = "") -> Operation:
         reply = await self._run.call(
@@ -84,4 +92,5 @@ def _operation(raw: Sequence[bytes]) -> Operation:
         sequence=f["sequence"] == "1",
         ended_ms=int(f["ended"]) if "ended" in f else None,
         error=f.get("error", ""),
+        note=f.get("note", ""),
     )

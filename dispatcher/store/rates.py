@@ -17,4 +17,4 @@ def limited(reply: Reply, rule: RateRule) -> RateLimited:
     reset = reply.number(1)
     wait_s = max(1, -(-(reset - reply.now_ms) // 1000))
     state = RateState(rule.limit, 0, reset)
-    return RateLimited(f"At most {rule.limit} requests per minute; try again in {wait_s} s", state, wait_s)
+    return RateLimited(f"At most {rule.limit} requests per {rule.window}; try again in {wait_s} s", state, wait_s)

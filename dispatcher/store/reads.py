@@ -43,7 +43,9 @@ class TaskReads:
         if rate is None or rate.limit <= 0:
             reply, state = await reading, None
         else:  # both in one pipeline
-            counting = self._run.call("limit", rule=rate.name, rate_key=rate.key, rate_limit=rate.limit)
+            counting = self._run.call(
+                "limit", rule=rate.name, rate_key=rate.key, rate_limit=rate.limit, window_ms=rate.window_ms
+            )
             reply, counted = await asyncio.gather(reading, counting)
             if counted.tag == "limited":
                 raise limited(counted, rate)

@@ -58,6 +58,7 @@ class RedisServers:
                 transport=server.transport,
                 silence=server.silence_ms,
                 forget=server.forget_ms,
+                address=server.address,
                 keep="1" if keep else "0",
             )
             if reply.tag == "registered":

@@ -78,6 +78,7 @@ class RedisTasks(TaskPauses):
                 once="1" if task.demand.gang > 1 and not task.gang_restart else "0",
                 shy="1" if task.shy else "0",
                 facets=" ".join(task.facets),
+                by_server="1" if task.by_server else "0",
                 needs=task.needs.to_text(),
                 model=task.model,
                 rule=rule.name,

@@ -23,6 +23,22 @@ class Authenticator(Protocol):
         ...
 
 
+class KeyReader(Protocol):
+    """Turns an API key into a caller."""
+
+    def is_key(self, text: str) -> bool:
+        """True for what is meant to be a key, good or not."""
+        ...
+
+    async def principal(self, text: str) -> Principal:
+        """Raises Unauthorized."""
+        ...
+
+    async def holds(self, key_id: str) -> bool:
+        """False for a key that was revoked."""
+        ...
+
+
 def refuse_query_token(scope: Scope) -> None:
     """Raises Unauthorized for a token in the query: it would end up in logs and histories (RFC 6750 section 2.3)."""
     query = QueryParams(scope.get("query_string", b""))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dispatcher.service.ports import RateRule
+from dispatcher.service.ports.requests import HOUR_MS
 
 
 class Rate(StrEnum):
@@ -16,13 +17,15 @@ class Rate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Calls per fixed minute and principal; `report` is per worker."""
+    """Calls per fixed minute and principal; `report` is per worker. `hourly`: all calls of an hour, beside that; where
+    it is set, no operation counts itself."""
 
     default: int = 100
     create: int = 50
     register: int = 10
     report: int = 6000
     enabled: bool = True
+    hourly: int = 0
 
     def rule(self, rate: Rate, dialect: str, key: str) -> RateRule | None:
         """The rule for one caller of one dialect; None when nothing is to be counted."""
@@ -30,3 +33,9 @@ class Rates:
             return None
         limit: int = getattr(self, rate.value)
         return RateRule(f"{dialect}.{rate}", key, limit) if limit > 0 else None
+
+    def hour_rule(self, dialect: str, key: str) -> RateRule | None:
+        """The rule for the calls of an hour; None when they are not counted."""
+        if not self.enabled or self.hourly <= 0:
+            return None
+        return RateRule(f"{dialect}.hour", key, self.hourly, HOUR_MS)

@@ -60,6 +60,7 @@ class Task(Model):
     retry_at: int | None = None
     deadline: int | None = None
     resources: dict[str, float] | None = None
+    kind: str = "predict"
 
     @property
     def ended(self) -> bool:
@@ -96,6 +97,7 @@ class Server(Model):
     maintenance_reason: str | None = None
     resources: dict[str, float] | None = None
     allocated: dict[str, float] | None = None
+    kinds: list[str] = Field(default_factory=lambda: ["predict"])
 
 
 class ServerAck(Model):
@@ -125,6 +127,8 @@ class ClaimedTask(Model):
     deadline: int | None = None
     lease: float | None = None
     traceparent: str | None = None
+    kind: str = "predict"
+    resources: dict[str, float] | None = None
 
 
 class ServerFigures(Model):

@@ -6,6 +6,7 @@ import pytest
 
 from dispatcher.app import options
 from dispatcher.app.options import open_doors
+from dispatcher.dialects.cloudai.options import CloudAIOptions
 from dispatcher.dialects.farm.options import FarmOptions
 from dispatcher.dialects.farm.socket import SocketLimits as FarmSocketLimits
 from dispatcher.dialects.jobs.options import JobsOptions
@@ -27,6 +28,7 @@ def test_the_configured_defaults_are_those_of_the_parts() -> None:
     assert options.jobs_options(settings) == JobsOptions()
     assert options.farm_options(settings) == FarmOptions()
     assert options.farm_socket_limits(settings) == FarmSocketLimits()
+    assert options.cloudai_options(settings) == CloudAIOptions()
     assert options.launch_options(settings) == LaunchOptions()
     assert settings.server.max_body == BodyLimits().max_bytes
 
@@ -74,6 +76,7 @@ def test_doors_that_stand_open_to_the_network_are_found() -> None:
     assert doors(jobs={"auth": "none"}) == 0
     assert doors(jobs={"auth": "none"}, server={"host": "::"}) == 1
     assert doors(farm={"auth": "none"}, server={"host": "::"}) == 1
+    assert doors(cloudai={"auth": "none"}, server={"host": "::"}) == 1
     listener = {"dialect": "jobs", "auth": "none"}
     assert doors(listeners=[{**listener, "host": "::1"}, {**listener, "host": "localhost", "port": 1}]) == 0
     assert doors(listeners=[{**listener, "host": "10.0.0.1"}, {**listener, "host": "::", "port": 1}]) == 2

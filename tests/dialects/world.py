@@ -43,7 +43,7 @@ class GatewayWorld:
         store = Store(
             self.store.tasks, self.store.servers, self.store.stats, self.store.coordination, self.store.batches,
             self.store.logs, self.store.files, self.store.telemetry, self.store.commands, self.store.operations,
-            self.store.placements,
+            self.store.placements, self.store.keys,
             cast("Any", NoClient()),
         )  # fmt: skip
         self.gateway = build(self.settings, secrets, store, clock=self.clock, rng=random.Random(1), gateway_id="gw_1")
@@ -119,7 +119,14 @@ class GatewayWorld:
     async def events(self) -> AsyncIterator[None]:
         """What the events loop does: bring the fleet's stream to the sockets."""
         services = self.services
-        loop = Events(self.store.coordination, services.watch, services.workers, services.sessions, services.commands)
+        loop = Events(
+            self.store.coordination,
+            services.watch,
+            services.workers,
+            services.sessions,
+            services.commands,
+            services.feed,
+        )
         task = asyncio.create_task(loop.run_once())
         await asyncio.sleep(0)
         yield

@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+from dispatcher.agent.agent import FAREWELL_S as FLUSH_S
 from dispatcher.app.durability import durability_problems
 from dispatcher.settings import CONFIG_FILE, load
 from tests.docs.pages import ROOT, blocks, text
@@ -48,3 +49,11 @@ def test_the_container_file_copies_all_that_the_distribution_is_built_of() -> No
     needed |= {project["project"]["readme"], *project["project"]["license-files"]}
     assert needed <= copied
     assert all((ROOT / source).exists() for source in copied)
+
+
+def test_the_agent_s_unit_and_container_give_its_drain_the_time() -> None:
+    unit = dict(re.findall(r"^(\w+)=(.*)$", text("docs/deploy/dispatcher-agent.service"), re.MULTILINE))
+    grace, terminate = (int(re.findall(rf"--{flag} (\d+)", unit["ExecStart"])[0]) for flag in ("grace", "terminate"))
+    assert int(unit["TimeoutStopSec"]) >= grace + terminate + FLUSH_S
+    assert int(re.findall(r"--stop-timeout (\d+)", text("docs/deploy/Containerfile.agent"))[0]) >= grace + terminate
+    assert (unit["Restart"], unit["Delegate"], unit["KillMode"]) == ("always", "yes", "mixed")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.executor import place as module
-from dispatcher.executor.place import place
+from dispatcher.sandbox import place as module
+from dispatcher.sandbox.place import place
 
 
 def test_without_another_user_it_is_where_temporary_files_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 import pytest
 
 from dispatcher.executor.errors import JobError
-from dispatcher.executor.options import OUTPUT_KEPT, Limits
-from dispatcher.executor.place import Place, place
-from dispatcher.executor.process import PATH, Ended, Program, run
-from dispatcher.executor.user import unprivileged
+from dispatcher.executor.options import OUTPUT_KEPT
+from dispatcher.executor.process import Ended, run
+from dispatcher.sandbox.place import Place, place
+from dispatcher.sandbox.program import CONFINE, PATH, Limits, Program
+from dispatcher.sandbox.user import unprivileged
 
 USER = unprivileged()
 
@@ -188,7 +188,7 @@ def test_a_place_is_private_and_leaves_nothing() -> None:
 
 
 def test_the_step_between_uses_the_standard_library_only() -> None:
-    text = (Path(sys.modules[run.__module__].__file__ or "").parent / "confine.py").read_text()
+    text = CONFINE.read_text()
     assert "dispatcher" not in text.partition('"""\n\n')[2]
 
 

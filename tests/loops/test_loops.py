@@ -17,6 +17,7 @@ from dispatcher.loops.renew import Renew
 from dispatcher.loops.tick import Tick
 from dispatcher.service.commands import Commands
 from dispatcher.service.duties import Duties
+from dispatcher.service.feed import Feed
 from dispatcher.service.servers import Servers
 from dispatcher.service.sessions import Sessions
 from dispatcher.service.waits import Waits
@@ -154,8 +155,9 @@ async def test_events_reach_watchers_and_a_lost_stream_marks_them() -> None:
     coordination: Any = FakeCoordination(events=[FleetEvent("1", "task", {"id": "t1"})])
     waiting = asyncio.create_task(subscription.next())
     await asyncio.sleep(0)
-    with pytest.raises(ConnectionResetError):
-        await Events(coordination, watch, workers, sessions, commands).run_once()
+    feed = Feed()
+    with feed.follow() as followed, pytest.raises(ConnectionResetError):
+        await Events(coordination, watch, workers, sessions, commands, feed).run_once()
     await waiting
-    assert [event.id for event in told] == ["1", "1", "1"]
+    assert [event.id for event in [*told, followed.get_nowait()]] == ["1", "1", "1", "1"]
     assert subscription.lagged

@@ -51,8 +51,8 @@ def test_every_key_has_a_comment_in_the_file_and_a_row_on_the_page() -> None:
 def test_the_blocks_that_are_commented_out_are_valid(tmp_path: Path) -> None:
     (tmp_path / CONFIG_FILE).write_text(_uncommented((ROOT / CONFIG_FILE).read_text()))
     settings = load({}, directory=tmp_path).settings
-    assert [one.port for one in settings.listeners] == [8788, 8080, 8765]
-    assert [one.dialect for one in settings.listeners] == ["native", "jobs", "farm"]
+    assert [one.port for one in settings.listeners] == [8788, 8080, 8765, 8081, 8000]
+    assert [one.dialect for one in settings.listeners] == ["native", "jobs", "farm", "cloudai", "cluster"]
     assert settings.vars == {"DOMAIN": "gateway.example.com"}
 
 

@@ -325,6 +325,17 @@ ANSWERING: dict[str, tuple[Refused, Any]] = {
 }
 
 
+async def test_a_refused_seat_and_key_leave_no_trace(scene: Scene) -> None:
+    seats = scene.store.coordination
+    await seats.take_seat("a/b", "s", most=1, lives_ms=1_000)
+    before = await scene.dump()
+    assert not await seats.take_seat("a/b", "t", most=1, lives_ms=1_000)
+    assert not await scene.store.keys.revoke("nothing")
+    runner = scene.store.tasks._run  # type: ignore[attr-defined]
+    assert (await runner.call("put_api_key", key_id="k", record="{}", most=0)).tag == "too_many"
+    assert await scene.dump() == before
+
+
 @pytest.mark.parametrize("name", ANSWERING)
 async def test_a_refusing_answer_leaves_no_trace(scene: Scene, name: str) -> None:
     call, kind = ANSWERING[name]
@@ -340,7 +351,7 @@ async def test_a_refused_definition_leaves_no_trace(scene: Scene) -> None:
     stale = await runner.call(
         "put_server", server_id="s9", server_class="c9", class_spec="{}", matching="0", alias="", origin=ORIGIN,
         name="n", predict="", health="", metrics_url="", cancel_url="", offer="{}", totals="", sealed_key=b"", max=1,
-        weight=1, transport="push", silence=0, forget=0, keep="0",
+        weight=1, transport="push", silence=0, forget=0, address="", keep="0",
     )  # fmt: skip
     assert stale.tag == "stale"
     stale = await runner.call(
@@ -357,8 +368,8 @@ async def test_an_unknown_lane_is_refused_without_a_count(scene: Scene) -> None:
     reply = await runner.call(
         "create_task", task_id="t", origin=ORIGIN, tenant="a", sub="b", type="t", lane="unknown", demand="", points=0,
         boost_ms=0, spec="", payload="", timeout_ms=1, attempts_max=1, run_at=0, deadline=0, waiting_ms=0, weight=1,
-        shy="0", gang=1, once="0", facets="", needs="", model="", rule="create", rate_key="a/b", rate_limit=5,
-        idem_key="", idem_digest="", idem_ttl_ms=0, gateway="g", waiter="0",
+        shy="0", gang=1, once="0", facets="", by_server="0", needs="", model="", rule="create", rate_key="a/b",
+        rate_limit=5, idem_key="", idem_digest="", idem_ttl_ms=0, gateway="g", waiter="0",
     )  # fmt: skip
     assert reply.tag == "lane_unknown"
     assert await redis_factory.dump(scene.store.client, scene.namespace) == before

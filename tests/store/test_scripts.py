@@ -71,11 +71,12 @@ def test_every_key_of_the_table_is_used() -> None:
 
 def test_values_are_checked_against_the_header() -> None:
     script = scripts.load("limit", StoreOptions())
+    values: dict[str, str | bytes | int | float] = {"rule": "r", "rate_key": "k", "rate_limit": 1, "window_ms": 60_000}
     with pytest.raises(TypeError, match="takes"):
         script.argv({"rule": "r"})
     with pytest.raises(TypeError, match="no rest"):
-        script.argv({"rule": "r", "rate_key": "k", "rate_limit": 1}, ("more",))
-    assert script.argv({"rule": "r", "rate_key": "k", "rate_limit": 1}) == ["r", "k", "1"]
+        script.argv(values, ("more",))
+    assert script.argv(values) == ["r", "k", "1", "60000"]
 
 
 def test_transitions_reach_the_scripts_whole() -> None:

@@ -21,6 +21,7 @@ from dispatcher.service.ports import (
     CommandStore,
     Coordination,
     FileStore,
+    KeyStore,
     LogStore,
     OperationStore,
     PlacementStore,
@@ -60,6 +61,8 @@ class Stores(Protocol):
     def operations(self) -> OperationStore: ...
     @property
     def placements(self) -> PlacementStore: ...
+    @property
+    def keys(self) -> KeyStore: ...
 
 
 def new_task(task_id: str, *, owner: Owner = OWNER, capabilities: Iterable[str] = (), **changes: Any) -> NewTask:

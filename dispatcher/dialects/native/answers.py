@@ -40,6 +40,7 @@ class TaskAnswer(TypedDict):
     type: str
     priority: int
     capabilities: list[str]
+    kind: NotRequired[str]
     group: NotRequired[str]
     resources: NotRequired[ResourcesAnswer]
     progress: float
@@ -115,6 +116,7 @@ class ServerAnswer(TypedDict):
     endpoints: EndpointsAnswer
     maintenance: bool
     maintenanceReason: NotRequired[str]
+    kinds: NotRequired[list[str]]
     resources: NotRequired[ResourcesAnswer]
     allocated: NotRequired[ResourcesAnswer]
 
@@ -156,6 +158,8 @@ class ClaimAnswer(TypedDict):
     deadline: int
     lease: float
     traceparent: NotRequired[str]
+    kind: NotRequired[str]
+    resources: NotRequired[ResourcesAnswer]
 
 
 class MetricsFields(TypedDict):

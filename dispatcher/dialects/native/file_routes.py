@@ -1,13 +1,14 @@
 """Handlers of the file operations."""
 
 from dispatcher.dialects.call import Answer, Call, Stream
+from dispatcher.dialects.downloads import download
 from dispatcher.dialects.native.options import ORIGIN, NativeOptions
 from dispatcher.dialects.native.output_answers import FileAnswer, FileListAnswer, FileMessage
 from dispatcher.dialects.native.reporter import reporter_of
 from dispatcher.domain.file import FileRecord
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
-from dispatcher.web.download import attachment, byte_range, content_type
+from dispatcher.web.download import content_type
 from dispatcher.web.request_headers import attempt_number
 
 
@@ -22,7 +23,7 @@ class FileRoutes:
             call.path_part("path"),
             call.chunks(self._max_bytes),
             content_type=content_type(call.headers),
-            origin=ORIGIN,
+            origin=None,  # a worker reports here whatever API its task came by
             by=reporter_of(call, attempt_number(call.headers)),
         )
         return Answer(encode_json(_file(record)))
@@ -33,20 +34,7 @@ class FileRoutes:
 
     async def download(self, call: Call) -> Stream:
         record = await self._files.get(call.caller, call.path_id, call.path_part("path"), origin=ORIGIN)
-        etag = f'"{record.sha256}"'
-        headers = {
-            "Content-Type": record.content_type,
-            "Content-Disposition": attachment(record.name),
-            "Accept-Ranges": "bytes",
-            "ETag": etag,
-        }
-        part = byte_range(call.headers, record.size, etag)
-        start, length = part or (0, record.size)
-        headers["Content-Length"] = str(length)
-        if part is not None:
-            headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{record.size}"
-        chunks = await self._files.read(record, start=start, length=length)
-        return Stream(chunks, headers, 200 if part is None else 206)
+        return await download(call, self._files, record)
 
     async def delete(self, call: Call) -> Answer:
         path = call.path_part("path")

@@ -54,9 +54,10 @@ _ABOUT = (
     "Hand in tasks, watch them, and run the fleet of servers that does them. "
     "Times are epoch milliseconds. Live updates come over a WebSocket at `/ws`; a server registered with transport "
     "`socket` is handed its tasks over one at `/api/servers/{id}/socket`, which it opens with its token. It sends "
-    "`ready` {slots}, `heartbeat`, `progress`, `result` and `release` {taskId, attempt}, `ping`; it is sent `welcome`, "
+    "`hello` {kinds, resources, maxConcurrent, commands}, `ready` {slots}, `heartbeat`, `progress`, `result` and "
+    "`release` {taskId, attempt}, `commandAck`, `commandDone` and `commandFailed` {id}, `ping`; it is sent `welcome`, "
     "`task` {task: as a claim answers}, `control` {action: pause, resume or stop, taskId, attempt, reason}, "
-    "`ack` {taskId, attempt, accepted, code}, `error`, `pong`."
+    "`ack` {taskId, attempt, accepted, code}, `command` {id, verb, args}, `commandRecorded` {id}, `error`, `pong`."
 )
 
 

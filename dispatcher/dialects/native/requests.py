@@ -60,12 +60,16 @@ class ResourceAmounts(RequestModel):
 OwnResources = Annotated[ResourceAmounts, BeforeValidator(_drop_null)]
 
 
+Kind = Literal["predict", "process", "docker", "model"]
+
+
 class CreateTask(RequestModel):
     type: Name
     priority: int = Field(ge=0, le=10, description="Higher is more urgent")
     payload: dict[str, Any] = Field(description="Passed to the server as it came")
     capabilities: Words = Field(default=[], description="What the server must be capable of, all of it")
     asynchronous: bool = Field(default=True, alias="async", description="false: wait for the end of the task")
+    kind: Kind = Field(default="predict", description="What the server must be able to run; agents run the others")
     group: Word | None = Field(default=None, description="One of the groups that the server must be in")
     resources: OwnResources | None = Field(
         default=None, description="Kept free for it on the server while it runs; the server must have as much"
@@ -83,6 +87,10 @@ class UpdateTask(RequestModel):
     error: str | dict[str, Any] | None = Field(default=None, description="What went wrong, with FAILED")
     retryable: bool | None = Field(default=None, description="With FAILED: true leaves it to the retry rules")
     attempt: int | None = Field(default=None, ge=1, le=2**53, description="Which attempt this is about")
+
+
+class Steer(RequestModel):
+    reason: Annotated[str, Field(max_length=1000, description="For the server, and for people")] = ""
 
 
 class NewLogLine(RequestModel):
@@ -115,6 +123,9 @@ class RegisterServer(RequestModel):
     max_concurrent: int = Field(default=10, ge=1, le=MAX_CONCURRENT)
     capabilities: Words = Field(default=[])
     groups: Words = Field(default=[])
+    kinds: Annotated[list[Kind], Field(min_length=1, max_length=4)] = Field(
+        default=["predict"], description="What it can run"
+    )
     resources: OwnResources | None = Field(
         default=None, description="What it has for tasks, in all; left out, any task fits and nothing is counted"
     )
@@ -140,6 +151,36 @@ class Heartbeat(RequestModel):
     running: Annotated[list[Name], Field(max_length=1024)] | None = Field(
         default=None, description="Ids of the tasks at work"
     )
+
+
+class LoadedModel(RequestModel):
+    """A model in a server's memory, in bytes and milliseconds."""
+
+    model: Name
+    memory: int = Field(default=0, ge=0, le=2**53)
+    gpu_memory: int = Field(default=0, ge=0, le=2**53)
+    load_time: int = Field(default=0, ge=0, le=2**53)
+
+
+class SocketHeartbeat(Heartbeat):
+    models: Annotated[list[LoadedModel], Field(max_length=64)] | None = Field(
+        default=None, description="All that are in its memory; left out, nothing is said of them"
+    )
+
+
+class Hello(RequestModel):
+    """What the machine of a server turned out to be; what is left out stays as it was registered."""
+
+    kinds: Annotated[list[Kind], Field(min_length=1, max_length=4)] | None = None
+    resources: OwnResources | None = None
+    max_concurrent: int | None = Field(default=None, ge=1, le=MAX_CONCURRENT)
+    commands: Words = Field(default=[], description="Those that it obeys")
+
+
+class CommandReport(RequestModel):
+    id: Annotated[str, Field(min_length=1, max_length=64)]
+    detail: dict[str, Any] = Field(default={}, max_length=32)
+    error: Annotated[str, Field(max_length=2000)] = ""
 
 
 class Ready(RequestModel):

@@ -5,12 +5,13 @@ from dispatcher.dialects.native import wire_tasks as wire
 from dispatcher.dialects.native.answers import TaskListAnswer, TaskMessage
 from dispatcher.dialects.native.options import ORIGIN, NativeOptions
 from dispatcher.dialects.native.reporter import reporter_of
-from dispatcher.dialects.native.requests import CreateTask
+from dispatcher.dialects.native.requests import CreateTask, Steer
 from dispatcher.dialects.native.validation import validate
 from dispatcher.dialects.native.wire_reports import report
 from dispatcher.domain.digest import digest_json
 from dispatcher.domain.errors import Invalid, counted
 from dispatcher.domain.ids import new_task_id
+from dispatcher.domain.reporter import ByAdmin
 from dispatcher.service.ports import IdempotencyKey
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
@@ -87,10 +88,11 @@ class TaskRoutes:
     async def update(self, call: Call) -> Answer:
         json = await call.json()
         said = report(json, attempt_number(call.headers))
+        by = reporter_of(call, said.attempt)
         task = await self._tasks.report(
             call.path_id,
-            origin=ORIGIN,
-            by=reporter_of(call, said.attempt),
+            origin=ORIGIN if isinstance(by, ByAdmin) else None,  # a worker's task may have come by any API
+            by=by,
             outcome=said.outcome,
             progress=said.progress,
         )
@@ -103,6 +105,16 @@ class TaskRoutes:
     async def cancel(self, call: Call) -> Answer:
         await self._tasks.cancel(call.caller, call.path_id, origin=ORIGIN)
         return _done(call, "Task cancelled")
+
+    async def pause(self, call: Call) -> Answer:
+        body = validate(Steer, (await call.json_if_any()).members)
+        await self._tasks.pause(call.caller, call.path_id, origin=ORIGIN, reason=body.reason)
+        return _done(call, "Task paused")
+
+    async def resume(self, call: Call) -> Answer:
+        body = validate(Steer, (await call.json_if_any()).members)
+        await self._tasks.resume(call.caller, call.path_id, origin=ORIGIN, reason=body.reason)
+        return _done(call, "Task resumed")
 
     async def delete(self, call: Call) -> Answer:
         await self._tasks.delete(call.caller, call.path_id, origin=ORIGIN)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dispatcher.dialects.native.wire_resources import resources_answer
 from dispatcher.dialects.native.wire_tasks import plain
 from dispatcher.domain.grant import Grant
 from dispatcher.domain.task import POINTS_PER_LEVEL
@@ -42,6 +43,10 @@ def claim_json(grant: Grant, *, callback_url: str, callback_token: str, lease_ms
         "deadline": grant.deadline_ms,
         "lease": plain(lease_ms / 1000),
     }
+    if grant.kind != "predict":
+        head["kind"] = grant.kind
+    if grant.needs:
+        head["resources"] = resources_answer(grant.needs)
     if "traceparent" in spec:
         head["traceparent"] = spec["traceparent"]
     return encode_json(head)[:-1] + b',"payload":' + (grant.payload or b"null") + b"}"

@@ -24,6 +24,7 @@ def new_server(body: RegisterServer, server_id: str, sealed_key: bytes) -> NewSe
         name=body.name,
         endpoints=Endpoints(ends.predict, ends.health, ends.metrics, ends.cancel) if ends else Endpoints(),
         offer=Offer(
+            kinds=frozenset(body.kinds),
             capabilities=frozenset(body.capabilities),
             groups=frozenset(body.groups),
             resources=None if body.resources is None else resources(body.resources),
@@ -83,6 +84,8 @@ def server_answer(server: Server, now_ms: int) -> ServerAnswer:
         endpoints=_endpoints(server.endpoints),
         maintenance=server.maintenance,
     )
+    if server.offer.kinds != {"predict"}:
+        answer["kinds"] = sorted(server.offer.kinds)
     if server.maintenance and server.reason:
         answer["maintenanceReason"] = server.reason
     if server.offer.resources is not None:

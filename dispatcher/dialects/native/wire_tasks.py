@@ -12,6 +12,7 @@ from dispatcher.domain.errors import Invalid
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.grant import Created
 from dispatcher.domain.lane import Demand
+from dispatcher.domain.placement import is_model
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.task import POINTS_PER_LEVEL, Attempt, NewTask, Task
 from dispatcher.domain.transitions import TERMINAL, TaskState
@@ -47,13 +48,15 @@ def new_task(
     needs = resources(body.resources)
     extras = {"group": body.group, "affinity": body.affinity, "traceparent": traceparent}
     spec: dict[str, Any] = {"priority": body.priority, "capabilities": body.capabilities}
+    if body.kind != "predict":
+        spec["kind"] = body.kind
     spec |= {name: value for name, value in extras.items() if value is not None}
     return NewTask(
         id=task_id,
         origin=ORIGIN,
         owner=owner,
         type=body.type,
-        demand=Demand("predict", frozenset(body.capabilities), body.group).shaped(needs),
+        demand=Demand(body.kind, frozenset(body.capabilities), body.group).shaped(needs),
         needs=needs,
         points=body.priority * POINTS_PER_LEVEL,
         boost_ms=body.priority * options.aging_ms,
@@ -65,7 +68,14 @@ def new_task(
         deadline_ms=body.deadline,
         waiting_ms=options.waiting_ms if body.deadline is None else None,
         weight=options.tenant_weights.get(owner.tenant, 1),
+        model=_model(body),
     )
+
+
+def _model(body: CreateTask) -> str:
+    """What a task of this kind runs with: a server that has it in memory is preferred."""
+    name = body.payload.get("model") if body.kind == "model" else None
+    return name if isinstance(name, str) and is_model(name) else ""
 
 
 def status_word(state: TaskState, attempt_lives: bool = False) -> TaskStatus:
@@ -106,6 +116,8 @@ def task_answer(task: Task) -> TaskAnswer:
         createdAt=task.created_ms,
         updatedAt=task.updated_ms,
     )
+    if "kind" in spec:
+        answer["kind"] = spec["kind"]
     if "group" in spec:
         answer["group"] = spec["group"]
     if task.needs:

@@ -7,6 +7,7 @@ from dispatcher.dialects.native.errors import error_message
 from dispatcher.dialects.native.validation import validate
 from dispatcher.dialects.native.wire_reports import report
 from dispatcher.dialects.native.wire_servers import bounded_metrics, metrics_text
+from dispatcher.dialects.native.worker_orders import WorkerOrders
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.errors import DispatchError, Invalid, NotFound, RateLimited, Unavailable
 from dispatcher.domain.failure import Outcome, Verdict
@@ -26,6 +27,7 @@ class WorkerSession:
     def __init__(
         self,
         session: Session,
+        orders: WorkerOrders,
         outbox: Outbox,
         clock: Clock,
         *,
@@ -35,6 +37,7 @@ class WorkerSession:
         max_message: int,
     ) -> None:
         self._session = session
+        self._orders = orders
         self._outbox = outbox
         self._clock = clock
         self._request_id = request_id
@@ -61,13 +64,17 @@ class WorkerSession:
 
     async def _handle(self, message: JsonObject) -> None:
         kind = message.members.get("type")
-        if kind != "ping":
+        if kind not in ("ping", "ready"):  # a worker says once that it is ready: that must not be lost
             await self._count()
         match kind:
             case "ping":
                 self._tell({"type": "pong"})
             case "ready":
                 self._session.ask(validate(r.Ready, message.members).slots)
+            case "hello":
+                await self._orders.hello(validate(r.Hello, message.members))
+            case "commandAck" | "commandDone" | "commandFailed":
+                await self._orders.told(kind, validate(r.CommandReport, message.members))
             case "heartbeat":
                 await self._heartbeat(message)
             case "progress":
@@ -80,7 +87,7 @@ class WorkerSession:
                 raise Invalid("Unknown message type", field="type")
 
     async def _heartbeat(self, message: JsonObject) -> None:
-        body = validate(r.Heartbeat, message.members)
+        body = validate(r.SocketHeartbeat, message.members)
         try:
             await self._session.heartbeat(
                 health=ServerHealth(body.status),
@@ -91,6 +98,7 @@ class WorkerSession:
             )
         except NotFound:
             raise CloseSocket(4404, "This server is not registered any more") from None
+        await self._orders.heard(body.models)
         token = self._fresh_token()
         self._tell({"type": "pong"} if token is None else {"type": "pong", "serverToken": token})
 

@@ -2,11 +2,15 @@
 
 worker                                              gateway
                                                     {type: welcome, serverId, heartbeatMs, leaseMs}
+{type: hello, kinds, resources, maxConcurrent, commands}
 {type: ready, slots}                                {type: task, task}             as a claim answers, `slots` times
 {type: heartbeat, status, activeTasks, ...}         {type: pong, serverToken?}
 {type: progress, taskId, attempt, progress, ...}
 {type: result, taskId, attempt, status, ...}        {type: ack, taskId, attempt, accepted, code?}
 {type: release, taskId, attempt}                    {type: ack, ...}
+                                                    {type: command, id, verb, args}
+{type: commandAck | commandDone | commandFailed,
+       id, detail | error}                          {type: commandRecorded, id}     of an end
 {type: ping}                                        {type: pong}
                                                     {type: control, action, taskId, attempt, reason}
                                                     {type: error, error, details, code, taskId?, attempt?}
@@ -24,6 +28,7 @@ from dispatcher.dialects.native.options import ORIGIN, NativeOptions
 from dispatcher.dialects.native.server_routes import IssueServerToken, needs_token
 from dispatcher.dialects.native.wire_claims import GrantWire
 from dispatcher.dialects.native.worker_channel import WorkerChannel
+from dispatcher.dialects.native.worker_orders import WorkerOrders
 from dispatcher.dialects.native.worker_session import WorkerSession
 from dispatcher.dialects.operation import ADMINS_AND_ITSELF
 from dispatcher.domain.clock import Clock
@@ -116,8 +121,10 @@ class WorkerSocket:
                 "leaseMs": lease_ms,
             }
             outbox.put(encode_json(welcome).decode())
+            orders = WorkerOrders(self._services, server_id, outbox)
             worker = WorkerSession(
                 session,
+                orders,
                 outbox,
                 self._clock,
                 request_id=request_id_of(scope),
@@ -128,6 +135,7 @@ class WorkerSocket:
             silence_s = self._limits.beats_missed * heartbeat_ms / 1000
             await until_first(
                 worker.listen(inlet),
+                orders.deliver(),
                 inlet.watch_silence(silence_s, SILENT),
                 outbox.run(),
                 channel.closed(),

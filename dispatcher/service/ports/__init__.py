@@ -10,6 +10,7 @@ from dispatcher.service.ports.commands import CommandStore
 from dispatcher.service.ports.coordination import Coordination
 from dispatcher.service.ports.files import BlobStore, FileStore, StoredBlob
 from dispatcher.service.ports.forwarder import Forwarder
+from dispatcher.service.ports.keys import KeyStore
 from dispatcher.service.ports.logs import LogStore
 from dispatcher.service.ports.operations import OperationStore
 from dispatcher.service.ports.placements import PlacementStore
@@ -28,6 +29,7 @@ __all__ = [
     "FileStore",
     "Forwarder",
     "IdempotencyKey",
+    "KeyStore",
     "LogStore",
     "OperationStore",
     "PlacementStore",

@@ -15,6 +15,11 @@ class Coordination(Protocol):
         """Count one call. Raises RateLimited."""
         ...
 
+    async def take_seat(self, holder: str, seat: str, *, most: int, lives_ms: int) -> bool:
+        """Take or keep one of the `most` seats that a holder may have over all gateways, for `lives_ms`; False when
+        they are taken. With `lives_ms` 0 it is given back."""
+        ...
+
     async def presence(self, gateway: str) -> int:
         """This gateway lives (3 s); answers the registry epoch."""
         ...

@@ -37,15 +37,17 @@ class BlobStore(Protocol):
 class FileStore(Protocol):
     """Records of files. A task's path names one file. Where a blob may be left over its name is kept: as an orphan."""
 
-    async def reserve(self, task_id: str, by: Reporter, path: str, *, origin: str, blob: str, keep_ms: int) -> int:
+    async def reserve(
+        self, task_id: str, by: Reporter, path: str, *, origin: str | None, blob: str, keep_ms: int
+    ) -> int:
         """Announce an upload by the current attempt; answers the most bytes that it may have (>= 1). If no `put`
-        follows within `keep_ms`, the blob is an orphan.
+        follows within `keep_ms`, the blob is an orphan. `origin` None: the task may be of any.
 
         Raises NotFound, StaleAttempt, Forbidden, IllegalState, AlreadyEnded; QuotaExceeded.
         """
         ...
 
-    async def put(self, file: NewFile, by: Reporter, *, origin: str) -> FileRecord:
+    async def put(self, file: NewFile, by: Reporter, *, origin: str | None) -> FileRecord:
         """Record an upload that is done, in the place of an older file with its path, whose blob becomes an orphan.
         Raises as `reserve`; Unavailable when its time is over."""
         ...
@@ -56,8 +58,11 @@ class FileStore(Protocol):
         """By path."""
         ...
 
-    async def find(self, origin: str, owner: Owner | None, *, offset: int, limit: int) -> tuple[list[FileRecord], int]:
-        """A page of an owner's files (None: everybody's), newest first, and how many there are."""
+    async def find(
+        self, origin: str, owner: Owner | None, *, offset: int, limit: int, facet: str = ""
+    ) -> tuple[list[FileRecord], int]:
+        """A page of an owner's files (None: everybody's), newest first, and how many there are; with `facet` only those
+        of tasks that have it."""
         ...
 
     async def delete(self, task_id: str, path: str | None, *, origin: str, owner: Owner | None) -> None:

@@ -10,12 +10,15 @@ from dispatcher.domain.reporter import Reporter
 class LogStore(Protocol):
     """Bounded: of each task the newest lines are kept, by number and bytes. They are removed with their task."""
 
-    async def append(self, task_id: str, by: Reporter, lines: Sequence[NewLine], *, origin: str, first: int) -> int:
+    async def append(
+        self, task_id: str, by: Reporter, lines: Sequence[NewLine], *, origin: str | None, first: int
+    ) -> int:
         """Add lines of the current attempt. `first` (>= 1) is the number that the worker gives the first of them: it
         counts its own lines, from 1 in each attempt. Those it sent before are left out, so a batch may be sent again.
 
-        Answers the number of its next line. Raises NotFound (also for a task of another origin); StaleAttempt;
-        Forbidden (a server that never held it); IllegalState (ByAdmin without any attempt yet); AlreadyEnded.
+        Answers the number of its next line. Raises NotFound (also for a task of another origin, when it is given);
+        StaleAttempt; Forbidden (a server that never held it); IllegalState (ByAdmin without any attempt yet);
+        AlreadyEnded.
         """
         ...
 

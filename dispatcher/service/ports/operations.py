@@ -24,6 +24,10 @@ class OperationStore(Protocol):
         """The running operation that holds a guard."""
         ...
 
+    async def guards(self) -> list[str]:
+        """All guards that running operations hold."""
+        ...
+
     async def advance(self, operation_id: str, place: int, state: StepState, error: str = "") -> Operation:
         """Move a step on; what does not changes nothing. The last step that ends, or a failed one in a sequence, ends
         the operation. Raises NotFound."""

@@ -5,14 +5,24 @@ from dataclasses import dataclass
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.transitions import TaskState
 
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+
 
 @dataclass(frozen=True, slots=True)
 class RateRule:
-    """At most `limit` calls per fixed minute, counted under (`name`, `key`) over all gateways. 0 = unlimited."""
+    """At most `limit` calls per fixed window, counted under (`name`, `key`) over all gateways. 0 = unlimited.
+
+    The window is a minute, or an hour where a call is counted by `Coordination.limit`.
+    """
 
     name: str
     key: str
     limit: int
+    window_ms: int = MINUTE_MS
+
+    @property
+    def window(self) -> str:
+        return "minute" if self.window_ms == MINUTE_MS else "hour"
 
 
 @dataclass(frozen=True, slots=True)

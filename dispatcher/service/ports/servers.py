@@ -12,7 +12,7 @@ class ServerStore(Protocol):
     async def put(self, server: NewServer, *, alias: str | None = None, keep: bool = False) -> Server:
         """Register a server: online at once, next sequence number; waiting tasks are offered to it by a wake-up.
         A repeated id replaces the record, keeps the sequence and requeues its accepted attempts; with
-        `keep` it changes nothing."""
+        `keep` nothing but its address changes."""
         ...
 
     async def reoffer(self, server_id: str, offer: Offer, *, max_concurrent: int | None = None) -> Server:

@@ -15,11 +15,12 @@ if not room or size > room then return reply('quota') end
 if not redis.call('ZSCORE', root .. 'orphans', blob) then return reply('late') end
 
 if known then drop_file(known) end
-local f = {task = task_id, origin = origin, tenant = t.tenant, sub = t.sub, size = text(size)}
+local f = {task = task_id, origin = t.origin, tenant = t.tenant, sub = t.sub, facets = t.facets, size = text(size)}
 redis.call('ZREM', root .. 'orphans', blob)
-redis.call('HSET', key, 'task', task_id, 'origin', origin, 'tenant', t.tenant, 'sub', t.sub, 'path', path, 'size', f.size,
+redis.call('HSET', key, 'task', task_id, 'origin', t.origin, 'tenant', t.tenant, 'sub', t.sub, 'path', path, 'size', f.size,
   'type', type, 'sha256', sha256, 'blob', blob, 'fence', t.fence, 'created', text(now))
 redis.call('HSET', root .. 'tf:' .. task_id, path, file_id)
 for _, list in ipairs(file_lists(f)) do redis.call('ZADD', list, now, file_id) end
+if t.facets then redis.call('HSET', key, 'facets', t.facets) end
 count_bytes(f, 1)
 return reply('kept', redis.call('HGETALL', key))

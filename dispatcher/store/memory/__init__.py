@@ -6,6 +6,7 @@ from dispatcher.service.ports import (
     CommandStore,
     Coordination,
     FileStore,
+    KeyStore,
     LogStore,
     OperationStore,
     PlacementStore,
@@ -14,6 +15,7 @@ from dispatcher.service.ports import (
     TaskStore,
     TelemetryStore,
 )
+from dispatcher.store.memory.apikeys import MemoryKeys
 from dispatcher.store.memory.batches import MemoryBatches
 from dispatcher.store.memory.commands import MemoryCommands
 from dispatcher.store.memory.files import MemoryFiles
@@ -44,3 +46,4 @@ class MemoryStore:
         self.commands: CommandStore = MemoryCommands(self.state)
         self.operations: OperationStore = MemoryOperations(self.state)
         self.placements: PlacementStore = MemoryPlacements(self.state)
+        self.keys: KeyStore = MemoryKeys()

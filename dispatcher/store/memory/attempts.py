@@ -65,7 +65,7 @@ def grant_of(s: State, row: TaskRow, attempt: AttemptRow) -> Grant:
         task_id=row.id, server_id=attempt.server_id, fence=attempt.fence, nonce=attempt.nonce, type=new.type,
         lane=row.lane, points=new.points, spec=new.spec, payload=new.payload, now_ms=s.now,
         deadline_ms=attempt.deadline_ms, failures=row.failures, losses=row.losses, tried=frozenset(row.tried),
-        checkpoint=row.left_off(0), gang=new.demand.gang,
+        checkpoint=row.left_off(0), gang=new.demand.gang, kind=new.demand.kind, needs=new.needs,
     )  # fmt: skip
 
 

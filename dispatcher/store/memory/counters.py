@@ -46,10 +46,10 @@ class Counters:
             self.totals[scope] += what
 
     def rate(self, rule: RateRule, now_ms: int, *, count: bool = True) -> RateState:
-        """Count one call in the current fixed minute. Raises RateLimited."""
-        minute = now_ms // MINUTE_MS
-        reset_ms = (minute + 1) * MINUTE_MS
-        key = (rule.name, rule.key, minute)
+        """Count one call in the current fixed window. Raises RateLimited."""
+        window = now_ms // rule.window_ms
+        reset_ms = (window + 1) * rule.window_ms
+        key = (rule.name, rule.key, window)
         if count:
             self._calls[key] += 1
         calls = self._calls[key]

@@ -17,15 +17,18 @@ class MemoryFiles:
     def __init__(self, state: State) -> None:
         self._s = state
         self._files: dict[str, FileRecord] = {}
+        self._facets: dict[str, tuple[str, ...]] = {}  # of the tasks of the files
         self._orphans: dict[str, int] = {}  # blob -> from when it is to be removed
 
-    async def reserve(self, task_id: str, by: Reporter, path: str, *, origin: str, blob: str, keep_ms: int) -> int:
+    async def reserve(
+        self, task_id: str, by: Reporter, path: str, *, origin: str | None, blob: str, keep_ms: int
+    ) -> int:
         row, _ = reports.at_work(self._s, task_id, by, origin)
         room = self._room(row, path)
         self._orphans[blob] = self._s.now + keep_ms
         return room
 
-    async def put(self, file: NewFile, by: Reporter, *, origin: str) -> FileRecord:
+    async def put(self, file: NewFile, by: Reporter, *, origin: str | None) -> FileRecord:
         if file.id in self._files:
             return self._files[file.id]
         row, attempt = reports.at_work(self._s, file.task_id, by, origin)
@@ -36,10 +39,10 @@ class MemoryFiles:
         del self._orphans[file.blob]
         self._drop([old for old in self._of(file.task_id) if old.path == file.path])
         record = FileRecord(
-            file.id, file.task_id, origin, row.new.owner, file.path, file.size, file.content_type, file.sha256,
+            file.id, file.task_id, row.new.origin, row.new.owner, file.path, file.size, file.content_type, file.sha256,
             file.blob, attempt.fence, self._s.now,
         )  # fmt: skip
-        self._files[file.id] = record
+        self._files[file.id], self._facets[file.id] = record, row.new.facets
         return record
 
     def _room(self, row: TaskRow, path: str) -> int:
@@ -62,8 +65,14 @@ class MemoryFiles:
     async def of_task(self, task_id: str) -> list[FileRecord]:
         return sorted(self._of(task_id), key=lambda file: file.path)
 
-    async def find(self, origin: str, owner: Owner | None, *, offset: int, limit: int) -> tuple[list[FileRecord], int]:
-        mine = [file for file in self._files.values() if file.origin == origin and owner in (None, file.owner)]
+    async def find(
+        self, origin: str, owner: Owner | None, *, offset: int, limit: int, facet: str = ""
+    ) -> tuple[list[FileRecord], int]:
+        mine = [
+            file
+            for file in self._files.values()
+            if file.origin == origin and owner in (None, file.owner) and (not facet or facet in self._facets[file.id])
+        ]
         mine.sort(key=lambda file: (file.created_ms, file.id), reverse=True)
         return mine[offset : offset + limit], len(mine)
 
@@ -90,5 +99,5 @@ class MemoryFiles:
 
     def _drop(self, files: Iterable[FileRecord]) -> None:
         for file in files:
-            del self._files[file.id]
+            del self._files[file.id], self._facets[file.id]
             self._orphans[file.blob] = self._s.now

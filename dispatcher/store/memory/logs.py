@@ -18,7 +18,9 @@ class MemoryLogs:
     def __init__(self, state: State) -> None:
         self._s = state
 
-    async def append(self, task_id: str, by: Reporter, lines: Sequence[NewLine], *, origin: str, first: int) -> int:
+    async def append(
+        self, task_id: str, by: Reporter, lines: Sequence[NewLine], *, origin: str | None, first: int
+    ) -> int:
         row, attempt = reports.at_work(self._s, task_id, by, origin)
         log = row.log = row.log or Log()
         rank = (gangs.rank_of(row, by.server_id) if isinstance(by, ByHolder) else None) or 0

@@ -40,6 +40,7 @@ class MemoryOperations:
             operation.id, operation.kind, RUNNING, operation.actor,
             tuple(Step(step.verb, step.server_id, step.args) for step in operation.steps),
             self._s.now, operation.deadline_ms, operation.guard, operation.sequence,
+            note=operation.note,
         )  # fmt: skip
         if operation.dry_run:
             new = replace(new, state=OperationState.PLANNED, ended_ms=self._s.now)
@@ -63,6 +64,9 @@ class MemoryOperations:
     async def guarded(self, guard: str) -> Operation | None:
         holders = (o for o in self._kept.values() if o.state is RUNNING and o.guard == guard != "")
         return next(holders, None)
+
+    async def guards(self) -> list[str]:
+        return sorted(o.guard for o in self._kept.values() if o.guard and o.state is RUNNING)
 
     async def advance(self, operation_id: str, place: int, state: StepState, error: str = "") -> Operation:
         known = await self.get(operation_id)

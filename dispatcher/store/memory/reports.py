@@ -109,10 +109,10 @@ def progress(
     return row.view(full=True)
 
 
-def at_work(s: State, task_id: str, by: Reporter, origin: str) -> tuple[TaskRow, AttemptRow]:
+def at_work(s: State, task_id: str, by: Reporter, origin: str | None) -> tuple[TaskRow, AttemptRow]:
     """The task and its attempt, when the reporter may add something to it now."""
     row = s.task(task_id)
-    if row.new.origin != origin:
+    if origin not in (None, row.new.origin):
         raise NotFound(f"Task not found: {task_id}")
     attempt = _resolve(s, row, by)
     if row.ended:

@@ -123,6 +123,10 @@ class TaskRow:
         return self.new.id
 
     @property
+    def facets(self) -> tuple[str, ...]:
+        return (self.server_id,) if self.new.by_server and self.server_id else self.new.facets
+
+    @property
     def ended(self) -> bool:
         return self.state in TERMINAL
 
@@ -249,7 +253,7 @@ class ServerRow:
             maintenance=self.maintenance, reason=self.reason, ejected_until_ms=self.ejected_until_ms,
             rest_until_ms=self.rest_until_ms, probation=self.probation, active=len(self.slots),
             reported_active=self.reported_active, latency_ms=self.latency_ms, metrics=self.metrics,
-            boot_id=self.boot_id, session=self.session, gateway=self.gateway,
+            boot_id=self.boot_id, session=self.session, gateway=self.gateway, address=new.address,
             allocated=NOTHING if new.offer.resources is None else self.held_in_all,
             models=self.shown,
         )  # fmt: skip

@@ -44,6 +44,9 @@ class MemoryServers:
         s = self._s
         old = s.servers.get(server.id)
         if old is not None and keep:
+            if old.new.address != server.address:
+                old.new = replace(old.new, address=server.address)
+                s.epoch += 1
             return old.view()
         self._check_classes(server.offer, old)
         if old is None:

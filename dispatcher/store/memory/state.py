@@ -58,6 +58,7 @@ class State:
         self.usage = Usage()
         self.tenants: dict[str, Usage] = defaultdict(Usage)
         self.keys: dict[tuple[str, str, str, str], KnownKey] = {}
+        self.seats: dict[str, dict[str, int]] = {}  # holder -> seat -> until
         self.turns: dict[str, int] = defaultdict(int)
         self.aliases: dict[str, str] = {}
         self.epoch = 0

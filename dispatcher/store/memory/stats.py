@@ -58,7 +58,7 @@ class MemoryStats:
         rows = [r for r in self._s.tasks.values() if r.new.origin == origin and owner in (None, r.new.owner)]
         found: dict[str, dict[TaskState, int]] = {}
         for facet in facets:
-            states = Counter(row.state for row in rows if not facet or facet in row.new.facets)
+            states = Counter(row.state for row in rows if not facet or facet in row.facets)
             found[facet] = {state: states[state] for state in TaskState}
         return found
 
@@ -101,6 +101,18 @@ class MemoryCoordination:
 
     async def limit(self, rule: RateRule) -> RateState:
         return self._s.counters.rate(rule, self._s.now)
+
+    async def take_seat(self, holder: str, seat: str, *, most: int, lives_ms: int) -> bool:
+        seats = self._s.seats.setdefault(holder, {})
+        for name in [name for name, until in seats.items() if until <= self._s.now]:
+            del seats[name]
+        if lives_ms <= 0:
+            seats.pop(seat, None)
+            return True
+        if seat not in seats and len(seats) >= most:
+            return False
+        seats[seat] = self._s.now + lives_ms
+        return True
 
     async def presence(self, gateway: str) -> int:
         self._s.hub.present(gateway, self._s.now)

@@ -185,7 +185,7 @@ class MemoryTasks:
             if row.new.origin == query.origin
             and query.owner in (None, row.new.owner)
             and (not query.states or row.state in query.states)
-            and (not query.facets or not set(query.facets).isdisjoint(row.new.facets))
+            and (not query.facets or not set(query.facets).isdisjoint(row.facets))
         ]
         rows.sort(key=lambda row: (row.created_ms, row.id), reverse=True)
         return [row.view() for row in rows[query.offset : query.offset + query.limit]], len(rows)

@@ -20,6 +20,7 @@ def register(
     priority: int = 1,
     transport: Literal["push", "pull", "socket"] = "push",
     resources: Mapping[str, float] | None = None,
+    kinds: Sequence[str] | None = None,
     idempotency_key: str | None = None,
 ) -> Flow[ServerAck]:
     """Register a server; the answer carries its id and a token of its own.
@@ -28,12 +29,13 @@ def register(
     as a bearer token when it calls them. `max_concurrent` is 1..256, `priority` the weight in balancing, at least 1.
     With `transport` pull or socket the server is never called and has neither endpoints nor key: it claims its tasks,
     or is handed them over a WebSocket that it opens. `resources` (cpu, memoryMB, storageMB, gpu, gpuMemoryMB) are all
-    it has; without them every task finds room on it.
+    it has; without them every task finds room on it. `kinds` are of the tasks that it runs (None: predict).
     """
     body = {
         "name": name,
         **without_none(endpoints=None if endpoints is None else dict(endpoints), apiKey=api_key),
         **without_none(resources=None if resources is None else dict(resources)),
+        **without_none(kinds=None if kinds is None else list(kinds)),
         **({} if transport == "push" else {"transport": transport}),
         "maxConcurrent": max_concurrent,
         "capabilities": list(capabilities),

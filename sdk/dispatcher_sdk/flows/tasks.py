@@ -1,7 +1,7 @@
 """Flows of the tasks: submit, follow, list, change, and `run`, which is all of it in one call."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from dispatcher_sdk.errors import BY_TASK_STATUS, RequestTimeout
 from dispatcher_sdk.flows.send import call, parse, parse_page, segment, without_none
@@ -27,6 +27,7 @@ def submit(
     deadline: int | None = None,
     run_at: int | None = None,
     resources: Mapping[str, float] | None = None,
+    kind: Literal["predict", "process", "docker", "model"] = "predict",
     idempotency_key: str | None = None,
 ) -> Flow[Task]:
     """Hand in a task and return it at once, normally PENDING.
@@ -34,7 +35,8 @@ def submit(
     `priority` is 0..10, higher is more urgent; only servers with all `capabilities`, and of `group` when given, are
     considered; tasks that share an `affinity` prefer one server where the algorithm knows affinity. `timeout` is
     seconds per attempt, `deadline` and `run_at` are epoch ms. `resources` (cpu, memoryMB, storageMB, gpu, gpuMemoryMB)
-    are reserved on its server while it runs. A submit is safe to repeat under one `idempotency_key`
+    are reserved on its server while it runs. `kind` says what the server must be able to run: agents run the others
+    than predict. A submit is safe to repeat under one `idempotency_key`
     for 24 hours; without one a fresh key is made, so that retries cannot submit twice.
     """
     body = {
@@ -50,6 +52,7 @@ def submit(
             deadline=deadline,
             runAt=run_at,
             resources=None if resources is None else dict(resources),
+            kind=None if kind == "predict" else kind,
         ),
     }
     headers = {"Idempotency-Key": idempotency_key or options.new_key()}
@@ -173,6 +176,19 @@ def retry(options: Options, task: str | Task) -> Flow[TaskAck]:
 def cancel(options: Options, task: str | Task) -> Flow[TaskAck]:
     """Cancel a task that has not ended; cancelling twice is the same as once."""
     return parse(TaskAck, (yield from call(options, "POST", f"{_path(task)}/cancel", repeatable=True)))
+
+
+def pause(options: Options, task: str | Task, *, reason: str | None = None) -> Flow[TaskAck]:
+    """Hold a task back until it is resumed; one that runs only where its server keeps a socket open, else Conflict is
+    raised. Pausing twice is the same as once."""
+    body = without_none(reason=reason)
+    return parse(TaskAck, (yield from call(options, "POST", f"{_path(task)}/pause", body=body, repeatable=True)))
+
+
+def resume(options: Options, task: str | Task, *, reason: str | None = None) -> Flow[TaskAck]:
+    """Let a paused task go on; one that is not paused stays as it is."""
+    body = without_none(reason=reason)
+    return parse(TaskAck, (yield from call(options, "POST", f"{_path(task)}/resume", body=body, repeatable=True)))
 
 
 def delete(options: Options, task: str | Task) -> Flow[TaskAck]:

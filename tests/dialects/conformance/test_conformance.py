@@ -2,17 +2,27 @@
 
 import pytest
 
+from tests.dialects.conformance.cloudai import CloudAIDriver
+from tests.dialects.conformance.cluster import ClusterDriver
 from tests.dialects.conformance.driver import Driver
 from tests.dialects.conformance.farm import FarmDriver
 from tests.dialects.conformance.jobs import JobsDriver
 from tests.dialects.conformance.native import PullDriver, PushDriver, SocketDriver
 from tests.dialects.conformance.scenarios import SCENARIOS
 
-DRIVERS: tuple[type[Driver], ...] = (PushDriver, PullDriver, SocketDriver, JobsDriver, FarmDriver)
+DRIVERS: tuple[type[Driver], ...] = (
+    PushDriver,
+    PullDriver,
+    SocketDriver,
+    JobsDriver,
+    FarmDriver,
+    CloudAIDriver,
+    ClusterDriver,
+)
 PAIRS = [(driver, name) for driver in DRIVERS for name in SCENARIOS if name not in driver.absent]
 
 # what a document has no words for: nothing may be left out silently
-ABSENT = {("jobs", "fail_then_retry")}
+ABSENT = {("jobs", "fail_then_retry"), ("cloudai", "fail_then_retry"), ("cluster", "fail_then_retry")}
 
 
 @pytest.mark.parametrize(("driver", "name"), PAIRS, ids=[f"{driver.name}-{name}" for driver, name in PAIRS])

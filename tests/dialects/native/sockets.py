@@ -97,6 +97,7 @@ async def events(world: World) -> AsyncIterator[None]:
             world.services.watch.publish(event)
             world.services.workers.publish(event)
             world.services.sessions.publish(event)
+            world.services.commands.publish(event)
 
     task = asyncio.create_task(pump())
     await asyncio.sleep(0)

@@ -27,6 +27,7 @@ from dispatcher.service.batches import Batches
 from dispatcher.service.commands import Commands
 from dispatcher.service.dispatch import Dispatch, DispatchOptions
 from dispatcher.service.duties import Duties
+from dispatcher.service.feed import Feed
 from dispatcher.service.files import Files
 from dispatcher.service.latencies import Latencies
 from dispatcher.service.logs import Logs
@@ -165,6 +166,7 @@ class World:
             watch=Watch(store.tasks),
             workers=workers,
             sessions=Sessions(store.tasks, store.servers, workers, self.dispatch, gateway="gw_test"),
+            feed=Feed(),
             telemetry=Telemetry(store.telemetry, store.servers, store.tasks, clock=self.clock),
             commands=commands,
             operations=operations,

@@ -1,14 +1,18 @@
 """Workers that fetch their work: one queue, one order, one set of slots with those that it is pushed to."""
 
+from dataclasses import replace
+
 import pytest
 
 from dispatcher.domain.errors import IllegalState, NotFound, StaleAttempt
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Grant
+from dispatcher.domain.lane import Demand, Offer
 from dispatcher.domain.reporter import ByHolder
+from dispatcher.domain.resources import Resources
 from dispatcher.domain.server import Endpoints, NewServer, ServerStatus, Transport
 from dispatcher.domain.transitions import TaskState
-from tests.store.world import GATEWAY, World, by, done
+from tests.store.world import GATEWAY, World, by, done, new_task
 
 LEASE_MS = 60_000
 
@@ -210,6 +214,10 @@ async def test_a_known_worker_is_kept_as_it_is(world: World) -> None:
     again = NewServer("w1", "native", "other", Endpoints(), known.offer, max_concurrent=3, transport=Transport.PULL)
     assert (await world.store.servers.put(again, keep=True)).max_concurrent == 7
     assert await world.state("t1") is TaskState.PROCESSING
+    assert (await world.store.servers.get("w1")).address == ""
+    moved = await world.store.servers.put(replace(again, address="10.0.0.1:1"), keep=True)
+    assert (moved.address, moved.max_concurrent) == ("10.0.0.1:1", 7)
+    assert (await world.store.servers.snapshot()).servers["w1"].address == "10.0.0.1:1"
     fresh = NewServer("w2", "native", "w2", Endpoints(), known.offer, max_concurrent=3, transport=Transport.PULL)
     assert (await world.store.servers.put(fresh, keep=True)).max_concurrent == 3
 
@@ -282,3 +290,17 @@ async def test_what_a_forgotten_worker_still_held_goes_back(world: World) -> Non
     await world.later(10_000)
     found = await world.task("t1")
     assert (found.state, found.losses, found.attempts[0].status.value) == (TaskState.PENDING, 0, "released")
+
+
+async def test_a_grant_says_what_runs_it_and_what_it_may_take(world: World) -> None:
+    needs = Resources(cpu=0.5, memory=1 << 30)
+    offer = Offer(kinds=frozenset({"process", "predict"}), resources=Resources(cpu=2, memory=4 << 30))
+    await world.store.servers.put(NewServer("w1", "native", "w1", Endpoints(), offer, transport=Transport.PULL))
+    task = replace(new_task("t1", needs=needs, boost_ms=1_000), demand=Demand("process").shaped(needs))
+    await world.store.tasks.create(task, gateway=GATEWAY)
+    await world.given_task("t2")
+    first, second = await fetch(world), await fetch(world)
+    assert first is not None
+    assert second is not None
+    assert (first.kind, first.needs) == ("process", needs)
+    assert (second.kind, second.needs) == ("predict", Resources())

@@ -158,9 +158,31 @@ async def test_listings_are_the_owner_s_and_paged(world: World) -> None:
     assert await world.store.files.find("jobs", None, offset=0, limit=9) == ([], 0)
 
 
+async def test_listings_can_be_narrowed_to_a_facet_of_the_tasks(world: World) -> None:
+    grants = {
+        name: await started(world, name, owner=owner, facets=facets)
+        for name, owner, facets in (("t1", OWNER, ("x", "y")), ("t2", OWNER, ("y",)), ("t3", BOB, ("x",)))
+    }
+    for name, grant in grants.items():
+        await upload(world, grant, f"of {name}", f"b-{name}")
+        await world.advance(1)
+
+    async def found(owner: Owner | None, facet: str) -> tuple[list[str], int]:
+        page, total = await world.store.files.find(ORIGIN, owner, offset=0, limit=9, facet=facet)
+        return [file.task_id for file in page], total
+
+    assert await found(OWNER, "x") == (["t1"], 1)
+    assert await found(OWNER, "y") == (["t2", "t1"], 2)
+    assert await found(None, "x") == (["t3", "t1"], 2)
+    assert await found(None, "z") == ([], 0)
+    await world.store.files.delete("t1", None, origin=ORIGIN, owner=OWNER)
+    assert await found(None, "x") == (["t3"], 1)
+    assert await found(OWNER, "y") == (["t2"], 1)
+
+
 @pytest.mark.parametrize("by_retention", [True, False])
 async def test_files_go_with_their_task(world: World, by_retention: bool) -> None:
-    grant = await started(world)
+    grant = await started(world, facets=("x",))
     for n in range(100):
         await upload(world, grant, f"p{n:02}", f"b{n:02}")
     await world.end(grant, done())
@@ -178,4 +200,14 @@ async def test_files_go_with_their_task(world: World, by_retention: bool) -> Non
     if hasattr(world.store, "client"):
         client, root = world.store.client, world.store.files._run.root  # type: ignore[attr-defined]
         keys = [key.decode().removeprefix(root) async for key in client.scan_iter(f"{root}*")]
-        assert [key for key in keys if key.startswith(("file", "tf", "fo:", "orphans"))] == []
+        assert [key for key in keys if key.startswith(("file", "tf", "fo", "orphans"))] == []
+
+
+async def test_a_file_belongs_to_the_api_that_its_task_came_by(world: World) -> None:
+    await world.given_server("s1")
+    grant = await world.running("t1", "s1", origin="other")
+    await world.store.files.reserve("t1", by(grant), "a", origin=None, blob="b1", keep_ms=KEEP_MS)
+    kept = await world.store.files.put(new_file(grant, "a", "b1"), by(grant), origin=None)
+    assert kept.origin == "other"
+    assert [file.path for file in (await world.store.files.find("other", OWNER, offset=0, limit=9))[0]] == ["a"]
+    assert (await world.store.files.find(ORIGIN, OWNER, offset=0, limit=9))[1] == 0

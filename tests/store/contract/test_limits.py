@@ -10,6 +10,7 @@ from dispatcher.domain.principal import Owner
 from dispatcher.domain.stats import Counts
 from dispatcher.domain.task import NewTask
 from dispatcher.service.ports import IdempotencyKey, RateRule, TaskQuery
+from dispatcher.service.ports.requests import HOUR_MS
 from dispatcher.store.options import StoreOptions
 from tests.store.conftest import OpenWorld
 from tests.store.world import GATEWAY, ORIGIN, World, new_task
@@ -32,6 +33,32 @@ async def test_a_limit_counts_a_fixed_minute(world: World) -> None:
         await limit(RULE)
     await world.advance(1)
     assert (await limit(RULE)).remaining == 1
+
+
+async def test_a_limit_may_count_a_fixed_hour(world: World) -> None:
+    limit, rule = world.store.coordination.limit, RateRule("hour", "acme/ann", 2, HOUR_MS)
+    end_of_hour = (world.now // HOUR_MS + 1) * HOUR_MS
+    assert [(await limit(rule)).reset_ms for _ in range(2)] == [end_of_hour] * 2
+    await world.advance(min(120_000, end_of_hour - world.now - 1))
+    with pytest.raises(RateLimited) as refused:
+        await limit(rule)
+    assert refused.value.retry_after_s == -(-(end_of_hour - world.now) // 1000)
+    await world.advance(end_of_hour - world.now)
+    assert (await limit(rule)).remaining == 1
+
+
+async def test_seats_are_counted_until_they_are_given_back_or_given_up(world: World) -> None:
+    async def take(seat: str, lives_ms: int = 60_000, holder: str = "acme/ann") -> bool:
+        return await world.store.coordination.take_seat(holder, seat, most=2, lives_ms=lives_ms)
+
+    assert [await take(seat) for seat in ("a", "b", "a", "c")] == [True, True, True, False]
+    assert await take("c", holder="acme/bob")
+    assert await take("b", 0), "given back"
+    assert [await take("c"), await take("b")] == [True, False]
+    await world.advance(36_000)
+    assert await take("a"), "kept"
+    await world.advance(24_000)
+    assert [await take(seat) for seat in ("b", "c", "a")] == [True, False, True]
 
 
 async def test_rules_and_keys_count_apart(world: World) -> None:

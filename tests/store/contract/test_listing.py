@@ -3,6 +3,7 @@
 import pytest
 
 from dispatcher.domain.errors import RateLimited
+from dispatcher.domain.failure import Verdict
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.ports import RateRule, TaskQuery
@@ -49,6 +50,28 @@ async def test_by_state(world: World) -> None:
     assert await ids(world, TaskQuery(ORIGIN, None, both)) == (["t3", "t2", "t0"], 3)
     assert await ids(world, TaskQuery(ORIGIN, None, both, offset=1, limit=1)) == (["t2"], 3)
     assert await ids(world, TaskQuery(ORIGIN, None, (TaskState.FAILED,))) == ([], 0)
+
+
+async def test_by_the_server_of_the_last_attempt(world: World) -> None:
+    for server_id in ("s1", "s2"):
+        await world.given_server(server_id)
+    for task_id, owner in (("t1", OWNER), ("t2", BOB), ("t3", OWNER)):
+        await world.given_task(task_id, owner=owner, by_server=True, facets=("word",))
+        await world.advance(10)
+    await world.given_task("t4", facets=("s1",))
+    first = await world.start("t1", "s1")
+    await world.end(await world.start("t2", "s1"), done())
+    assert await ids(world, TaskQuery(ORIGIN, None, facets=("s1",))) == (["t4", "t2", "t1"], 3)
+    assert await ids(world, TaskQuery(ORIGIN, BOB, (TaskState.COMPLETED,), facets=("s1",))) == (["t2"], 1)
+    assert await ids(world, TaskQuery(ORIGIN, OWNER, facets=("word",))) == (["t3"], 1)
+    await world.end(first, Verdict.RELEASED)
+    assert await ids(world, TaskQuery(ORIGIN, OWNER, (TaskState.PENDING,), facets=("s1",))) == (["t4", "t1"], 2)
+    await world.start("t1", "s2")
+    assert await ids(world, TaskQuery(ORIGIN, None, facets=("s1",))) == (["t4", "t2"], 2)
+    assert await ids(world, TaskQuery(ORIGIN, OWNER, facets=("s2",))) == (["t1"], 1)
+    await world.store.tasks.cancel("t1", origin=ORIGIN, owner=OWNER)
+    await world.store.tasks.delete("t1", origin=ORIGIN, owner=OWNER)
+    assert await ids(world, TaskQuery(ORIGIN, None, facets=("s2",))) == ([], 0)
 
 
 async def test_a_page_has_no_results_and_no_attempts(world: World) -> None:

@@ -150,3 +150,12 @@ async def test_a_log_goes_with_its_task(world: World) -> None:
     assert await world.store.logs.read({"t1": 0}, limit=10) == {}
     if hasattr(world.store, "client"):
         assert [key async for key in world.store.client.scan_iter(f"{world.store.logs._run.root}log*")] == []  # type: ignore[attr-defined]
+
+
+async def test_a_worker_need_not_know_by_which_api_a_task_came(world: World) -> None:
+    await world.given_server("s1")
+    await world.running("t1", "s1", origin="other")
+    assert await world.store.logs.append("t1", ByHolder("s1"), lines("a"), origin=None, first=1) == 2
+    with pytest.raises(NotFound):
+        await append(world, "t1", ByHolder("s1"), lines("b"), first=2)
+    assert told(await read(world)) == [(1, "a")]

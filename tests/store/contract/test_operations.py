@@ -84,6 +84,7 @@ async def test_a_guard_lets_one_in(world: World) -> None:
     await given(world, "o3", guard="other")
     plan = await given(world, "o4", guard="rebalance", dry_run=True)
     assert (plan.state, plan.ended_ms) == (OperationState.PLANNED, world.now)
+    assert await world.store.operations.guards() == ["other", "rebalance"]
     holder = await world.store.operations.guarded("rebalance")
     assert holder is not None
     assert holder.id == "o1"

@@ -1,7 +1,14 @@
 -- Files of tasks: their records, the room they take, and blobs that have lost theirs.
 --- @include base
 local function file_lists(f)
-  return {root .. 'fo:' .. f.origin, root .. 'fo:' .. f.origin .. ':' .. f.tenant .. ':' .. f.sub}
+  local all, own = root .. 'fo:' .. f.origin, root .. 'fo:' .. f.origin .. ':' .. f.tenant .. ':' .. f.sub
+  local lists = {all, own}
+  for facet in string.gmatch(f.facets or '', '%S+') do
+    local prefix = root .. 'fof:' .. facet .. ':' .. f.origin
+    lists[#lists + 1] = prefix
+    lists[#lists + 1] = prefix .. ':' .. f.tenant .. ':' .. f.sub
+  end
+  return lists
 end
 
 local function count_bytes(f, sign)

@@ -13,7 +13,7 @@ local function grant_of(id, t, rank, server)
   local checkpoint = number(rank) > 0 and redis.call('HGET', root .. 'ranks:' .. id, 'c' .. text(rank))
   return {id, server or t.server, t.fence, t.nonce, t.type, t.lane, t.points, redis.call('GET', root .. 'spec:' .. id) or '',
     redis.call('GET', root .. 'in:' .. id) or '', t.ends, t.failures or '0', t.losses or '0', t.tried or '',
-    checkpoint or t.checkpoint or '', text(rank or 0), t.gang or '1'}
+    checkpoint or t.checkpoint or '', text(rank or 0), t.gang or '1', t.demand or '', t.needs or ''}
 end
 
 local function start_attempt(id, t, server, nonce, gateway, claim_id, lease, note)
@@ -25,6 +25,11 @@ local function start_attempt(id, t, server, nonce, gateway, claim_id, lease, not
   local ends = number(t.timeout) > 0 and now + number(t.timeout) or FOREVER
   if t.deadline then ends = math.min(ends, number(t.deadline)) end
   t.ends = text(ends)
+  if t.by_server then
+    index_drop(id, t)
+    t.facets = server
+    redis.call('HSET', key, 'facets', server)
+  end
   set_state(id, t, 'PROCESSING')
   redis.call('HSET', key, 'server', server, 'nonce', nonce, 'claim', claim_id, 'gw', gateway, 'held', 'g', 'ends', t.ends,
     'started', text(now), 'right', '0', 'note', plain(note or ''))

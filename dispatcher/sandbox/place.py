@@ -1,4 +1,4 @@
-"""A directory for one job, that no other job can look into."""
+"""A directory for one program, that no other one can look into."""
 
 import logging
 import os
@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-log = logging.getLogger("dispatcher.executor")
+log = logging.getLogger("dispatcher.sandbox")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`binary` belongs to the executor: the job may run it but not change it. `work` is the job's own."""
+    """`binary` belongs to us: the program may run it but not change it. `work` is the program's own."""
 
     binary: Path
     work: Path

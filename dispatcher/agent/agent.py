@@ -1,0 +1,239 @@
+"""The agent: keeps its socket, takes tasks while it has room, obeys, and stops in good order."""
+
+import asyncio
+import json
+import logging
+import random
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from dispatcher.agent.api import Api, Identity
+from dispatcher.agent.commands import Act, Commands
+from dispatcher.agent.errors import CommandError, Refused, Unreachable
+from dispatcher.agent.link import Connection, Pauses, TooBig, Unwelcome, connected
+from dispatcher.agent.log import Sleep
+from dispatcher.agent.machine import Machine
+from dispatcher.agent.models import Models
+from dispatcher.agent.options import Options
+from dispatcher.agent.outgoing import Outgoing
+from dispatcher.agent.runners.runner import Runner
+from dispatcher.agent.task import RELEASED, decode
+from dispatcher.agent.work import Work
+from dispatcher.sandbox.waiting import first, first_of
+
+log = logging.getLogger("dispatcher.agent")
+
+RESTART = 75  # the exit code that asks a supervisor for another start (EX_TEMPFAIL)
+FAREWELL_S = 10.0  # for ends that are not confirmed when the agent stops
+TRANSIENT = ("UNAVAILABLE", "RATE_LIMITED")
+
+
+class Agent:
+    """`runners` by kind; `models` are loaded and unloaded on command, None: there are none."""
+
+    def __init__(
+        self,
+        options: Options,
+        api: Api,
+        machine: Machine,
+        runners: Mapping[str, Runner],
+        models: Models | None,
+        *,
+        rng: random.Random,
+        sleep: Sleep = asyncio.sleep,
+        boot_id: str | None = None,
+    ) -> None:
+        self._options = options
+        self._api = api
+        self._machine = machine
+        self._models = models
+        self._sleep = sleep
+        self._pauses = Pauses(rng, sleep)
+        self._outgoing = Outgoing(sleep)
+        self._work = Work(runners, api, self._outgoing, rng=rng, sleep=sleep)
+        self._commands = Commands(self._acts(), self._outgoing)
+        self._asked = 0  # tasks asked for over this connection that have not come
+        self._beats = asyncio.Event()
+        self._leaving = asyncio.Event()
+        self._grace_s = options.grace_s
+        self._exit_code = 0
+        self.boot_id = boot_id or secrets.token_hex(8)
+
+    async def run(self, stopping: asyncio.Event, hurry: asyncio.Event) -> int:
+        """Work until told to stop; the exit code. Raises Refused when the gateway does not let this agent in."""
+        told = asyncio.ensure_future(stopping.wait())
+        leaving = asyncio.ensure_future(self._leaving.wait())
+        keeping = asyncio.create_task(self._keep_connected())
+        try:
+            await first(told, leaving, keeping)
+            if keeping.done():
+                keeping.result()
+            self._leaving.set()
+            await self._work.drain(self._grace_s, hurry)
+            await first_of(self._outgoing.flushed(FAREWELL_S), hurry.wait())
+            if self._models is not None:
+                await self._models.close()
+        finally:
+            for job in (told, leaving, keeping):
+                job.cancel()
+            await asyncio.gather(told, leaving, keeping, return_exceptions=True)
+            self._outgoing.close()
+        return self._exit_code
+
+    async def _keep_connected(self) -> None:
+        me = await self._join()
+        while True:
+            try:
+                async with connected(self._options.url, me) as connection:
+                    self._pauses.reset()
+                    await self._converse(connection, me)
+            except Unwelcome as refusal:
+                if self._options.server_id is not None:
+                    raise Refused(403, str(refusal)) from None
+                log.warning("registering again: %s", refusal)
+                await self._pauses.wait()
+                me = await self._join()
+                continue
+            except TooBig:
+                self._outgoing.too_large()
+            except (ConnectionError, ValueError) as error:
+                log.warning("%s", error)
+            finally:
+                self._outgoing.lost()
+            await self._pauses.wait()
+
+    async def _join(self) -> Identity:
+        if self._options.server_id is not None:
+            return Identity(self._options.server_id, self._options.token)
+        while True:
+            try:
+                return await self._api.register(self._options)
+            except (Unreachable, Refused) as error:
+                if isinstance(error, Refused) and not error.passing:
+                    raise
+                log.warning("not registered: %s", error)
+            await self._pauses.wait()
+
+    async def _converse(self, connection: Connection, me: Identity) -> None:
+        hello = {
+            "type": "hello",
+            "kinds": list(self._options.kinds),
+            "resources": dict(self._options.resources or self._machine.totals()),
+            "maxConcurrent": self._options.concurrency,
+            "commands": self._commands.verbs,
+        }
+        await connection.send(json.dumps(hello))
+        log.info("connected as %s", me.server_id)
+        self._asked = 0
+        self._work.freed.set()
+        await self._outgoing.connected(connection.send)
+        await first_of(self._listen(connection, me), self._ask(connection), self._beat(connection))
+
+    async def _listen(self, connection: Connection, me: Identity) -> None:
+        async for message in connection.messages():
+            match message.get("type"):
+                case "task":
+                    await self._take(message.get("task"), me)
+                case "control":
+                    await self._control(message)
+                case "command":
+                    await self._commands.take(message)
+                case "ack":
+                    refused = None if message["accepted"] else message.get("code", "")
+                    self._outgoing.confirmed((message["taskId"], message["attempt"]), refused)
+                case "commandRecorded":
+                    self._outgoing.confirmed(message["id"])
+                case "error":
+                    self._complain(message)
+                case "pong":
+                    me.token = message.get("serverToken") or me.token
+
+    async def _take(self, fields: Any, me: Identity) -> None:
+        self._asked = max(0, self._asked - 1)
+        task = decode(fields)
+        if self._leaving.is_set():
+            await self._outgoing.put(task.key, RELEASED.message(task.key))
+        else:
+            self._work.begin(task, me)
+
+    async def _control(self, message: Mapping[str, Any]) -> None:
+        key, action = (message["taskId"], message["attempt"]), message["action"]
+        if action == "stop":
+            await self._work.stop(key, str(message.get("reason", "")))
+        else:
+            self._work.pause(key, action == "pause")
+
+    def _complain(self, message: Mapping[str, Any]) -> None:
+        """An error: about an end when it names one."""
+        log.warning("the gateway refused a message: %s", message.get("details"))
+        key, code = (message.get("taskId"), message.get("attempt")), message.get("code", "")
+        if key in self._outgoing:
+            if code in TRANSIENT:
+                self._outgoing.again(key)
+            else:
+                self._outgoing.confirmed(key, code)
+
+    async def _ask(self, connection: Connection) -> None:
+        while not self._leaving.is_set():
+            await self._work.freed.wait()
+            self._work.freed.clear()
+            slots = self._options.concurrency - len(self._work) - self._asked
+            if slots > 0 and not self._leaving.is_set():
+                self._asked += slots
+                await connection.send(json.dumps({"type": "ready", "slots": slots}))
+        await asyncio.Event().wait()
+
+    async def _beat(self, connection: Connection) -> None:
+        interval = min(self._options.heartbeat_s, connection.heartbeat_s)
+        while True:
+            beat = {
+                "type": "heartbeat",
+                "bootId": self.boot_id,
+                "running": self._work.at_work,
+                "metrics": await asyncio.to_thread(self._machine.metrics),
+                "models": self._models.loaded if self._models is not None else [],
+            }
+            await connection.send(json.dumps(beat))
+            self._beats.clear()
+            await first_of(self._sleep(interval), self._beats.wait())
+
+    def _acts(self) -> dict[str, Act]:
+        acts: dict[str, Act] = {"worker.restart": self._restart}
+        if self._models is not None:
+            acts |= {"model.load": self._load, "model.unload": self._unload}
+        return acts
+
+    async def _restart(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Drain, and leave with the code that has a supervisor start another one."""
+        if args.get("boot_id") in (None, "", self.boot_id):  # else it was done before this start
+            self._grace_s = float(args.get("drain_s", self._options.grace_s))
+            self._exit_code = RESTART
+            self._leaving.set()
+        return {}
+
+    async def _load(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        resident = await self._the_models().load(_model(args))
+        self._beats.set()
+        return {
+            "memory_bytes": resident.memory,
+            "gpu_memory_bytes": resident.gpu_memory,
+            "load_ms": resident.load_ms,
+        }
+
+    async def _unload(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        await self._the_models().unload(_model(args), force=args.get("force") is True)
+        self._beats.set()
+        return {}
+
+    def _the_models(self) -> Models:
+        if self._models is None:
+            raise CommandError("This worker has no models")
+        return self._models
+
+
+def _model(args: Mapping[str, Any]) -> str:
+    name = args.get("model")
+    if not isinstance(name, str):
+        raise CommandError("model must be a string")
+    return name

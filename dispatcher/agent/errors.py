@@ -1,0 +1,30 @@
+"""Why something did not work, in words for the task's owner or the operator."""
+
+
+class TaskError(Exception):
+    """The task cannot be run here; the text becomes its error. `retryable`: another attempt may do better."""
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class CommandError(Exception):
+    """A command was not done; the text goes back to whoever gave it."""
+
+
+class Unreachable(Exception):
+    """No answer: the connection failed, broke or took too long. Worth another try."""
+
+
+class Refused(Exception):
+    """The gateway said no."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status} {message}")
+        self.status = status
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may do better later."""
+        return self.status >= 500 or self.status in (408, 429)

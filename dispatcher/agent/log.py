@@ -1,0 +1,116 @@
+"""What a task says, on its way to the gateway: in batches, each line numbered, none twice."""
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from dispatcher.agent.errors import Refused, Unreachable
+
+log = logging.getLogger("dispatcher.agent")
+
+Line = dict[str, Any]
+Send = Callable[[int, list[Line]], Awaitable[None]]  # (number of the first, lines)
+Sleep = Callable[[float], Awaitable[object]]
+
+MOST_KEPT = 10_000  # lines that wait to be sent
+BATCH = 500
+BATCH_CHARS = 256 * 1024
+GATHER_S = 0.1  # lines that come together are sent together
+LONGEST_PAUSE_S = 10.0
+
+
+class TaskLog:
+    """Of one attempt. A task is never held up by it: with `most` lines waiting, further ones are dropped, and a line in
+    their place says how many."""
+
+    def __init__(
+        self,
+        send: Send,
+        *,
+        rng: random.Random,
+        most: int = MOST_KEPT,
+        sleep: Sleep = asyncio.sleep,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._send = send
+        self._rng = rng
+        self._most = most
+        self._sleep = sleep
+        self._now = now
+        self._lines: deque[Line] = deque()
+        self._first = 1  # the number of the first of them
+        self._dropped = 0
+        self._came = asyncio.Event()
+        self._closed = False
+        self._refused = False
+
+    def write(self, stream: str, text: str) -> None:
+        """A line of `stdout` or `stderr`, without its end."""
+        if self._refused:
+            return
+        if len(self._lines) >= self._most:
+            self._dropped += 1
+            return
+        self._mark()
+        self._keep(stream, text)
+
+    async def run(self) -> None:
+        """Send until `close` and all is sent, or until the gateway wants no more of it."""
+        while not self._refused:
+            while not (self._lines or self._closed):
+                self._came.clear()
+                await self._came.wait()
+            if not self._closed:
+                await self._sleep(GATHER_S)
+            self._mark()
+            if not self._lines:
+                return
+            batch = self._batch()
+            if await self._sent(batch):
+                for _ in batch:
+                    self._lines.popleft()
+                self._first += len(batch)
+
+    def close(self) -> None:
+        """There will be no further line."""
+        self._closed = True
+        self._came.set()
+
+    def _mark(self) -> None:
+        if self._dropped and len(self._lines) < self._most:
+            count, self._dropped = self._dropped, 0
+            self._keep("stderr", f"[{count} line{'s' if count > 1 else ''} dropped]")
+
+    def _keep(self, stream: str, text: str) -> None:
+        self._lines.append({"stream": stream, "text": text, "at": int(self._now() * 1000)})
+        self._came.set()
+
+    def _batch(self) -> list[Line]:
+        found: list[Line] = []
+        room = BATCH_CHARS
+        for line in self._lines:
+            room -= len(line["text"])
+            if found and (room < 0 or len(found) == BATCH):
+                break
+            found.append(line)
+        return found
+
+    async def _sent(self, batch: list[Line]) -> bool:
+        """Try until it is taken; False when it never will be."""
+        pause = 0.5
+        while True:
+            try:
+                await self._send(self._first, batch)
+            except (Unreachable, Refused) as error:
+                if isinstance(error, Refused) and not error.passing:
+                    log.warning("lines were not taken: %s", error)
+                    self._refused = True
+                    return False
+            else:
+                return True
+            await self._sleep(self._rng.uniform(0, pause))
+            pause = min(2 * pause, LONGEST_PAUSE_S)

@@ -1,0 +1,86 @@
+"""The models of a directory: loaded one at a time, used by tasks, unloaded."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from dispatcher.agent.errors import CommandError, TaskError
+from dispatcher.agent.resident import Resident, load
+
+log = logging.getLogger("dispatcher.agent")
+
+
+class Models:
+    """NAME.py or NAME/model.py in the directory defines a class `Model` with `load()`, `predict(parameters)` and, if it
+    likes, `unload()`. `gpu_memory_of` measures what a process takes of the GPUs, in bytes."""
+
+    def __init__(self, directory: Path, gpu_memory_of: Callable[[int], int]) -> None:
+        self._directory = directory
+        self._gpu_memory_of = gpu_memory_of
+        self._loaded: dict[str, Resident] = {}
+        self._loading = asyncio.Lock()
+
+    def known(self) -> dict[str, Path]:
+        """File by name of what is in the directory now: a name that somebody asks for is never a part of a path."""
+        found = {path.stem: path for path in self._directory.glob("*.py")}
+        return found | {path.parent.name: path for path in self._directory.glob("*/model.py")}
+
+    @property
+    def loaded(self) -> list[dict[str, Any]]:
+        """What heartbeats tell of them."""
+        return [
+            {"model": one.name, "memory": one.memory, "gpuMemory": one.gpu_memory, "loadTime": one.load_ms}
+            for one in self._loaded.values()
+            if one.alive
+        ]
+
+    async def load(self, name: str) -> Resident:
+        """Have it in memory. Raises TaskError."""
+        async with self._loading:
+            resident = self._loaded.get(name)
+            if resident is not None and resident.alive:
+                return resident
+            if resident is not None:  # it died
+                await self.discard(resident)
+            file = self.known().get(name)
+            if file is None:
+                raise TaskError(f"there is no model {name[:128]} on this worker")
+            resident = await load(name, file, lambda stream, text: log.info("model %s: %s", name, text))
+            resident.gpu_memory = self._gpu_memory_of(resident.pid)
+            self._loaded[name] = resident
+            return resident
+
+    async def unload(self, name: str, *, force: bool) -> None:
+        """Take it out of memory; without effect when it is not there. With `force` also while tasks use it, which then
+        fail. Raises CommandError."""
+        async with self._loading:
+            resident = self._loaded.get(name)
+            if resident is None:
+                return
+            if resident.used and not force:
+                raise CommandError(f"model {name} is in use")
+            del self._loaded[name]
+            await (resident.kill() if resident.used else resident.unload())
+
+    async def discard(self, resident: Resident) -> None:
+        """Kill it, with whatever it is doing."""
+        if self._loaded.get(resident.name) is resident:
+            del self._loaded[resident.name]
+        await resident.kill()
+
+    @asynccontextmanager
+    async def using(self, name: str) -> AsyncIterator[Resident]:
+        """The model, loaded if need be, and not unloaded meanwhile. Raises TaskError."""
+        resident = await self.load(name)
+        resident.used += 1
+        try:
+            yield resident
+        finally:
+            resident.used -= 1
+
+    async def close(self) -> None:
+        for name in list(self._loaded):
+            await self.unload(name, force=True)

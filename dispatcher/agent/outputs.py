@@ -1,0 +1,40 @@
+"""What a task leaves in its output directory."""
+
+import mimetypes
+import os
+import stat
+from pathlib import Path
+
+MOST_FILES = 1_000
+
+
+def found_in(directory: Path) -> list[tuple[str, Path]]:
+    """Regular files by their path below the directory, sorted; links are not followed, and at most 1,000 are taken."""
+    found: list[tuple[str, Path]] = []
+    if directory.is_symlink():
+        return found
+    for root, directories, names in os.walk(directory, followlinks=False):
+        directories.sort()
+        for name in sorted(names):
+            path = Path(root, name)
+            if stat.S_ISREG(path.lstat().st_mode):
+                found.append((path.relative_to(directory).as_posix(), path))
+            if len(found) >= MOST_FILES:
+                return found
+    return found
+
+
+def open_owned(path: Path, owner: int) -> int:
+    """A descriptor of a regular file of this user. A task cannot have us read what it may not read itself: raises
+    OSError for a link, and for a file of somebody else."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode) or about.st_uid != owner:
+        os.close(descriptor)
+        raise OSError(f"{path.name} is not a file of the task")
+    return descriptor
+
+
+def media_type(path: str) -> str:
+    """By the end of the name."""
+    return mimetypes.guess_type(path)[0] or "application/octet-stream"

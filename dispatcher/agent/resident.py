@@ -1,0 +1,134 @@
+"""A model in memory, seen from the agent."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from dispatcher.agent.errors import TaskError
+from dispatcher.agent.lines import Lines
+from dispatcher.sandbox.program import signal_group
+
+HOST = Path(__file__).with_name("model_host.py")
+MOST_ANSWER = 64 << 20  # bytes
+UNLOAD_S = 10.0
+
+Say = Callable[[str, str], None]  # (stream, line)
+
+
+class Resident:
+    """One process with one model. `memory` and `gpu_memory` in bytes as measured after the load, `load_ms` what that
+    took. `used` counts the predictions that run or wait."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, say: Say) -> None:
+        self.name = name
+        self.memory = self.gpu_memory = self.load_ms = 0
+        self.used = 0
+        self._process = process
+        self._say = say
+        self._turn = asyncio.Lock()
+        self._reader: asyncio.StreamReader
+        self._writer: asyncio.StreamWriter
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.returncode is None
+
+    async def predict(self, parameters: Any, say: Say, begun: asyncio.Event) -> Any:
+        """One after another. What the model prints meanwhile goes to `say`; `begun` is set when its turn has come.
+        Raises TaskError."""
+        async with self._turn:
+            begun.set()
+            self._say, before = say, self._say
+            try:
+                self._writer.write(json.dumps({"parameters": parameters}).encode() + b"\n")
+                return (await self._answer()).get("result")
+            except ConnectionError:
+                raise _gone() from None
+            except asyncio.CancelledError:  # its answer would be taken for the next one's
+                signal_group(self.pid, signal.SIGKILL)
+                raise
+            finally:
+                self._say = before
+
+    async def unload(self) -> None:
+        """Let it take its leave, and make sure that it is gone."""
+        with suppress(ConnectionError, TimeoutError):
+            self._writer.write(b'{"unload": true}\n')
+            async with asyncio.timeout(UNLOAD_S):
+                await self._process.wait()
+        await self.kill()
+
+    async def kill(self) -> None:
+        signal_group(self.pid, signal.SIGKILL)
+        await self._process.wait()
+        self._writer.close()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+    async def _begin(self, link: socket.socket) -> None:
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=link, limit=MOST_ANSWER)
+        began = time.monotonic()
+        try:
+            await self._answer()
+        except BaseException:
+            await self.kill()
+            raise
+        self.load_ms = round((time.monotonic() - began) * 1000)
+        self.memory = psutil.Process(self.pid).memory_info().rss
+
+    async def _answer(self) -> dict[str, Any]:
+        try:
+            line = await self._reader.readline()
+        except ValueError:
+            signal_group(self.pid, signal.SIGKILL)
+            raise TaskError(f"the model answered more than {MOST_ANSWER} bytes") from None
+        if not line:
+            raise _gone()
+        told: dict[str, Any] = json.loads(line)
+        if "error" in told:
+            raise TaskError(told["error"])
+        return told
+
+    def _line(self, stream: str, text: str) -> None:
+        self._say(stream, text)
+
+
+def _gone() -> TaskError:
+    return TaskError("the model's process has ended", retryable=True)
+
+
+async def load(name: str, file: Path, say: Say) -> Resident:
+    """Start a process, and load the model of a file in it. `say` is told what it prints. Raises TaskError."""
+    ours, theirs = socket.socketpair()
+    out, err = os.pipe(), os.pipe()
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("DISPATCHER_")}
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-u", str(HOST), str(theirs.fileno()), str(file),
+            stdin=asyncio.subprocess.DEVNULL, stdout=out[1], stderr=err[1], pass_fds=(theirs.fileno(),),
+            start_new_session=True, env=clean,
+        )  # fmt: skip
+    finally:
+        theirs.close()
+        os.close(out[1])
+        os.close(err[1])
+    resident = Resident(name, process, say)
+    for stream, (reading, _) in (("stdout", out), ("stderr", err)):
+        Lines(reading, partial(resident._line, stream))
+    await resident._begin(ours)
+    return resident

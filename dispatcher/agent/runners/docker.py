@@ -1,0 +1,223 @@
+"""Runs the image of a task in a container: only images that are allowed, with no privileges, no mounts, no network
+unless the operator gave one, and within what the task asked for."""
+
+import asyncio
+import io
+import logging
+import math
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import DockerException, NotFound
+from docker.types import DeviceRequest
+
+from dispatcher.agent.attempt import Attempt
+from dispatcher.agent.errors import TaskError
+from dispatcher.agent.lines import Pieces
+from dispatcher.agent.outputs import MOST_FILES
+from dispatcher.agent.runners.command import command_of, environment_of, image_of
+from dispatcher.agent.task import End, Task
+from dispatcher.sandbox.waiting import first
+
+log = logging.getLogger("dispatcher.agent")
+
+OUTPUT_DIR = "/output"
+MOST_PROCESSES = 4_096
+LAST_WORDS_S = 5.0
+_ERRORS = (DockerException, OSError)  # the engine's, and of the connection to it
+
+
+@dataclass(frozen=True, slots=True)
+class DockerOptions:
+    """`images` are patterns of what may be run; `network` is what containers join; `terminate_s` is between SIGTERM and
+    SIGKILL; `most_output` bytes of files are taken from a container."""
+
+    images: tuple[str, ...]
+    network: str = "none"
+    terminate_s: float = 10.0
+    timeout_s: float | None = None
+    most_output: int = 10 << 30
+
+
+class DockerRunner:
+    """`client` speaks to the engine; its calls block, so they are made in threads."""
+
+    def __init__(self, client: "docker.DockerClient", options: DockerOptions) -> None:
+        self._client = client
+        self._options = options
+
+    async def run(self, attempt: Attempt) -> End:
+        task = attempt.task
+        image = image_of(task.payload, self._options.images)
+        settings = self._settings(task)
+        try:
+            container = await asyncio.to_thread(self._create, image, settings)
+        except _ERRORS as error:
+            raise TaskError(f"the container cannot be made: {_text(error)}", retryable=_passing(error)) from None
+        try:
+            code = await self._run(attempt, container)
+            sent = await self._upload(attempt, container)
+        except _ERRORS as error:
+            raise TaskError(f"the container failed: {_text(error)}", retryable=True) from None
+        finally:
+            await asyncio.shield(asyncio.to_thread(_remove, container))
+        if attempt.stopped.done():
+            return End(error=attempt.stopped.result())
+        if code != 0:
+            return End(error=f"the command exited with {code}")
+        return End(result={"exitCode": code, "files": sent})
+
+    def _settings(self, task: Task) -> dict[str, Any]:
+        """What the container may do and take. Raises TaskError."""
+        needs = task.needs
+        about = {"TASK_ID": task.id, "ATTEMPT": str(task.attempt), "OUTPUT_DIR": OUTPUT_DIR}
+        settings: dict[str, Any] = {
+            "command": command_of(task.payload) or None,
+            "environment": {**environment_of(task.payload), **about},
+            "labels": {"edge-dispatcher.task": task.id},
+            "privileged": False,
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges"],
+            "pids_limit": MOST_PROCESSES,
+            "network_mode": self._options.network,
+        }
+        if needs.cpu:
+            settings["nano_cpus"] = round(needs.cpu * 1e9)
+        if needs.memory:
+            settings |= {"mem_limit": needs.memory, "memswap_limit": needs.memory}
+        if needs.gpu:
+            settings["device_requests"] = [DeviceRequest(count=math.ceil(needs.gpu), capabilities=[["gpu"]])]
+        return settings
+
+    def _create(self, image: str, settings: dict[str, Any]) -> Any:
+        try:
+            self._client.images.get(image)
+        except NotFound:
+            self._client.images.pull(image)
+        container = self._client.containers.create(image, **settings)
+        try:
+            container.put_archive("/", _empty_directory(OUTPUT_DIR))
+        except _ERRORS:
+            _remove(container)
+            raise
+        return container
+
+    async def _run(self, attempt: Attempt, container: Any) -> int:
+        """The exit code. The container does not run any more."""
+        loop = asyncio.get_running_loop()
+        await asyncio.to_thread(container.start)
+        said = [
+            asyncio.create_task(asyncio.to_thread(_follow, container, stream, partial(_say, loop, attempt, stream)))
+            for stream in ("stdout", "stderr")
+        ]
+        ended = asyncio.create_task(asyncio.to_thread(container.wait))
+        limit = self._options.timeout_s
+        late = f"the time limit of {limit:g} s is over" if limit is not None else ""
+        timer = loop.call_later(limit, attempt.stop, late) if limit is not None else None
+        holding: set[asyncio.Task[Any]] = set()
+
+        def hold(on: bool) -> None:
+            task = loop.create_task(asyncio.to_thread(_quietly, container.pause if on else container.unpause))
+            holding.add(task)
+            task.add_done_callback(holding.discard)
+
+        attempt.when_paused(hold)
+        try:
+            await first(ended, attempt.stopped)
+            attempt.when_paused(None)
+            if not ended.done():
+                if attempt.paused:  # one that is held could not take its leave
+                    await asyncio.to_thread(_quietly, container.unpause)
+                await asyncio.to_thread(partial(container.stop, timeout=math.ceil(self._options.terminate_s)))
+            told = await ended
+            await asyncio.wait(said, timeout=LAST_WORDS_S)
+        finally:
+            if timer is not None:
+                timer.cancel()
+            attempt.when_paused(None)
+        return int(told["StatusCode"])
+
+    async def _upload(self, attempt: Attempt, container: Any) -> list[str]:
+        """Send what is below the output directory, through a file of our own: the container's disk goes with it."""
+        with tempfile.TemporaryFile() as spool:
+            if not await asyncio.to_thread(self._fetch, container, spool):
+                attempt.log.write("stderr", "[the output is too large to be uploaded]")
+                return []
+            sent: list[str] = []
+            spool.seek(0)
+            with tarfile.open(fileobj=spool) as archive:
+                for member in archive:
+                    _, _, name = member.name.partition("/")
+                    if not member.isreg() or not name or len(sent) == MOST_FILES:
+                        continue
+                    file = archive.extractfile(member)
+                    assert file is not None  # noqa: S101 - a regular file
+                    await attempt.upload(name, file)  # type: ignore[arg-type]
+                    sent.append(name)
+            return sent
+
+    def _fetch(self, container: Any, spool: Any) -> bool:
+        """Copy the output directory as an archive; False when it is too large."""
+        chunks, _ = container.get_archive(OUTPUT_DIR)
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            if size > self._options.most_output:
+                return False
+            spool.write(chunk)
+        return True
+
+
+def _follow(container: Any, stream: str, write: Callable[[str], None]) -> None:
+    """Hand on the lines of a stream until its end."""
+    pieces = Pieces(write)
+    with suppress(*_ERRORS):
+        chunks: Iterator[bytes] = container.logs(
+            stdout=stream == "stdout", stderr=stream == "stderr", stream=True, follow=True
+        )
+        for chunk in chunks:
+            pieces.take(chunk)
+    pieces.end()
+
+
+def _say(loop: asyncio.AbstractEventLoop, attempt: Attempt, stream: str, text: str) -> None:
+    with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+        loop.call_soon_threadsafe(attempt.log.write, stream, text)
+
+
+def _empty_directory(path: str) -> bytes:
+    """An archive with a directory that everybody in the container may write to."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        member = tarfile.TarInfo(Path(path).name)
+        member.type, member.mode = tarfile.DIRTYPE, 0o777
+        archive.addfile(member)
+    return packed.getvalue()
+
+
+def _quietly(act: Callable[[], None]) -> None:
+    with suppress(*_ERRORS):  # it has ended meanwhile
+        act()
+
+
+def _remove(container: Any) -> None:
+    try:
+        container.remove(force=True, v=True)
+    except _ERRORS as error:
+        log.warning("a container could not be removed: %s", _text(error))
+
+
+def _text(error: Exception) -> str:
+    return str(getattr(error, "explanation", None) or error)[:500]
+
+
+def _passing(error: Exception) -> bool:
+    """Another try may do better: not with an image that does not exist."""
+    return not isinstance(error, NotFound)

@@ -1,0 +1,40 @@
+"""Runs a task with a model: loaded if it is not, and kept for the next one."""
+
+import asyncio
+
+from dispatcher.agent.attempt import Attempt
+from dispatcher.agent.errors import TaskError
+from dispatcher.agent.models import Models
+from dispatcher.agent.task import End
+from dispatcher.sandbox.waiting import first
+
+
+class ModelRunner:
+    """A prediction cannot be interrupted: one that was to stop and goes on after `terminate_s` is killed with its
+    model, which the next task loads again."""
+
+    def __init__(self, models: Models, terminate_s: float) -> None:
+        self._models = models
+        self._terminate_s = terminate_s
+
+    async def run(self, attempt: Attempt) -> End:
+        payload = attempt.task.payload
+        name = payload.get("model")
+        if not isinstance(name, str) or not name:
+            raise TaskError("model must be a string")
+        async with self._models.using(name) as resident:
+            parameters = payload.get("parameters")
+            begun = asyncio.Event()
+            predicting = asyncio.ensure_future(resident.predict(parameters, attempt.log.write, begun))
+            try:
+                await first(predicting, attempt.stopped)
+                if not predicting.done() and begun.is_set():
+                    await first(predicting, timeout_s=self._terminate_s)
+                    if not predicting.done():
+                        await self._models.discard(resident)
+                if attempt.stopped.done():
+                    return End(error=attempt.stopped.result())
+                return End(result=predicting.result())
+            finally:
+                predicting.cancel()
+                await asyncio.gather(predicting, return_exceptions=True)

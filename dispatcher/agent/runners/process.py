@@ -1,0 +1,171 @@
+"""Runs the command of a task as a plain process: without a shell, without rights, within what the task asked for."""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dispatcher.agent.attempt import Attempt
+from dispatcher.agent.cgroups import Groups
+from dispatcher.agent.errors import TaskError
+from dispatcher.agent.lines import Lines
+from dispatcher.agent.outputs import found_in, open_owned
+from dispatcher.agent.runners.command import command_of, environment_of, image_of
+from dispatcher.agent.task import End, Needs
+from dispatcher.sandbox.place import place
+from dispatcher.sandbox.program import PATH, Limits, Program, exit_code, signal_group, start, watched
+from dispatcher.sandbox.waiting import first
+
+LAST_WORDS_S = 1.0  # for output of processes that left the group
+MOST_FILE = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessOptions:
+    """`user` is whom commands run as (user id, group id), None: as the agent itself. `timeout_s` is for one task, None:
+    as the gateway says. `images` are patterns of images whose commands are run here without their image."""
+
+    user: tuple[int, int] | None = None
+    timeout_s: float | None = None
+    terminate_s: float = 10.0
+    images: tuple[str, ...] = ()
+
+
+class ProcessRunner:
+    """`groups` are control groups to keep processes within; None: resource limits of each process have to do."""
+
+    def __init__(self, options: ProcessOptions, groups: Groups | None = None) -> None:
+        self._options = options
+        self._groups = groups
+
+    async def run(self, attempt: Attempt) -> End:
+        task, options = attempt.task, self._options
+        if task.kind == "docker":
+            image_of(task.payload, options.images)
+        command = command_of(task.payload)
+        if not command:
+            raise TaskError("command is missing")
+        with ExitStack() as kept:
+            here = kept.enter_context(place(options.user))
+            output = here.work / "output"
+            output.mkdir(mode=0o700)
+            if options.user is not None:
+                os.chown(output, *options.user)
+            group = kept.enter_context(self._group(task.needs))
+            program = Program(
+                _executable(command[0], here.work),
+                command[1:],
+                _environment(attempt, here.work, output),
+                here.work,
+                options.user,
+                self._limits(task.needs),
+                command[0],
+                group,
+            )
+            code = await self._run(attempt, program)
+            sent = await self._upload(attempt, output)
+        if attempt.stopped.done():
+            return End(error=attempt.stopped.result())
+        if code > 128:
+            return End(error=f"the command was ended by signal {code - 128}")
+        if code != 0:
+            return End(error=f"the command exited with {code}")
+        return End(result={"exitCode": code, "files": sent})
+
+    async def _run(self, attempt: Attempt, program: Program) -> int:
+        """The exit code. Nothing is left running in its process group."""
+        started = start(program)
+        pid, ended = started.process.pid, watched(started.process.pid)
+        names = ("stdout", "stderr")
+        streams = [
+            Lines(pipe, partial(attempt.log.write, name)) for name, pipe in zip(names, started.output, strict=True)
+        ]
+        timer = self._timer(attempt)
+        attempt.when_paused(lambda on: signal_group(pid, signal.SIGSTOP if on else signal.SIGCONT))
+        try:
+            await first(ended, attempt.stopped)
+            if not ended.done():
+                attempt.when_paused(None)
+                signal_group(pid, signal.SIGTERM)
+                signal_group(pid, signal.SIGCONT)  # one that is held could not take its leave
+                await first(ended, timeout_s=self._options.terminate_s)
+        finally:
+            timer()
+            attempt.when_paused(None)
+            # also after a normal end: what it left running. It has not been waited for, so its id is still its own
+            signal_group(pid, signal.SIGKILL)
+            await first(ended)
+            code, refusal = exit_code(started.process), started.refusal()
+        await _last_words(streams)
+        if refusal:
+            raise TaskError(f"the command cannot be started: {refusal}")
+        return code
+
+    def _timer(self, attempt: Attempt) -> Callable[[], None]:
+        limit = self._options.timeout_s
+        if limit is None:
+            return lambda: None
+        late = f"the time limit of {limit:g} s is over"
+        return asyncio.get_running_loop().call_later(limit, attempt.stop, late).cancel
+
+    async def _upload(self, attempt: Attempt, output: Path) -> list[str]:
+        owner = self._options.user[0] if self._options.user is not None else os.geteuid()
+        sent = []
+        for name, path in await asyncio.to_thread(found_in, output):
+            try:
+                descriptor = open_owned(path, owner)
+            except OSError as error:
+                attempt.log.write("stderr", f"[{name} was not uploaded: {error}]")
+                continue
+            with os.fdopen(descriptor, "rb") as file:
+                await attempt.upload(name, file)
+            sent.append(name)
+        return sent
+
+    @contextmanager
+    def _group(self, needs: Needs) -> Iterator[Path | None]:
+        if self._groups is None:
+            yield None
+        else:
+            with self._groups.one(needs) as members:
+                yield members
+
+    def _limits(self, needs: Needs) -> Limits:
+        """Address space is not memory where a GPU's is mapped into it, and a control group counts better."""
+        memory = needs.memory if self._groups is None and not needs.gpu else 0
+        limit = self._options.timeout_s
+        cpu_s = None if limit is None else round(limit * (os.cpu_count() or 1)) + 1
+        return Limits(memory=memory or None, file=needs.storage or MOST_FILE, cpu_s=cpu_s)
+
+
+def _executable(name: str, work: Path) -> Path:
+    """Where a command is, by the usual rules. Raises TaskError."""
+    found = str(work / name) if "/" in name else shutil.which(name, path=PATH)
+    if found is None:
+        raise TaskError(f"there is no command {name[:200]} on this worker")
+    return Path(found)
+
+
+def _environment(attempt: Attempt, work: Path, output: Path) -> Mapping[str, str]:
+    own: dict[str, Any] = {"PATH": PATH, "HOME": str(work), "TMPDIR": str(work), "LANG": "C.UTF-8"}
+    about = {"TASK_ID": attempt.task.id, "ATTEMPT": str(attempt.task.attempt), "OUTPUT_DIR": str(output)}
+    return {**own, **environment_of(attempt.task.payload), **about}
+
+
+async def _last_words(streams: list[Lines]) -> None:
+    """The rest of the output; a process that left the group and lives on would keep the pipes open for ever."""
+    try:
+        async with asyncio.timeout(LAST_WORDS_S):
+            for stream in streams:
+                await stream.ended.wait()
+    except TimeoutError:
+        pass
+    finally:
+        for stream in streams:
+            stream.close()

@@ -1,0 +1,84 @@
+"""A task as it came down, and how it ended."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dispatcher.agent.options import MB
+
+Key = tuple[str, int]  # task id, number of the attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What is kept free for a task; 0 = it asked for nothing. `cpu` in cores, the others in bytes and whole GPUs."""
+
+    cpu: float = 0.0
+    memory: int = 0
+    storage: int = 0
+    gpu: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The payload may hold secrets."""
+
+    id: str
+    attempt: int
+    type: str
+    kind: str = "predict"
+    payload: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    needs: Needs = field(default_factory=Needs)
+
+    @property
+    def key(self) -> Key:
+        return self.id, self.attempt
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a task ended: with a result, with an error, or given back (`released`), nothing counted."""
+
+    result: Any = None
+    error: str | None = None
+    retryable: bool = False
+    released: bool = False
+
+    def message(self, key: Key) -> dict[str, Any]:
+        """What the gateway is told."""
+        head = {"type": "release" if self.released else "result", "taskId": key[0], "attempt": key[1]}
+        if self.released:
+            return head
+        if self.error is None:
+            return {**head, "status": "COMPLETED", "result": self.result}
+        return {**head, "status": "FAILED", "error": self.error[:2000], "retryable": self.retryable}
+
+
+RELEASED = End(released=True)
+
+
+def decode(fields: Any) -> Task:
+    """Raises ValueError for what is no task."""
+    if not isinstance(fields, dict):
+        raise ValueError("the gateway sent something that is no task")
+    name, attempt, payload = fields.get("taskId"), fields.get("attempt"), fields.get("payload")
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,128}", name) or type(attempt) is not int:
+        raise ValueError("the gateway sent something that is no task")
+    amounts = fields.get("resources")
+    return Task(
+        name,
+        attempt,
+        str(fields.get("type", "")),
+        str(fields.get("kind", "predict")),
+        payload if isinstance(payload, dict) else {},
+        _needs(amounts if isinstance(amounts, dict) else {}),
+    )
+
+
+def _needs(amounts: Mapping[str, Any]) -> Needs:
+    def number(name: str) -> float:
+        value = amounts.get(name, 0)
+        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+
+    return Needs(number("cpu"), int(number("memoryMB") * MB), int(number("storageMB") * MB), number("gpu"))

@@ -1,0 +1,137 @@
+"""The tasks at work: each in its runner, with its lines and files, until its end is told."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping
+from functools import partial
+from typing import BinaryIO
+
+from dispatcher.agent.api import Api, Identity
+from dispatcher.agent.attempt import Attempt
+from dispatcher.agent.errors import Refused, TaskError, Unreachable
+from dispatcher.agent.log import Sleep, TaskLog
+from dispatcher.agent.outgoing import Outgoing
+from dispatcher.agent.runners.runner import Runner
+from dispatcher.agent.task import RELEASED, End, Key, Task
+from dispatcher.sandbox.waiting import first
+
+log = logging.getLogger("dispatcher.agent")
+
+FLUSH_S = 30.0  # what the last lines may take before the end is told
+UPLOADS = 5  # tries
+
+
+class Work:
+    """`runners` by kind."""
+
+    def __init__(
+        self,
+        runners: Mapping[str, Runner],
+        api: Api,
+        outgoing: Outgoing,
+        *,
+        rng: random.Random,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._runners = runners
+        self._api = api
+        self._outgoing = outgoing
+        self._rng = rng
+        self._sleep = sleep
+        self._attempts: dict[Key, Attempt] = {}
+        self._jobs: dict[Key, asyncio.Task[None]] = {}
+        self._given_back: set[Key] = set()
+        self.freed = asyncio.Event()  # set when a task has ended
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    @property
+    def at_work(self) -> list[str]:
+        """Ids of the tasks that run here, and of those whose end is not confirmed."""
+        told = (key[0] for key in self._outgoing if isinstance(key, tuple))
+        return list(dict.fromkeys([*(key[0] for key in self._jobs), *told]))
+
+    def begin(self, task: Task, me: Identity) -> None:
+        """Do a task, unless it is known already."""
+        if task.key in self._jobs or task.key in self._outgoing:
+            return
+        lines = TaskLog(partial(self._api.append, me, task.key), rng=self._rng, sleep=self._sleep)
+        attempt = Attempt(task, lines, partial(self._upload, me, task.key))
+        self._attempts[task.key] = attempt
+        job = self._jobs[task.key] = asyncio.create_task(self._do(attempt))
+        job.add_done_callback(lambda _: self._ended(task.key))
+
+    async def stop(self, key: Key, reason: str) -> None:
+        """The gateway wants this attempt no more, or an older one's successor has come."""
+        running = [known for known in self._attempts if known[0] == key[0] and known[1] <= key[1]]
+        for known in running:
+            self._given_back.add(known)
+            self._attempts[known].stop(reason)
+        if not running and key not in self._outgoing:
+            await self._outgoing.put(key, RELEASED.message(key))
+
+    def pause(self, key: Key, on: bool) -> None:
+        attempt = self._attempts.get(key)
+        if attempt is not None:
+            attempt.pause(on)
+
+    async def drain(self, grace_s: float, hurry: asyncio.Event) -> None:
+        """Let running tasks end; what does not is stopped and given back."""
+        if not self._jobs:
+            return
+        ending = asyncio.gather(*self._jobs.values(), return_exceptions=True)
+        hurrying = asyncio.ensure_future(hurry.wait())
+        await first(ending, hurrying, timeout_s=grace_s)
+        hurrying.cancel()
+        for key, attempt in self._attempts.items():
+            self._given_back.add(key)
+            attempt.stop("the agent stops")
+        await ending
+
+    async def _do(self, attempt: Attempt) -> None:
+        key = attempt.task.key
+        log.info("task %s begins, attempt %d", *key)
+        sending = asyncio.create_task(attempt.log.run())
+        end = await self._run(attempt)
+        attempt.log.close()
+        await first(sending, timeout_s=FLUSH_S)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        if key in self._given_back:
+            end = RELEASED
+        log.info("task %s ends: %s", key[0], "given back" if end.released else end.error or "completed")
+        await self._outgoing.put(key, end.message(key))
+
+    async def _run(self, attempt: Attempt) -> End:
+        task = attempt.task
+        runner = self._runners.get(task.kind)
+        if runner is None:
+            return End(error=f"this worker runs no tasks of kind {task.kind}")
+        try:
+            return await runner.run(attempt)
+        except TaskError as error:
+            return End(error=str(error), retryable=error.retryable)
+        except Exception:
+            log.exception("task %s", task.id)
+            return End(error="the agent could not run it", retryable=True)
+
+    async def _upload(self, me: Identity, key: Key, path: str, file: BinaryIO) -> None:
+        """Raises TaskError when it is not taken."""
+        for turn in range(UPLOADS):
+            try:
+                file.seek(0)
+                await self._api.upload(me, key, path, file)
+            except (Unreachable, Refused) as error:
+                if isinstance(error, Refused) and not error.passing:
+                    raise TaskError(f"{path} was not taken: {error}") from None
+                await self._sleep(self._rng.uniform(0, 2.0**turn))
+            else:
+                return
+        raise TaskError(f"{path} could not be uploaded", retryable=True)
+
+    def _ended(self, key: Key) -> None:
+        del self._jobs[key], self._attempts[key]
+        self._given_back.discard(key)
+        self.freed.set()

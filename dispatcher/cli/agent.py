@@ -1,0 +1,161 @@
+"""`dispatcher agent`: take tasks of a gateway over one socket and run them on this machine."""
+
+import asyncio
+import importlib
+import random
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dispatcher.cli.failures import Failure
+from dispatcher.launch.logs import configure_logs
+from dispatcher.launch.signals import stop_signals
+from dispatcher.sandbox.user import unprivileged
+from dispatcher.settings import SettingsError
+
+EXTRA = ("httpx", "psutil", "websockets")
+RESOURCES = ("cpu", "memoryMB", "storageMB", "gpu", "gpuMemoryMB")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFlags:
+    """As they were given."""
+
+    url: str
+    name: str
+    token: str | None
+    server_id: str | None
+    runners: Sequence[str]
+    models: Path | None
+    allow_image: Sequence[str]
+    docker_network: str
+    concurrency: int
+    capabilities: Sequence[str]
+    groups: Sequence[str]
+    resources: Sequence[str]
+    timeout: int | None
+    grace: int
+    terminate: int
+
+
+def run_agent(flags: AgentFlags) -> int:
+    """Work until told to stop; the exit code. Raises SettingsError for a wrong flag, Failure for an agent refused."""
+    problems = list(_problems(flags))
+    if problems:
+        raise SettingsError(problems)
+    try:
+        user = unprivileged()
+    except KeyError:
+        raise SettingsError(["this system has no user `nobody` to run tasks as; start the agent as a user"]) from None
+    configure_logs("info", "auto")
+    from dispatcher.agent.errors import Refused
+
+    try:
+        return asyncio.run(_run(flags, user))
+    except Refused as error:
+        raise Failure(f"{flags.url}: {error}") from None
+
+
+def _problems(flags: AgentFlags) -> list[str]:
+    parts = urlsplit(flags.url)
+    problems = []
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        problems.append("--url has to be an http or https URL, such as https://gateway.example.com")
+    if not flags.token:
+        problems.append("--token is missing: an admin's, or with --server-id that server's")
+    if ("model" in flags.runners) != (flags.models is not None):
+        problems.append("--runner model goes with --models DIR")
+    if flags.models is not None and not flags.models.is_dir():
+        problems.append(f"--models {flags.models} is no directory")
+    if "docker" in flags.runners and not flags.allow_image:
+        problems.append("--runner docker goes with --allow-image: no image is allowed by itself")
+    problems += [f"--resource {text} is not one of {', '.join(RESOURCES)}, = and a number"
+                 for text in flags.resources if _amount(text) is None]  # fmt: skip
+    problems += [f"the agent needs {name}: install edge-dispatcher[agent]" for name in EXTRA if not _there(name)]
+    return problems
+
+
+def _amount(text: str) -> tuple[str, float] | None:
+    name, _, value = text.partition("=")
+    try:
+        amount = float(value)
+    except ValueError:
+        return None
+    return (name, amount if name in ("cpu", "gpu") else int(amount)) if name in RESOURCES and amount > 0 else None
+
+
+def _there(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
+
+
+async def _run(flags: AgentFlags, user: tuple[int, int] | None) -> int:
+    from dispatcher.agent.agent import Agent
+    from dispatcher.agent.api import Api, http_client
+    from dispatcher.agent.gpus import find_gpus
+    from dispatcher.agent.machine import Machine
+    from dispatcher.agent.models import Models
+    from dispatcher.agent.options import Options
+
+    gpus = find_gpus()
+    models = Models(flags.models, gpus.memory_of) if flags.models is not None else None
+    runners = _runners(flags, user, models)
+    amounts = dict(filter(None, map(_amount, flags.resources)))
+    machine = Machine(tempfile.gettempdir(), gpus)
+    options = Options(
+        url=flags.url,
+        name=flags.name,
+        token=flags.token or "",
+        server_id=flags.server_id,
+        concurrency=flags.concurrency,
+        kinds=tuple(sorted(runners)),
+        capabilities=tuple(flags.capabilities),
+        groups=tuple(flags.groups),
+        resources={**machine.totals(), **amounts} if amounts else None,
+        grace_s=flags.grace,
+        terminate_s=flags.terminate,
+    )
+    async with http_client() as client, stop_signals() as (stopping, hurry):
+        agent = Agent(options, Api(options.url, client), machine, runners, models, rng=random.Random())  # noqa: S311
+        return await agent.run(stopping, hurry)
+
+
+def _runners(flags: AgentFlags, user: tuple[int, int] | None, models: Any) -> Mapping[str, Any]:
+    """By kind. Without an engine of containers, commands of images that are allowed run as plain processes."""
+    from dispatcher.agent.cgroups import own_groups
+    from dispatcher.agent.runners.model import ModelRunner
+    from dispatcher.agent.runners.process import ProcessOptions, ProcessRunner
+
+    found: dict[str, Any] = {}
+    images = tuple(flags.allow_image)
+    if "process" in flags.runners:
+        options = ProcessOptions(user, flags.timeout, flags.terminate, images)
+        found["process"] = ProcessRunner(options, own_groups())
+        if images:
+            found["docker"] = found["process"]
+    if "docker" in flags.runners:
+        found["docker"] = _docker_runner(flags, images)
+    if models is not None:
+        found["model"] = ModelRunner(models, flags.terminate)
+    return found
+
+
+def _docker_runner(flags: AgentFlags, images: tuple[str, ...]) -> Any:
+    try:
+        import docker
+
+        from dispatcher.agent.runners.docker import DockerOptions, DockerRunner
+    except ImportError:
+        raise SettingsError(["--runner docker needs docker: install edge-dispatcher[agent]"]) from None
+    try:
+        client = docker.from_env()
+        client.ping()
+    except docker.errors.DockerException as error:
+        raise Failure(f"no engine of containers: {error}") from None
+    return DockerRunner(client, DockerOptions(images, flags.docker_network, flags.terminate, flags.timeout))

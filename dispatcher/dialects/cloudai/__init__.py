@@ -1,0 +1,1 @@
+"""CloudAI: containers with reserved resources, telemetry, logs and files."""

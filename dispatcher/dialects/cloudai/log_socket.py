@@ -1,0 +1,84 @@
+"""`/ws/tasks/{id}/logs`: what a task has said, then what it says, until it ends.
+
+{type: connected, task_id, user_id, message}
+{type: log, line, task_id}                     one for each line
+{type: complete, task_id, status, message}     then the socket is closed with 1000
+{type: error, task_id, error}                  instead of more lines
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import closing
+from functools import partial
+
+from starlette.types import Receive, Scope, Send
+
+from dispatcher.dialects.cloudai.options import ORIGIN
+from dispatcher.dialects.cloudai.sockets import DONE, Doorkeeper, SocketLimits
+from dispatcher.dialects.cloudai.wire_tasks import label_of, status_word
+from dispatcher.dialects.gate import Gate
+from dispatcher.dialects.operation import CLIENTS
+from dispatcher.domain.clock import Clock
+from dispatcher.domain.errors import DispatchError, Overrun
+from dispatcher.domain.log import LogLine
+from dispatcher.domain.principal import Principal
+from dispatcher.service.services import Services
+from dispatcher.web.answer import encode_json
+from dispatcher.web.event_stream import CloseSocket, Outbox
+
+CHUNK = 100  # lines that are queued before one is waited for
+
+
+class LogSocket:
+    """The ASGI application behind it."""
+
+    def __init__(self, services: Services, gate: Gate, clock: Clock, limits: SocketLimits) -> None:
+        self._logs = services.logs
+        self._tasks = services.tasks
+        self._door = Doorkeeper(gate, CLIENTS, clock, limits)
+        self._stall_s = limits.stall_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        task_id: str = scope["path_params"]["id"]
+
+        def tell(error: DispatchError) -> str:
+            return _message("error", task_id, error=error.message)
+
+        await self._door.admit(scope, receive, send, partial(self._tail, task_id), tell)
+
+    async def _tail(self, task_id: str, viewer: Principal, outbox: Outbox) -> None:
+        task, _ = await self._tasks.get(viewer, task_id, origin=ORIGIN)
+        follower = await self._logs.follow(viewer, task_id, origin=ORIGIN)
+        with closing(follower):
+            outbox.put(_message("connected", task_id, user_id=label_of(task), message="Connected to task log stream"))
+            while True:
+                page = await follower.next()
+                await self._send(outbox, task_id, page.lines)
+                if page.complete and page.ended is not None:
+                    word = status_word(page.ended)
+                    last = _message("complete", task_id, status=word, message=f"Task completed with status: {word}")
+                    await self._written(outbox, last)
+                    raise CloseSocket(DONE, "")
+
+    async def _send(self, outbox: Outbox, task_id: str, lines: Sequence[LogLine]) -> None:
+        for start in range(0, len(lines), CHUNK):
+            *most, last = lines[start : start + CHUNK]
+            for line in most:
+                outbox.put(_line(task_id, line))
+            await self._written(outbox, _line(task_id, last))
+
+    async def _written(self, outbox: Outbox, text: str) -> None:
+        """Raises Overrun when the client takes nothing any more."""
+        try:
+            async with asyncio.timeout(self._stall_s):
+                await outbox.deliver(text)
+        except TimeoutError:
+            raise Overrun("Failed to stream logs: too slow, connect again") from None
+
+
+def _line(task_id: str, line: LogLine) -> str:
+    return encode_json({"type": "log", "line": line.text, "task_id": task_id}).decode()
+
+
+def _message(kind: str, task_id: str, **more: str) -> str:
+    return encode_json({"type": kind, "task_id": task_id[:128], **more}).decode()

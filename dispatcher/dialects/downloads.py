@@ -1,0 +1,24 @@
+"""Sending a file of a task, whole or a part of it."""
+
+from dispatcher.dialects.call import Call, Stream
+from dispatcher.domain.file import FileRecord
+from dispatcher.service.files import Files
+from dispatcher.web.download import attachment, byte_range
+
+
+async def download(call: Call, files: Files, record: FileRecord) -> Stream:
+    """Raises OutOfRange, NotFound, Unavailable."""
+    etag = f'"{record.sha256}"'
+    headers = {
+        "Content-Type": record.content_type,
+        "Content-Disposition": attachment(record.name),
+        "Accept-Ranges": "bytes",
+        "ETag": etag,
+    }
+    part = byte_range(call.headers, record.size, etag)
+    start, length = part or (0, record.size)
+    headers["Content-Length"] = str(length)
+    if part is not None:
+        headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{record.size}"
+    chunks = await files.read(record, start=start, length=length)
+    return Stream(chunks, headers, 200 if part is None else 206)

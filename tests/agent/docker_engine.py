@@ -1,0 +1,154 @@
+"""A stand-in of the Docker Engine's HTTP API, on loopback: one container, which does what the test says."""
+
+import io
+import json
+import re
+import struct
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+CONTAINER = "c" * 64
+
+
+class Engine:
+    """`images` are there, `published` can be pulled. The container says `said` (stream, bytes), leaves `output` and
+    ends with `code` once `end` is set, as a request to stop does too."""
+
+    def __init__(self) -> None:
+        self.images = {"ubuntu:24.04"}
+        self.published = {"ubuntu:24.04", "python:3.13"}
+        self.said: list[tuple[str, bytes]] = []
+        self.output: dict[str, bytes] = {}
+        self.code = 0
+        self.end = threading.Event()
+        self.running = threading.Event()
+        self.created: dict[str, Any] = {}
+        self.prepared: list[tuple[str, int]] = []
+        self.calls: list[str] = []
+        engine = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _do(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+                if self.headers.get("Transfer-Encoding") == "chunked":
+                    body = b"".join(_chunks(self.rfile))
+                path = re.sub(r"^/v[0-9.]+", "", self.path)
+                engine.calls.append(f"{self.command} {path.split('?')[0].replace(CONTAINER, 'ID')}")
+                status, answer, kind = engine.answer(self.command, path, body)
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                if "/archive" in path and self.command == "GET":
+                    self.send_header("X-Docker-Container-Path-Stat", "e30=")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            do_GET = do_POST = do_PUT = do_DELETE = _do  # noqa: N815 - the library's names
+
+            def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"tcp://127.0.0.1:{self.server.server_address[1]}"
+
+    def answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes, str]:
+        where, _, query = path.partition("?")
+        match method, where.replace(CONTAINER, "ID").split("/")[1:]:
+            case "GET", ["version"]:
+                return _json({"ApiVersion": "1.47"})
+            case "GET", ["images", *name, "json"]:
+                found = "/".join(name)
+                return _json({"Id": "sha256:1", "RepoTags": [found]}) if found in self.images else _error("no image")
+            case "POST", ["images", "create"]:
+                name = re.sub(r"fromImage=([^&]+)&tag=([^&]+)|tag=([^&]+)&fromImage=([^&]+)", r"\1\4:\2\3", query)
+                if name not in self.published:
+                    return _error(f"manifest of {name} unknown")
+                self.images.add(name)
+                return _json({"status": "done"})
+            case "POST", ["containers", "create"]:
+                self.created = json.loads(body)
+                return _json({"Id": CONTAINER, "Warnings": []}, 201)
+            case "GET", ["containers", "ID", "json"]:
+                return _json({"Id": CONTAINER, "State": {"Status": "running"}, "Config": {"Tty": False}})
+            case "PUT", ["containers", "ID", "archive"]:
+                with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+                    self.prepared = [(member.name, member.mode) for member in archive]
+                return 200, b"", "text/plain"
+            case "POST", ["containers", "ID", "start"]:
+                self.running.set()
+                return 204, b"", "text/plain"
+            case "GET", ["containers", "ID", "logs"]:
+                self.end.wait(20)
+                stream = "stdout" if "stdout=1" in query else "stderr"
+                frames = [
+                    struct.pack(">BxxxL", 1 if stream == "stdout" else 2, len(data)) + data
+                    for name, data in self.said if name == stream
+                ]  # fmt: skip
+                return 200, b"".join(frames), "application/vnd.docker.multiplexed-stream"
+            case "POST", ["containers", "ID", "wait"]:
+                self.end.wait(20)
+                return _json({"StatusCode": self.code})
+            case "POST", ["containers", "ID", "stop"]:
+                self.code = 143
+                self.end.set()
+                return 204, b"", "text/plain"
+            case "POST", ["containers", "ID", "pause" | "unpause"]:
+                return 204, b"", "text/plain"
+            case "GET", ["containers", "ID", "archive"]:
+                return 200, _tar(self.output), "application/x-tar"
+            case "DELETE", ["containers", "ID"]:
+                self.end.set()
+                return 204, b"", "text/plain"
+        raise AssertionError((method, path))
+
+
+@contextmanager
+def engine() -> Iterator[Engine]:
+    made = Engine()
+    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield made
+    finally:
+        made.end.set()
+        made.server.shutdown()
+        made.server.server_close()
+        thread.join()
+
+
+def _json(value: object, status: int = 200) -> tuple[int, bytes, str]:
+    return status, json.dumps(value).encode(), "application/json"
+
+
+def _error(message: str) -> tuple[int, bytes, str]:
+    return _json({"message": message}, 404)
+
+
+def _chunks(file: Any) -> Iterator[bytes]:
+    while size := int(file.readline(), 16):
+        yield file.read(size)
+        file.readline()
+    file.readline()
+
+
+def _tar(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        root = tarfile.TarInfo("output")
+        root.type = tarfile.DIRTYPE
+        archive.addfile(root)
+        for name, data in files.items():
+            member = tarfile.TarInfo(f"output/{name}")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+        link = tarfile.TarInfo("output/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    return packed.getvalue()

@@ -1,0 +1,211 @@
+"""The agent's side of the socket, against a gateway by script."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from dispatcher.agent import agent as module
+from dispatcher.agent.errors import Refused, TaskError, Unreachable
+from dispatcher.agent.task import End
+from tests.agent.scripted import Scripted, scripted, working
+
+COUNTS_ITS_LOADS = "class Model:\n    def load(self):\n        open(__file__ + '.loads', 'a').write('x')\n"
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Scripted]:
+    async with scripted() as made:
+        yield made
+
+
+async def test_it_says_what_it_is_and_does_what_it_is_given(gateway: Scripted) -> None:
+    async with working(gateway) as work:
+        hello = await gateway.next("hello")
+        assert hello | {"commands": []} == {
+            "type": "hello", "kinds": ["led"], "resources": {"cpu": 2}, "maxConcurrent": 2, "commands": [],
+        }  # fmt: skip
+        assert (await gateway.next("ready"))["slots"] == 2
+        beat = await gateway.next("heartbeat")
+        assert (beat["bootId"], beat["running"], beat["models"], beat["metrics"]) == ("boot-1", [], [], {"cpu": 1.0})
+        await gateway.assign()
+        work.led.ends.put_nowait(End(result={"n": 1}))
+        told = await gateway.next("result")
+        assert told == {"type": "result", "taskId": "t1", "attempt": 1, "status": "COMPLETED", "result": {"n": 1}}
+        assert gateway.lines == {("t1", 1): ["at work"]}, "the lines come before the end"
+        assert (await gateway.next("ready"))["slots"] == 1
+        await gateway.acknowledge()
+        assert await work.leave() == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "end", "error", "retryable"),
+    [
+        ("led", TaskError("no room", retryable=True), "no room", True),
+        ("led", RuntimeError("secret"), "the agent could not run it", True),
+        ("other", End(), "this worker runs no tasks of kind other", False),
+    ],
+)
+async def test_what_goes_wrong_is_told(
+    gateway: Scripted, kind: str, end: End | Exception, error: str, retryable: bool
+) -> None:
+    async with working(gateway) as work:
+        await gateway.next("ready")
+        await gateway.assign(kind=kind)
+        work.led.ends.put_nowait(end)
+        told = await gateway.next("result")
+        assert (told["status"], told["error"], told["retryable"]) == ("FAILED", error, retryable)
+
+
+async def test_an_end_is_sent_again_until_it_is_acknowledged_and_its_task_listed_meanwhile(gateway: Scripted) -> None:
+    async with working(gateway) as work:
+        await gateway.next("ready")
+        await gateway.assign()
+        work.led.ends.put_nowait(End(result=1))
+        await gateway.next("result")
+        gateway.cut()
+        again = await gateway.next("result")
+        assert (again["result"], len(gateway.connections)) == (1, 2)
+        assert (await gateway.next("heartbeat"))["running"] == ["t1"]
+        await gateway.assign()
+        await gateway.send(type="error", code="UNAVAILABLE", details="", taskId="t1", attempt=1)
+        assert (await gateway.next("result"))["result"] == 1
+        await gateway.acknowledge(accepted=False, code="STALE_ATTEMPT")
+        assert await work.leave() == 0
+        assert work.led.began.qsize() == 1, "a task that came twice is done once"
+
+
+async def test_a_running_task_outlives_its_connection(gateway: Scripted) -> None:
+    async with working(gateway) as work:
+        await gateway.next("ready")
+        await gateway.assign()
+        await work.led.began.get()
+        gateway.cut()
+        assert (await gateway.next("ready"))["slots"] == 1
+        assert (await gateway.next("heartbeat"))["running"] == ["t1"]
+        work.led.ends.put_nowait(End(result=2))
+        assert (await gateway.next("result"))["result"] == 2
+
+
+async def test_it_stops_holds_and_lets_go_on(gateway: Scripted) -> None:
+    async with working(gateway) as work:
+        await gateway.next("ready")
+        await gateway.assign()
+        attempt = await work.led.began.get()
+        held = asyncio.Queue[bool]()
+        attempt.when_paused(held.put_nowait)
+        await gateway.send(type="control", action="pause", taskId="t1", attempt=1)
+        await gateway.send(type="control", action="resume", taskId="t1", attempt=1)
+        assert [await held.get(), await held.get()] == [True, False]
+        await gateway.send(type="control", action="stop", taskId="t1", attempt=1, reason="The task is CANCELLED")
+        assert await gateway.next("result", "release") == {"type": "release", "taskId": "t1", "attempt": 1}
+        await gateway.send(type="control", action="stop", taskId="t0", attempt=3, reason="gone")
+        assert (await gateway.next("release"))["taskId"] == "t0", "what does not run here holds no slot either"
+        await gateway.acknowledge("t0", 3)
+        await gateway.acknowledge()
+        assert await work.leave() == 0
+
+
+async def test_told_to_stop_it_takes_no_more_and_gives_back_what_does_not_end(gateway: Scripted) -> None:
+    async with working(gateway, grace_s=0.05) as work:
+        await gateway.next("ready")
+        await gateway.assign()
+        await work.led.began.get()
+        work.stopping.set()
+        await asyncio.sleep(0)
+        await gateway.assign("t2")
+        given_back = {(await gateway.next("release"))["taskId"] for _ in range(2)}
+        assert given_back == {"t1", "t2"}
+        await gateway.acknowledge("t1")
+        await gateway.acknowledge("t2")
+        assert await work.leave() == 0
+
+
+async def test_it_registers_again_when_it_is_not_known_any_more(gateway: Scripted) -> None:
+    gateway.refusals = [Unreachable("x"), Refused(503, "x")]
+    async with working(gateway):
+        await gateway.next("hello")
+        assert gateway.registered == 1
+        await gateway.connections[0].close(4404, "not registered")
+        await gateway.next("hello")
+        assert gateway.registered == 2
+
+
+async def test_it_gives_up_where_it_is_refused(gateway: Scripted) -> None:
+    gateway.refusals = [Refused(403, "no")]
+    async with working(gateway) as work:
+        with pytest.raises(Refused, match="403 no"):
+            await work.running
+    async with working(gateway, server_id="server_9") as work:
+        await gateway.next("hello")
+        await gateway.connections[-1].close(4401, "expired")
+        with pytest.raises(Refused):
+            await work.running
+        assert gateway.registered == 0
+
+
+async def test_a_result_over_the_bound_becomes_a_failure(gateway: Scripted) -> None:
+    async with working(gateway) as work:
+        await gateway.next("ready")
+        await gateway.assign()
+        work.led.ends.put_nowait(End(result="x" * 100))
+        await gateway.next("result")
+        await gateway.connections[-1].close(1009, "too big")
+        told = await gateway.next("result")
+        assert (told["status"], "result" in told) == ("FAILED", False)
+
+
+async def test_a_restart_drains_and_asks_for_another_start(gateway: Scripted) -> None:
+    async with working(gateway) as work:
+        await gateway.next("ready")
+        args = {"drain_s": 30, "boot_id": "boot-0"}
+        await gateway.send(type="command", id="c0", verb="worker.restart", args=args)
+        assert (await gateway.next("commandDone"))["id"] == "c0", "of the start before: done already"
+        await gateway.send(type="commandRecorded", id="c0")
+        await gateway.assign()
+        async with asyncio.timeout(5):
+            await work.led.began.get()
+        await gateway.send(type="command", id="c1", verb="worker.restart", args={"drain_s": 30, "boot_id": "boot-1"})
+        assert await gateway.next("commandAck") == {"type": "commandAck", "id": "c1"}
+        assert (await gateway.next("commandDone"))["id"] == "c1"
+        assert not work.running.done(), "its task goes on"
+        work.led.ends.put_nowait(End(result=1))
+        await gateway.next("result")
+        await gateway.acknowledge()
+        await gateway.send(type="commandRecorded", id="c1")
+        async with asyncio.timeout(10):
+            assert await work.running == module.RESTART
+
+
+async def test_a_command_is_done_once_and_its_end_told_until_it_is_recorded(gateway: Scripted, tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text(COUNTS_ITS_LOADS)
+    args = {"model": "m", "priority": 1, "force": False}
+    async with working(gateway, tmp_path) as work:
+        assert (await gateway.next("hello"))["commands"] == ["worker.restart", "model.load", "model.unload"]
+        for _ in range(2):
+            await gateway.send(type="command", id="c1", verb="model.load", args=args)
+        done = await gateway.next("commandDone")
+        assert done["detail"].keys() == {"memory_bytes", "gpu_memory_bytes", "load_ms"}
+        gateway.cut()
+        assert await gateway.next("commandDone") == done
+        assert [one["model"] for one in (await gateway.next("heartbeat"))["models"]] == ["m"]
+        await gateway.send(type="command", id="c1", verb="model.load", args=args)
+        assert await gateway.next("commandDone") == done
+        await gateway.send(type="commandRecorded", id="c1")
+        await gateway.send(type="command", id="c2", verb="model.load", args=args)
+        assert (await gateway.next("commandDone"))["id"] == "c2", "it is loaded: done"
+        await gateway.send(type="command", id="c3", verb="model.unload", args={"model": "m"})
+        assert (await gateway.next("commandDone"))["id"] == "c3"
+        assert (await gateway.next("heartbeat"))["models"] == []
+        await gateway.send(type="command", id="c1", verb="model.load", args=args)
+        assert await gateway.next("commandDone") == done
+        await gateway.send(type="commandRecorded", id="c1")
+        await gateway.send(type="command", id="c4", verb="model.load", args={"model": "none"})
+        assert "there is no model none" in (await gateway.next("commandFailed"))["error"]
+        await gateway.send(type="command", id="c5", verb="disk.format", args={})
+        assert "does not obey disk.format" in (await gateway.next("commandFailed"))["error"]
+        for name in ("c2", "c3", "c4", "c5"):
+            await gateway.send(type="commandRecorded", id=name)
+        assert (tmp_path / "m.py.loads").read_text() == "x"
+        assert await work.leave() == 0

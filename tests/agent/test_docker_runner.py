@@ -1,0 +1,125 @@
+"""Containers, by way of the Docker library, on a stand-in of the engine: what is asked of it, and what comes of it."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import docker
+import pytest
+
+from dispatcher.agent.attempt import Attempt
+from dispatcher.agent.errors import TaskError
+from dispatcher.agent.runners.docker import DockerOptions, DockerRunner
+from dispatcher.agent.task import End, Needs
+from tests.agent.attempts import Told, an_attempt
+from tests.agent.docker_engine import Engine, engine
+
+IMAGES = ("ubuntu:*", "python:*", "gone:*")
+
+
+@pytest.fixture
+def host() -> Iterator[Engine]:
+    with engine() as made:
+        yield made
+
+
+@pytest.fixture
+def client(host: Engine) -> Iterator["docker.DockerClient"]:
+    made = docker.DockerClient(base_url=host.url, version="1.44")
+    yield made
+    made.close()
+
+
+def runner(client: "docker.DockerClient", **options: Any) -> DockerRunner:
+    return DockerRunner(client, DockerOptions(IMAGES, **options))
+
+
+def a_task(needs: Needs | None = None, **payload: Any) -> tuple[Attempt, Told]:
+    return an_attempt("docker", {"docker_image": "ubuntu:24.04", "command": "echo 'a b'", **payload}, needs)
+
+
+async def test_a_container_is_confined_to_what_the_task_asked_for(host: Engine, client: "docker.DockerClient") -> None:
+    host.said = [("stdout", b"one\ntwo"), ("stderr", b"err\n")]
+    host.output = {"results/answer.txt": b"42"}
+    host.end.set()
+    attempt, told = a_task(Needs(cpu=1.5, memory=1 << 30, gpu=1), env={"A": "x", "TASK_ID": "no"})
+    assert await runner(client).run(attempt) == End(result={"exitCode": 0, "files": ["results/answer.txt"]})
+    assert sorted(told.lines) == [("stderr", "err"), ("stdout", "one"), ("stdout", "two")]
+    assert told.files == {"results/answer.txt": b"42"}, "and no link"
+    made, limits = host.created, host.created["HostConfig"]
+    assert (made["Image"], made["Cmd"]) == ("ubuntu:24.04", ["echo", "a b"])
+    assert set(made["Env"]) == {"A=x", "TASK_ID=t1", "ATTEMPT=1", "OUTPUT_DIR=/output"}
+    assert (limits["NanoCpus"], limits["Memory"], limits["MemorySwap"]) == (1_500_000_000, 1 << 30, 1 << 30)
+    assert (limits["DeviceRequests"][0]["Count"], limits["DeviceRequests"][0]["Capabilities"]) == (1, [["gpu"]])
+    assert (limits["NetworkMode"], limits["CapDrop"], limits["SecurityOpt"]) == ("none", ["ALL"], ["no-new-privileges"])
+    assert not limits.get("Privileged")
+    assert not limits.get("Binds")
+    assert not limits.get("Mounts")
+    assert host.prepared == [("output", 0o777)]
+    assert host.calls[-1] == "DELETE /containers/ID"
+
+
+async def test_an_image_that_is_not_there_is_pulled_if_allowed(host: Engine, client: "docker.DockerClient") -> None:
+    host.end.set()
+    attempt, _ = a_task(docker_image="python:3.13", command="")
+    assert (await runner(client).run(attempt)).error is None
+    assert "python:3.13" in host.images
+    assert host.created.get("Cmd") is None, "the image's own"
+    gone, _ = a_task(docker_image="gone:1")
+    with pytest.raises(TaskError, match="manifest of gone:1 unknown") as refused:
+        await runner(client).run(gone)
+    assert not refused.value.retryable
+    host.calls.clear()
+    other, _ = a_task(docker_image="evil:1")
+    with pytest.raises(TaskError, match="image evil:1 is not allowed"):
+        await runner(client).run(other)
+    assert host.calls == []
+
+
+async def test_another_exit_code_is_a_failure(host: Engine, client: "docker.DockerClient") -> None:
+    host.code = 3
+    host.end.set()
+    attempt, _ = a_task()
+    assert await runner(client).run(attempt) == End(error="the command exited with 3")
+
+
+async def until(happened: threading.Event) -> None:
+    assert await asyncio.to_thread(happened.wait, 10)
+
+
+async def test_it_is_held_stopped_with_grace_and_removed(host: Engine, client: "docker.DockerClient") -> None:
+    attempt, _ = a_task()
+    running = asyncio.create_task(runner(client, terminate_s=2.5).run(attempt))
+    await until(host.running)
+    while "POST /containers/ID/wait" not in host.calls:  # noqa: ASYNC110 - another thread
+        await asyncio.sleep(0.01)
+    attempt.pause(True)
+    attempt.stop("not wanted")
+    assert await running == End(error="not wanted")
+    done = [call.removeprefix("POST /containers/ID/") for call in host.calls if call.startswith("POST /containers/ID/")]
+    assert done.index("unpause") < done.index("stop")
+    assert host.calls[-1] == "DELETE /containers/ID"
+
+
+async def test_the_time_limit_holds(host: Engine, client: "docker.DockerClient") -> None:
+    attempt, _ = a_task()
+    assert (await runner(client, timeout_s=0.1).run(attempt)).error == "the time limit of 0.1 s is over"
+
+
+async def test_too_much_output_is_not_uploaded(host: Engine, client: "docker.DockerClient") -> None:
+    host.output = {"big": b"x" * 100_000}
+    host.end.set()
+    attempt, told = a_task()
+    end = await runner(client, most_output=50_000).run(attempt)
+    assert (end.result, told.files) == ({"exitCode": 0, "files": []}, {})
+    assert told.lines == [("stderr", "[the output is too large to be uploaded]")]
+
+
+async def test_an_engine_that_is_away_is_worth_another_try(client: "docker.DockerClient", host: Engine) -> None:
+    host.server.shutdown()
+    host.server.server_close()
+    attempt, _ = a_task()
+    with pytest.raises(TaskError) as failed:
+        await runner(client).run(attempt)
+    assert failed.value.retryable

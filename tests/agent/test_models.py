@@ -1,0 +1,134 @@
+"""Models in processes of their own: memory rises with a load and falls with an unload."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dispatcher.agent.errors import CommandError, TaskError
+from dispatcher.agent.models import Models
+from dispatcher.agent.runners.model import ModelRunner
+from dispatcher.agent.task import End
+from tests.agent.attempts import an_attempt
+
+MB = 1 << 20
+BIG = """
+import os, time
+
+class Model:
+    def load(self):
+        self.weights = bytearray(b"x" * (80 << 20))
+
+    def predict(self, parameters):
+        print("asked", parameters, flush=True)
+        if parameters == "die":
+            os._exit(1)
+        if parameters == "hang":
+            time.sleep(600)
+        return {"n": parameters["n"] + 1}
+"""
+BROKEN = "class Model:\n    def load(self):\n        raise ValueError('no weights')\n"
+
+
+@pytest.fixture
+async def models(tmp_path: Path) -> AsyncIterator[Models]:
+    (tmp_path / "big.py").write_text(BIG)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "model.py").write_text(BROKEN)
+    made = Models(tmp_path, lambda pid: 7)
+    yield made
+    await made.close()
+
+
+def resident_bytes() -> int:
+    """What our children hold."""
+    return sum(child.memory_info().rss for child in psutil.Process().children())
+
+
+async def test_memory_rises_on_load_and_falls_on_unload(models: Models) -> None:
+    before = resident_bytes()
+    resident = await models.load("big")
+    assert resident_bytes() - before > 80 * MB
+    assert 80 * MB < resident.memory < 200 * MB
+    (told,) = models.loaded
+    assert told == {"model": "big", "memory": resident.memory, "gpuMemory": 7, "loadTime": resident.load_ms}
+    assert await models.load("big") is resident, "loading what is loaded changes nothing"
+    await models.unload("big", force=False)
+    assert resident_bytes() - before < 10 * MB
+    assert models.loaded == []
+    await models.unload("big", force=False)
+
+
+async def test_a_task_loads_its_model_and_asks_it(models: Models) -> None:
+    attempt, told = an_attempt("model", {"model": "big", "parameters": {"n": 1}})
+    assert await ModelRunner(models, 1.0).run(attempt) == End(result={"n": 2})
+    assert told.lines == [("stdout", "asked {'n': 1}")]
+    assert [one["model"] for one in models.loaded] == ["big"]
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("broken", "ValueError: no weights"),
+        ("nothing", "there is no model nothing"),
+        ("../secret", "there is no model"),
+        (None, "model must be a string"),
+    ],
+)
+async def test_what_cannot_be_loaded_is_refused(models: Models, model: object, message: str, tmp_path: Path) -> None:
+    (tmp_path.parent / "secret.py").write_text(BIG)
+    attempt, _ = an_attempt("model", {"model": model})
+    with pytest.raises(TaskError, match=message):
+        await ModelRunner(models, 1.0).run(attempt)
+    assert models.loaded == []
+
+
+async def test_a_prediction_that_fails_leaves_the_model_and_one_that_dies_takes_it_along(models: Models) -> None:
+    runner = ModelRunner(models, 1.0)
+    bad, _ = an_attempt("model", {"model": "big", "parameters": {}})
+    with pytest.raises(TaskError, match="KeyError: 'n'"):
+        await runner.run(bad)
+    first = await models.load("big")
+    dead, _ = an_attempt("model", {"model": "big", "parameters": "die"})
+    with pytest.raises(TaskError, match="process has ended") as died:
+        await runner.run(dead)
+    assert died.value.retryable
+    async with asyncio.timeout(5):
+        while models.loaded:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.01)
+    good, _ = an_attempt("model", {"model": "big", "parameters": {"n": 1}})
+    assert (await runner.run(good)).result == {"n": 2}
+    assert (await models.load("big")).pid != first.pid
+
+
+async def test_what_hangs_is_killed_and_what_waits_is_not_in_its_way(models: Models) -> None:
+    runner = ModelRunner(models, 0.1)
+    hanging, told = an_attempt("model", {"model": "big", "parameters": "hang"})
+    waiting, _ = an_attempt("model", {"model": "big", "parameters": {"n": 1}})
+    first = asyncio.create_task(runner.run(hanging))
+    async with asyncio.timeout(10):
+        while not told.lines:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.01)
+    second = asyncio.create_task(runner.run(waiting))
+    await asyncio.sleep(0)
+    waiting.stop("not wanted")
+    assert await second == End(error="not wanted")
+    assert not first.done(), "the one before it goes on"
+    with pytest.raises(CommandError, match="in use"):
+        await models.unload("big", force=False)
+    hanging.stop("late")
+    assert await first == End(error="late")
+    assert models.loaded == []
+
+
+async def test_by_force_it_is_unloaded_under_the_hands_of_a_task(models: Models) -> None:
+    attempt, told = an_attempt("model", {"model": "big", "parameters": "hang"})
+    running = asyncio.create_task(ModelRunner(models, 1.0).run(attempt))
+    async with asyncio.timeout(10):
+        while not told.lines:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.01)
+    await models.unload("big", force=True)
+    with pytest.raises(TaskError, match="process has ended"):
+        await running

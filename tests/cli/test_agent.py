@@ -1,0 +1,29 @@
+"""Flags of the agent that cannot be meant, told before anything runs."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Invoke, here, invoke
+
+__all__ = ["here", "invoke"]
+
+GOOD = ("--url", "http://127.0.0.1:1", "--name", "box")
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--token", "t", "--url", "gateway.example.com"), "--url has to be an http or https URL"),
+        ((), "--token is missing"),
+        (("--token", "t", "--runner", "docker"), "--runner docker goes with --allow-image"),
+        (("--token", "t", "--runner", "model"), "--runner model goes with --models"),
+        (("--token", "t", "--models", "."), "--runner model goes with --models"),
+        (("--token", "t", "--runner", "model", "--models", "nothing"), "--models nothing is no directory"),
+        (("--token", "t", "--resource", "memory=1"), "--resource memory=1 is not one of cpu, memoryMB"),
+        (("--token", "t", "--resource", "cpu=-1"), "--resource cpu=-1 is not one of"),
+    ],
+)
+def test_wrong_flags(invoke: Invoke, here: Path, flags: tuple[str, ...], told: str) -> None:
+    result = invoke("agent", *GOOD, *flags)
+    assert (result.exit_code, told in result.stderr) == (2, True), result.stderr
