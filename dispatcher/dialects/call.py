@@ -89,6 +89,13 @@ class Call:
         require_json(self.scope)
         return parse_object(await read_body(self.scope, self.receive, self.limits))
 
+    async def json_if_any(self) -> JsonObject:
+        """As `json`; no body is an empty object."""
+        raw = await read_body(self.scope, self.receive, self.limits)
+        if raw:
+            require_json(self.scope)
+        return parse_object(raw or b"{}")
+
     async def json_array(self) -> list[Any]:
         """The body as a strict JSON array. Raises as `json`."""
         require_json(self.scope)

@@ -98,7 +98,7 @@ def _operation(operation: Operation, refs: _Refs, word_of: WordOf) -> dict[str, 
         content: dict[str, Any] = {"schema": refs[operation.id, "request"]}
         if operation.example is not None and operation.example.request is not None:
             content["example"] = operation.example.request
-        made["requestBody"] = {"required": True, "content": {"application/json": content}}
+        made["requestBody"] = {"required": not operation.body_optional, "content": {"application/json": content}}
     elif operation.accepts:
         binary = {"schema": {"type": "string", "format": "binary"}}
         made["requestBody"] = {"required": True, "content": {operation.accepts: binary}}

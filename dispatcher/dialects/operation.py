@@ -76,9 +76,9 @@ class Operation:
     counts the call under `call.rule` together with its own work; if it fails before, the call is counted then.
     `status` is that of a success, `also` are further ones that come with the same body; `empty` says when it answers
     204 without one, `answer` None that it always does. With `brings_result` the request may be as large as the answer
-    of a server; `max_body` is the most bytes of its body, where that differs from the others'. `accepts` is the type of
-    a request body that is no JSON, `media` that of the answer's; `answer_headers` come with it beside the rate
-    limit."""
+    of a server; `max_body` is the most bytes of its body, where that differs from the others'; with `body_optional`
+    there may be none. `accepts` is the type of a request body that is no JSON, `media` that of the answer's;
+    `answer_headers` come with it beside the rate limit."""
 
     id: str
     method: str
@@ -98,6 +98,7 @@ class Operation:
     empty: str = ""
     brings_result: bool = False
     max_body: int | None = None
+    body_optional: bool = False
     accepts: str = ""
     media: str = "application/json"
     status: int = 200

@@ -56,20 +56,23 @@ class Commands:
         with self._listen(server_id) as woken:
             while True:
                 woken.clear()
-                with suppress(*OUTAGE):  # the next look tells
-                    await self._send_new(server_id, send, sent)
+                for command in await self._new(server_id, sent):
+                    await send(command)
+                    sent.add(command.id)
+                    with suppress(*OUTAGE):  # a word for those who look, no more
+                        await self._commands.report(server_id, command.id, CommandState.SENT)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_AGAIN_S):
                         await woken.wait()
 
-    async def _send_new(self, server_id: str, send: Send, sent: set[str]) -> None:
-        pending = await self._commands.pending(server_id)
+    async def _new(self, server_id: str, sent: set[str]) -> list[Command]:
+        """Those that were not sent over this connection; none while the store is out of reach."""
+        try:
+            pending = await self._commands.pending(server_id)
+        except OUTAGE:
+            return []
         sent &= {command.id for command in pending}
-        for command in pending:
-            if command.id not in sent:
-                await send(command)
-                sent.add(command.id)
-                await self._commands.report(server_id, command.id, CommandState.SENT)
+        return [command for command in pending if command.id not in sent]
 
     def publish(self, event: FleetEvent) -> None:
         """A change of the fleet: a new command wakes the connection of its worker, if it is here."""

@@ -112,12 +112,12 @@ class Session:
         by = ByHolder(self.server_id, fence)
         return await self._ports.tasks.progress(_id(task_id), by, percent, lease_ms=self._lease_ms, **given)
 
-    async def finish(self, task_id: str, outcome: Outcome, *, fence: int | None = None) -> Task:
+    async def finish(self, task_id: str, outcome: Outcome, *, fence: int | None = None) -> None:
         """Record the end of an attempt, free its slot, and look for the next task where one is wanted.
 
-        Answers the task without its result. Raises as `TaskStore.finish`.
+        Raises as `TaskStore.finish`.
         """
-        task = await self._read(_id(task_id))
+        task, _ = await self._ports.tasks.get(_id(task_id), result=False)
         if task is None:
             raise NotFound(f"Task not found: {task_id}")
         try:
@@ -125,7 +125,6 @@ class Session:
                 await self._ports.dispatch.report(task, ByHolder(self.server_id, fence), outcome)
         finally:
             self._woken.set()
-        return await self._read(task_id) or task
 
     async def let_go(self, task_id: str, fence: int) -> None:
         """The worker is done with an attempt of a task that was removed: free its slot."""
@@ -197,9 +196,6 @@ class Session:
             await self.leave()  # or the socket would stay open, and be given nothing more
             return False
         return True
-
-    async def _read(self, task_id: str) -> Task | None:
-        return (await self._ports.tasks.get(task_id, result=False))[0]
 
 
 def _id(task_id: str) -> str:

@@ -5,7 +5,7 @@ offered and nothing has to be taken back when an offer is not answered.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from dispatcher.domain.errors import DispatchError, NotFound, Unavailable
@@ -60,7 +60,8 @@ class Sessions:
         if self._draining:
             raise Unavailable("This gateway is shutting down")
         session = await self._connect(server_id, channel, lease_ms)
-        jobs = [self._background.spawn(session.fetch()), self._background.spawn(session.holdings.follow())]
+        works = (session.fetch, session.holdings.follow)
+        jobs = [self._background.spawn(self._keep_open(session, work)) for work in works]
         try:
             yield session
         finally:
@@ -93,6 +94,15 @@ class Sessions:
     def __len__(self) -> int:
         """How many sockets are open."""
         return len(self._open)
+
+    @staticmethod
+    async def _keep_open(session: Session, work: Callable[[], Awaitable[None]]) -> None:
+        """The socket stays open only as long as it is worked on: else its worker would wait for nothing."""
+        try:
+            await work()
+        except Exception:
+            await session.leave()
+            raise
 
     async def _connect(self, server_id: str, channel: Channel, lease_ms: int) -> Session:
         server = await self._ports.servers.get(server_id)

@@ -5,15 +5,19 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 
+import structlog
 from starlette.types import Receive, Scope, Send
 
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.errors import DispatchError, Unauthorized
 from dispatcher.domain.principal import Principal
 from dispatcher.web.authentication import REFUSED, Authenticator, sign_in, socket_token
-from dispatcher.web.errors import close_code_of
+from dispatcher.web.errors import close_code_of, internal_error
 from dispatcher.web.event_stream import FLOOD, SIGNED_OUT, CloseSocket, Disconnected, Inlet, Outbox
 from dispatcher.web.jsonbody import parse_object
+from dispatcher.web.request_id import request_id_of
+
+_log = structlog.get_logger("dispatcher.dialects")
 
 Serve = Callable[[Inlet, Outbox], Awaitable[None]]
 TellError = Callable[[DispatchError], str]  # the message that tells of an error
@@ -55,7 +59,8 @@ async def converse(
     farewell_s: float,
 ) -> None:
     """Accept a socket and serve it until `serve` returns, the other side goes away, or an error ends it: a CloseSocket
-    closes with its code, a DispatchError is told (`tell_error`) and closes with its own.
+    closes with its code, a DispatchError is told (`tell_error`) and closes with its own; any other is logged, and told
+    as a fault of ours.
 
     A message has at most `max_bytes`, `per_second` of them are taken, `queue` may wait to be read; the last words have
     `farewell_s` seconds.
@@ -74,7 +79,10 @@ async def converse(
         return
     except CloseSocket as close:
         await farewell(outbox, send, close, farewell_s)
-    except DispatchError as error:
+    except Exception as error:  # noqa: BLE001 - logged; the other side learns nothing of it
+        if not isinstance(error, DispatchError):
+            _log.exception("unexpected", path=scope["path"], request_id=request_id_of(scope))
+            error = internal_error()
         outbox.put_last(tell_error(error))
         await farewell(outbox, send, CloseSocket(close_code_of(error), error.message[:120]), farewell_s)
 

@@ -27,6 +27,8 @@ class AsyncTasks(AsyncBound):
     update = awaitable(tasks.update)
     retry = awaitable(tasks.retry)
     cancel = awaitable(tasks.cancel)
+    pause = awaitable(tasks.pause)
+    resume = awaitable(tasks.resume)
     delete = awaitable(tasks.delete)
 
 

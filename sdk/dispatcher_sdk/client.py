@@ -27,6 +27,8 @@ class Tasks(Bound):
     update = blocking(tasks.update)
     retry = blocking(tasks.retry)
     cancel = blocking(tasks.cancel)
+    pause = blocking(tasks.pause)
+    resume = blocking(tasks.resume)
     delete = blocking(tasks.delete)
 
 

@@ -49,6 +49,8 @@ def test_every_field_of_an_answer_is_in_the_model(model: type[BaseModel], answer
     [
         (tasks.submit, requests.CreateTask, {"async"}),  # the SDK always submits and then waits
         (tasks.update, requests.UpdateTask, set()),
+        (tasks.pause, requests.Steer, set()),
+        (tasks.resume, requests.Steer, set()),
         (servers.register, requests.RegisterServer, set()),
         (servers.heartbeat, requests.Heartbeat, set()),
         (servers.maintenance, requests.SetMaintenance, {"maintenance"}),  # its argument is called enabled

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.domain.clock import ManualClock
 from dispatcher.domain.command import Command, CommandState, NewCommand
-from dispatcher.domain.errors import NotFound
+from dispatcher.domain.errors import NotFound, Unavailable
 from dispatcher.domain.event import FleetEvent
 from dispatcher.domain.server import Transport
 from dispatcher.service.commands import Commands
@@ -89,6 +89,21 @@ async def test_a_connection_that_breaks_loses_no_command(line: Line) -> None:
     assert (await line.commands.get("c1")).state is CommandState.QUEUED
     async with line.connected():
         assert line.came == ["c1"]
+
+
+async def test_an_outage_of_the_store_ends_no_connection(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def away(server_id: str) -> list[Command]:
+        asked.append(server_id)
+        raise Unavailable("The store is away")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(line.store.commands, "pending", away)
+        async with line.connected():
+            outage.undo()
+            await line.send("c1")
+            assert (asked, line.came) == (["s1"], ["c1"])
 
 
 async def test_ends_are_told(line: Line) -> None:

@@ -19,7 +19,7 @@ from tests.service.fakes import (
     a_server,
     until,
 )
-from tests.service.sockets import LEASE_MS, FakeChannel, Member, World, settle
+from tests.service.sockets import LEASE_MS, FakeChannel, Member, World, holding, now, settle
 
 
 @pytest.fixture
@@ -76,10 +76,19 @@ async def test_an_end_frees_the_slot_for_what_was_asked_before(world: World) -> 
         session.ask()
         await settle()
         assert len(channel.got) == 1
-        ended = await session.finish("t1", DONE, fence=1)
-        assert ended.state is TaskState.COMPLETED
+        await session.finish("t1", DONE, fence=1)
         await until(lambda: [grant.task_id for grant in channel.got] == ["t1", "t2"])
         assert not channel.told
+
+
+async def test_an_end_is_recorded_with_one_look_at_the_task() -> None:
+    tasks = FakeTasks()
+    async with holding(tasks) as (_, session, _):
+        await settle()
+        now(tasks, TaskState.PROCESSING)
+        before = len(tasks.asked("get"))
+        await session.finish("t1", DONE, fence=1)
+        assert len(tasks.asked("get")) == before + 1
 
 
 @pytest.mark.parametrize("how", ["raises", "closed"])
@@ -200,6 +209,17 @@ async def test_unknown_workers_and_gateways_that_stop_open_nothing(world: World)
     with pytest.raises(Unavailable):
         async with world.socket():
             pass
+
+
+@pytest.mark.parametrize("broken", ["claim_next", "holding"])
+async def test_a_socket_that_cannot_be_worked_on_any_more_is_closed(broken: str) -> None:
+    tasks = FakeTasks()
+    tasks.script(broken, RuntimeError("a fault"))
+    member, channel = Member("gw_1", tasks, FakeServers(a_server("w1"))), FakeChannel()
+    async with member.sessions.open("w1", channel, lease_ms=LEASE_MS) as session:
+        session.ask()
+        await until(lambda: channel.heard == ["going away"])
+    await member.close()
 
 
 async def test_draining_and_unregistering_send_workers_away(world: World) -> None:

@@ -47,7 +47,7 @@ class FarmChannel:
         self._parting.end(CloseSocket(POLICY, "replaced"))
 
     async def going_away(self) -> None:
-        self._parting.end(CloseSocket(GOING_AWAY, "The gateway is shutting down"))
+        self._parting.end(CloseSocket(GOING_AWAY, "Connect again"))
 
     def last_given(self, task_id: str) -> int | None:
         """The attempt with which a task was given; None for one that was not."""

@@ -78,9 +78,10 @@ class ClientRoutes:
     async def _running_it(self, task: Task) -> list[Server]:
         if not task.attempt_lives:
             return []
-        clients = [server for server in await self._services.servers.all() if server.origin == ORIGIN and server.active]
         if task.gang == 1:
-            return [client for client in clients if client.id == task.server_id]
+            client = await self._known(task.server_id or "")
+            return [client] if client is not None else []
+        clients = [server for server in await self._services.servers.all() if server.origin == ORIGIN and server.active]
         running = await self._services.tasks.running([client.id for client in clients])
         return [client for client in clients if any(one.id == task.id for one in running[client.id])]
 
@@ -90,11 +91,22 @@ class ClientRoutes:
 
     async def _client(self, caller: Principal, name: str) -> Server:
         """By its Client-ID; an admin's own tenant goes first. Raises NotFound."""
-        own = core_id(caller.owner.tenant, name)
-        named = [client for client in await self._visible(caller) if name in (client.name, client.id)]
-        if not named:
-            raise NotFound("Client not found")
-        return next((client for client in named if client.id == own), named[0])
+        for server_id in (core_id(caller.owner.tenant, name), name):
+            client = await self._known(server_id)
+            if client is not None and (caller.is_admin or is_of(client, caller.owner)):
+                return client
+        if caller.is_admin:  # of another tenant: that is not in the name
+            for client in await self._visible(caller):
+                if client.name == name:
+                    return client
+        raise NotFound("Client not found")
+
+    async def _known(self, server_id: str) -> Server | None:
+        try:
+            server = await self._services.servers.get(server_id)
+        except NotFound:
+            return None
+        return server if server.origin == ORIGIN else None
 
 
 def _may_see(caller: Principal, task: Task) -> bool:

@@ -21,10 +21,13 @@ from dispatcher.dialects.validation import validate
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.errors import AlreadyEnded, DispatchError, Invalid, NotFound, Unavailable
 from dispatcher.domain.server import Server
+from dispatcher.service.retry import OUTAGE
 from dispatcher.service.servers import Servers
 from dispatcher.service.sessions import Session
 from dispatcher.web.answer import encode_json
 from dispatcher.web.event_stream import CloseSocket, Inlet, Outbox
+
+OUT_OF_REACH = "The store is out of reach"
 
 
 class Conversation:
@@ -76,7 +79,11 @@ class Conversation:
             raise CloseSocket(POLICY, "client_id is not the Client-ID of this connection")
         match message.get("type"):
             case "task_request":
-                await self._request(validate(TaskRequest, message))
+                request = validate(TaskRequest, message)
+                try:
+                    await self._request(request)
+                except OUTAGE:  # a client asks once for each task, but anew when it has connected anew
+                    raise CloseSocket(GOING_AWAY, OUT_OF_REACH) from None
             case "task_progress":
                 progress = validate(TaskProgress, message)
                 self._speaks_of([progress.task_id])
@@ -134,6 +141,7 @@ class Conversation:
             self._tell_error(error, task_id=report.task_id)
 
     async def _result(self, result: TaskResult) -> None:
+        self._speaks_of([result.task_id])
         await self.reports.flush(result.task_id)
         refused: DispatchError | None = None
         try:

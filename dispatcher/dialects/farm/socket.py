@@ -8,17 +8,18 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from dispatcher.dialects.farm.channel import POLICY, FarmChannel
+from dispatcher.dialects.farm.channel import GOING_AWAY, POLICY, FarmChannel
 from dispatcher.dialects.farm.clients import client_id, core_id, new_client
-from dispatcher.dialects.farm.conversation import Conversation
+from dispatcher.dialects.farm.conversation import OUT_OF_REACH, Conversation
 from dispatcher.dialects.farm.errors import render
 from dispatcher.dialects.farm.masters import Masters
 from dispatcher.dialects.farm.options import ORIGIN, FarmOptions
 from dispatcher.dialects.gate import Gate
 from dispatcher.domain.clock import Clock
-from dispatcher.domain.errors import DispatchError, Forbidden
+from dispatcher.domain.errors import DispatchError, Forbidden, NotFound
 from dispatcher.domain.principal import Principal, Role
 from dispatcher.domain.server import Server
+from dispatcher.service.retry import OUTAGE
 from dispatcher.service.services import Services
 from dispatcher.service.sessions import Session
 from dispatcher.web.answer import json_response
@@ -43,8 +44,8 @@ from dispatcher.web.sockets import Seats, expire, farewell
 
 INTERNAL = 1011
 SILENT_LEASES = 3  # nothing heard for so many of them: the other end may be gone without a word
-# the document knows only some codes: the others stand for these
-_DOCUMENTED = {NOT_UTF8: NOT_TEXT, TOO_BIG: POLICY, TOO_SLOW: POLICY, SIGNED_OUT: POLICY}
+# the document knows only some codes: the others stand for these; after 1001 a client connects again, after 1008 not
+_DOCUMENTED = {NOT_UTF8: NOT_TEXT, TOO_BIG: POLICY, TOO_SLOW: GOING_AWAY, SIGNED_OUT: POLICY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +132,20 @@ class FarmSocket:
         server_id = core_id(principal.owner.tenant, name)
         if not principal.may_be(f"{ORIGIN}:{name}", server_id):
             raise CloseSocket(POLICY, "The token belongs to another client")
-        rule = self._gate.rates.rule(Rate.REPORT, ORIGIN, f"server/{server_id}")
-        if rule is not None:
-            await self._services.coordination.limit(rule)
+        await self._count(Rate.REPORT, f"server/{server_id}")
+        try:
+            await self._services.servers.get(server_id)
+        except NotFound:  # each new name leaves a record behind
+            await self._count(Rate.DEFAULT, principal.rate_key)
         server = await self._services.workers.enlist(new_client(server_id, name, self._options))
         address = scope.get("client")
         return Visitor(principal, name, server, address[0] if address else "")
+
+    async def _count(self, rate: Rate, key: str) -> None:
+        """Raises RateLimited."""
+        rule = self._gate.rates.rule(rate, ORIGIN, key)
+        if rule is not None:
+            await self._services.coordination.limit(rule)
 
     async def _serve(
         self, scope: Scope, visitor: Visitor, session: Session, channel: FarmChannel, inlet: Inlet, outbox: Outbox
@@ -155,7 +164,7 @@ class FarmSocket:
         )
         jobs: list[Coroutine[Any, Any, None]] = [
             talk.listen(inlet), talk.reports.run(), channel.closed(), outbox.run(),
-            inlet.watch_silence(SILENT_LEASES * self._options.lease_ms / 1000, POLICY),
+            inlet.watch_silence(SILENT_LEASES * self._options.lease_ms / 1000, GOING_AWAY),
         ]  # fmt: skip
         if visitor.principal.expires_ms:
             jobs.append(expire(visitor.principal, self._clock))
@@ -165,6 +174,8 @@ class FarmSocket:
             return None
         except CloseSocket as close:
             return close
+        except OUTAGE:
+            return CloseSocket(GOING_AWAY, OUT_OF_REACH)
         except Exception:  # noqa: BLE001 - logged; the client learns nothing of it
             self._log.exception("unexpected", operation="clientSocket", request_id=request_id_of(scope))
         return CloseSocket(INTERNAL, internal_error().message)

@@ -89,6 +89,10 @@ class UpdateTask(RequestModel):
     attempt: int | None = Field(default=None, ge=1, le=2**53, description="Which attempt this is about")
 
 
+class Steer(RequestModel):
+    reason: Annotated[str, Field(max_length=1000, description="For the server, and for people")] = ""
+
+
 class NewLogLine(RequestModel):
     text: str = Field(description="Cut at 16 KiB")
     stream: Literal["stdout", "stderr"] = "stdout"

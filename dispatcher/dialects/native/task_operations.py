@@ -8,7 +8,7 @@ from dispatcher.dialects.native.answers import (
     UpdatedAnswer,
 )
 from dispatcher.dialects.native.options import TASK_PATH
-from dispatcher.dialects.native.requests import CreateTask, UpdateTask
+from dispatcher.dialects.native.requests import CreateTask, Steer, UpdateTask
 from dispatcher.dialects.native.task_routes import FARTHEST, TaskRoutes
 from dispatcher.dialects.native.wire_tasks import STATES
 from dispatcher.dialects.operation import ANYBODY, CLIENTS, REPORTERS, Example, Operation, Parameter
@@ -129,5 +129,19 @@ def task_operations(routes: TaskRoutes) -> list[Operation]:
             "cancelTask", "POST", "/api/task/{id}/cancel", TAG, "Cancel Task", CLIENTS, Rate.DEFAULT, routes.cancel,
             answer=TaskMessage, errors=(e.Forbidden, e.NotFound, e.IllegalState),
             example=Example({"message": "Task cancelled", "taskId": "task_abc123"}, path=_PATH),
+        ),
+        Operation(
+            "pauseTask", "POST", "/api/task/{id}/pause", TAG, "Pause Task", CLIENTS, Rate.DEFAULT, routes.pause,
+            answer=TaskMessage, request=Steer, body_optional=True,
+            errors=(*_BODY_ERRORS, e.Forbidden, e.NotFound, e.IllegalState, e.NoControl),
+            example=Example(
+                {"message": "Task paused", "taskId": "task_abc123"}, {"reason": "Cheaper power at night"}, _PATH
+            ),
+        ),
+        Operation(
+            "resumeTask", "POST", "/api/task/{id}/resume", TAG, "Resume Task", CLIENTS, Rate.DEFAULT, routes.resume,
+            answer=TaskMessage, request=Steer, body_optional=True,
+            errors=(*_BODY_ERRORS, e.Forbidden, e.NotFound, e.IllegalState),
+            example=Example({"message": "Task resumed", "taskId": "task_abc123"}, {"reason": "It is night"}, _PATH),
         ),
     ]  # fmt: skip

@@ -5,7 +5,7 @@ from dispatcher.dialects.native import wire_tasks as wire
 from dispatcher.dialects.native.answers import TaskListAnswer, TaskMessage
 from dispatcher.dialects.native.options import ORIGIN, NativeOptions
 from dispatcher.dialects.native.reporter import reporter_of
-from dispatcher.dialects.native.requests import CreateTask
+from dispatcher.dialects.native.requests import CreateTask, Steer
 from dispatcher.dialects.native.validation import validate
 from dispatcher.dialects.native.wire_reports import report
 from dispatcher.domain.digest import digest_json
@@ -105,6 +105,16 @@ class TaskRoutes:
     async def cancel(self, call: Call) -> Answer:
         await self._tasks.cancel(call.caller, call.path_id, origin=ORIGIN)
         return _done(call, "Task cancelled")
+
+    async def pause(self, call: Call) -> Answer:
+        body = validate(Steer, (await call.json_if_any()).members)
+        await self._tasks.pause(call.caller, call.path_id, origin=ORIGIN, reason=body.reason)
+        return _done(call, "Task paused")
+
+    async def resume(self, call: Call) -> Answer:
+        body = validate(Steer, (await call.json_if_any()).members)
+        await self._tasks.resume(call.caller, call.path_id, origin=ORIGIN, reason=body.reason)
+        return _done(call, "Task resumed")
 
     async def delete(self, call: Call) -> Answer:
         await self._tasks.delete(call.caller, call.path_id, origin=ORIGIN)

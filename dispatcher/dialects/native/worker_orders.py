@@ -8,6 +8,7 @@ from dataclasses import replace
 from dispatcher.dialects.native.requests import CommandReport, Hello, LoadedModel
 from dispatcher.dialects.native.wire_resources import resources
 from dispatcher.domain.command import Command, CommandState
+from dispatcher.domain.errors import NotFound
 from dispatcher.domain.placement import Placement, PlacementStatus
 from dispatcher.domain.resources import Resources
 from dispatcher.service.services import Services
@@ -52,12 +53,19 @@ class WorkerOrders:
             self._models = models
 
     async def told(self, kind: str, report: CommandReport) -> None:
-        """How a command stands. An end is confirmed once it is recorded. Raises NotFound."""
+        """How a command stands. An end is confirmed once it is recorded, and when nobody knows the command any more:
+        it need not be told again. Raises NotFound for an acknowledgement."""
         state = _STATES[kind]
         detail = report.error if state is CommandState.FAILED else json.dumps(report.detail)
-        await self._services.commands.report(self._server_id, report.id, state, detail)
-        if state.ended:
-            self._tell(type="commandRecorded", id=report.id)
+        try:
+            await self._services.commands.report(self._server_id, report.id, state, detail)
+        except NotFound as error:
+            if not state.ended:
+                raise
+            self._tell(type="commandRecorded", id=report.id, code=error.code)
+        else:
+            if state.ended:
+                self._tell(type="commandRecorded", id=report.id)
 
     async def deliver(self) -> None:
         """Send down what there is, and what comes, for as long as the socket is open."""

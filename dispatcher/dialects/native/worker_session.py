@@ -64,7 +64,7 @@ class WorkerSession:
 
     async def _handle(self, message: JsonObject) -> None:
         kind = message.members.get("type")
-        if kind != "ping":
+        if kind not in ("ping", "ready"):  # a worker says once that it is ready: that must not be lost
             await self._count()
         match kind:
             case "ping":

@@ -10,6 +10,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from dispatcher_sdk import _json
+from dispatcher_sdk._wire import quiet
 from dispatcher_sdk.backend.calls import Call, Calls, MakeReporter
 from dispatcher_sdk.backend.job import Job, Outcome
 from dispatcher_sdk.backend.membership import Membership
@@ -100,7 +101,8 @@ class Socket:
     async def _connect(self, membership: Membership) -> None:
         headers = {"Authorization": f"Bearer {membership.token}"}
         url = f"{self._url}/api/servers/{membership.server_id}/socket"
-        async with connect(url, additional_headers=headers, max_size=MOST_BYTES, compression=None) as socket:
+        connecting = connect(url, additional_headers=headers, max_size=MOST_BYTES, compression=None, logger=quiet)
+        async with connecting as socket:
             welcome = _read(await socket.recv())
             if welcome.get("type") != "welcome":  # the reason to close comes first
                 log.warning("the gateway refused the socket: %s", welcome.get("details"))
@@ -164,10 +166,13 @@ class Socket:
         await self._reporter(claimed, lambda: None).end(outcome)
 
     def _control(self, action: str, task_id: str, attempt: int) -> None:
-        if action == "stop":
-            self._spawn(self._stop(task_id, attempt))
-        else:
-            self._calls.pause(task_id, attempt, action == "pause")
+        match action:
+            case "stop":
+                self._spawn(self._stop(task_id, attempt))
+            case "pause" | "resume":
+                self._calls.pause(task_id, attempt, action == "pause")
+            case _:
+                log.warning("the gateway says something unknown about task %s: %s", task_id, action)
 
     async def _stop(self, task_id: str, attempt: int) -> None:
         """Cancel a call: its end frees the slot. What does not run here holds none."""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from dispatcher_sdk.farm import messages
 from dispatcher_sdk.farm.link import Link, Pace
 from dispatcher_sdk.farm.machine import Machine
-from dispatcher_sdk.farm.reports import Reports
+from dispatcher_sdk.farm.reports import TRANSIENT, Reports
 from dispatcher_sdk.farm.task import FarmTask
 from dispatcher_sdk.farm.training import Train, trained
 
@@ -65,6 +65,7 @@ class FarmClient:
         self._assigned = asyncio.Queue[FarmTask | None]()
         self._held: dict[str, FarmTask] = {}  # assigned, and no result acknowledged yet
         self._wanting = False
+        self._unheard = False  # an error answered what was perhaps the request for a task
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT, then stop the task at its next step, say so and leave.
@@ -123,6 +124,7 @@ class FarmClient:
         await self._request()
 
     async def _request(self) -> None:
+        self._unheard = False
         if self._wanting:
             await self._send({"type": "task_request", "resources": self._resources})
 
@@ -130,6 +132,8 @@ class FarmClient:
         while True:
             await asyncio.sleep(self._pace.heartbeat)
             await self._heartbeat()
+            if self._unheard:
+                await self._request()
 
     async def _heartbeat(self) -> None:
         info, self._resources = await asyncio.to_thread(self._machine.read)
@@ -179,6 +183,8 @@ class FarmClient:
         """The gateway answers an error. A task that it says is not this worker's any more is trained for nothing."""
         log.warning("the gateway answers %s: %s", error.get("code"), error.get("message"))
         details = error.get("details")
+        if error.get("code") in TRANSIENT:
+            self._unheard = True  # asked again with the next heartbeat; asking twice brings one task
         if error.get("code") in GONE and isinstance(details, dict):
             self._control(str(details.get("task_id")), "stop")
 

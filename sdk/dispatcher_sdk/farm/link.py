@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from dispatcher_sdk._wire import quiet
+
 try:
     from websockets.asyncio.client import ClientConnection, connect
     from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
@@ -14,8 +16,6 @@ except ImportError as missing:  # pragma: no cover - needs an environment withou
     raise ImportError('the farm client needs a WebSocket: pip install "edge-dispatcher-sdk[socket]"') from missing
 
 log = logging.getLogger("dispatcher_sdk.farm")
-quiet = logging.getLogger("dispatcher_sdk.farm.wire")
-quiet.setLevel(logging.INFO)  # below that the library writes down the headers, and with them the token
 
 MESSAGE_BYTES = 1024 * 1024
 PONG_SECONDS = 10  # a connection that is silent for so long after a ping is dead

@@ -52,7 +52,10 @@ class Reports:
         while not self._acknowledged.is_set():
             await self._send(result)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._acknowledged.wait(), self._pace.resend)
+                async with asyncio.timeout(
+                    self._pace.resend
+                ):  # wait_for loses a cancellation that comes with the event
+                    await self._acknowledged.wait()
             if leaving.is_set():
                 give_up = give_up or loop.time() + self._pace.farewell
                 if loop.time() > give_up:

@@ -178,6 +178,19 @@ def cancel(options: Options, task: str | Task) -> Flow[TaskAck]:
     return parse(TaskAck, (yield from call(options, "POST", f"{_path(task)}/cancel", repeatable=True)))
 
 
+def pause(options: Options, task: str | Task, *, reason: str | None = None) -> Flow[TaskAck]:
+    """Hold a task back until it is resumed; one that runs only where its server keeps a socket open, else Conflict is
+    raised. Pausing twice is the same as once."""
+    body = without_none(reason=reason)
+    return parse(TaskAck, (yield from call(options, "POST", f"{_path(task)}/pause", body=body, repeatable=True)))
+
+
+def resume(options: Options, task: str | Task, *, reason: str | None = None) -> Flow[TaskAck]:
+    """Let a paused task go on; one that is not paused stays as it is."""
+    body = without_none(reason=reason)
+    return parse(TaskAck, (yield from call(options, "POST", f"{_path(task)}/resume", body=body, repeatable=True)))
+
+
 def delete(options: Options, task: str | Task) -> Flow[TaskAck]:
     """Remove a task that has ended."""
     return parse(TaskAck, (yield from call(options, "DELETE", _path(task))))

@@ -290,13 +290,27 @@ async def test_connections_are_counted(open_world: OpenWorld) -> None:
             pass
 
 
-async def test_a_client_that_does_not_read_is_closed(world: World) -> None:
+async def test_new_names_of_one_principal_are_counted(open_world: OpenWorld) -> None:
+    world = open_world(farm={"requests": 2})
+    for _ in range(2):
+        for name in ("one", "two"):
+            async with world.connected(name):
+                pass
+    with pytest.raises(Denied) as denied:
+        await world.socket(client="three").opened()
+    assert (denied.value.status, denied.value.body["error"]["code"]) == (429, "RATE_LIMITED")
+    assert len(await world.store.servers.all()) == 2
+    async with world.connected("three", caller="elsewhere"):
+        pass
+
+
+async def test_a_client_that_does_not_read_is_closed(open_world: OpenWorld) -> None:
+    world = open_world(farm={"messages": 1000})
     socket = world.socket(reads=1)
     await socket.opened()
     for _ in range(260):
         socket.send({"type": "nothing"})
-        world.clock.advance(10)
     await world.settle()
     async for message in socket:
         assert message["type"] == "error"
-    assert socket.closed_with == 1008
+    assert socket.closed_with == 1001

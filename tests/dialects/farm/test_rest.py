@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from dispatcher.dialects.farm.clients import core_id
+from dispatcher.domain.server import Server
 from tests.dialects.farm.conftest import OpenWorld
 from tests.dialects.farm.world import CLIENT, NOBODY, TASK, World
 
@@ -151,6 +153,23 @@ async def test_a_client_and_what_it_did(world: World) -> None:
     assert (client["performance"]["completed_tasks"], client["tasks"]) == (2, [])
     assert client["performance"]["average_time"] == 1.5
     assert client["performance"]["success_rate"] == pytest.approx(2 / 3)
+
+
+async def test_a_client_is_found_without_looking_at_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def all_of_them() -> list[Server]:
+        raise AssertionError("as many reads as there are clients")
+
+    async with world.connected(caller="elsewhere"), world.connected() as socket:
+        await world.given(socket)
+        server_id = core_id("default", CLIENT)
+        elsewhere = (await world.call("GET", f"/clients/{CLIENT}", "foreign")).json()
+        monkeypatch.setattr(world.store.servers, "all", all_of_them)
+        task_id = (await world.call("GET", f"/clients/{CLIENT}")).json()["tasks"][0]["id"]
+        for name, caller in ((CLIENT, "admin"), (server_id, "a"), (server_id, "admin")):
+            assert (await world.call("GET", f"/clients/{name}", caller)).json()["tasks"] != [], (name, caller)
+        assert elsewhere["tasks"] == []
+        assert (await world.call("GET", f"/clients/{server_id}", "foreign")).status_code == 404
+        assert (await world.call("GET", f"/metrics/tasks/{task_id}")).status_code == 200
 
 
 async def test_resources_are_summed_up_in_the_list(world: World) -> None:

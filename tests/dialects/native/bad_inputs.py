@@ -132,6 +132,15 @@ def _combinations() -> Iterator[Case]:
     for name, reason in {"long": "x" * 501, "number": 1}.items():
         body = {"maintenance": True, "reason": reason}
         yield f"reason {name}", "POST", "/api/servers/{server}/maintenance", "admin", json.dumps(body).encode(), JSON
+    for verb in ("pause", "resume"):
+        path = f"/api/task/{{task}}/{verb}"
+        for name, raw, headers in (
+            ("long", json.dumps({"reason": "x" * 1001}).encode(), JSON), ("number", b'{"reason":1}', JSON),
+            ("list", b"[]", JSON), ("no json", b"{}", {"Content-Type": "text/plain"}),
+        ):  # fmt: skip
+            yield f"{verb} {name}", "POST", path, "client-a", raw, headers
+        yield f"{verb} of nothing", "POST", f"/api/task/task_x/{verb}", "client-a", b"", {}
+    yield "pause at a server that cannot be told", "POST", "/api/task/{task}/pause", "client-a", b"", {}
     for value in WRONG.values():
         if value is not True:
             body = {"maintenance": value}

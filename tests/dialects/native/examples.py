@@ -12,6 +12,11 @@ async def given(world: Any, situation: str) -> dict[str, str]:
     """Brings the situation about; answers what the placeholders stand for."""
     if situation == "nothing":
         return {}
+    if situation in ("a waiting task", "a paused task"):
+        task_id = await world.create(group="nowhere")
+        if situation == "a paused task":
+            await world.call("POST", f"/api/task/{task_id}/pause")
+        return {"{task}": task_id}
     server_id = await world.register(priority=2, groups=["production", "gpu"])
     tasks = [await world.create() for _ in range(6 if situation == "six running tasks" else 1)]
     found = {"{server}": server_id, "{task}": tasks[0], "{callback}": world.backend.callback(tasks[0])}

@@ -16,6 +16,8 @@ _SOMEBODY_ELSES = {
     "deleteTask": ("client-b",),
     "retryTask": ("client-b",),
     "cancelTask": ("client-b",),
+    "pauseTask": ("client-b",),
+    "resumeTask": ("client-b",),
     "readLog": ("client-b", "own server", "other server"),
     "followLog": ("client-b", "own server", "other server"),
     "listFiles": ("client-b", "own server", "other server"),
@@ -35,6 +37,8 @@ EXPECTED = {
     "deleteTask": _CLIENTS,
     "retryTask": _CLIENTS,
     "cancelTask": _CLIENTS,
+    "pauseTask": _CLIENTS,
+    "resumeTask": _CLIENTS,
     "getTask": _ANY,
     "listTasks": _ANY,
     "updateTask": {"own server", "other server", "admin"},
@@ -83,7 +87,7 @@ async def _ask(world: World, operation: Operation, caller: str) -> int:
     server_id = await world.register()
     other_id = await world.register(capabilities=["other"], groups=["other"])
     task_id = await world.create(capabilities=[]) if operation.id in OF_A_RUNNING_TASK else "task_x"
-    if operation.id in ("deleteTask", "retryTask", "cancelTask"):
+    if operation.id in ("deleteTask", "retryTask", "cancelTask", "pauseTask", "resumeTask"):
         task_id = await world.create(group="nowhere", deadline=world.clock.now_ms() + 1000)
         if operation.id == "deleteTask":
             await world.call("POST", f"/api/task/{task_id}/cancel")

@@ -10,9 +10,9 @@ from tests.dialects.native.examples import GOLDEN, given
 from tests.dialects.native.world import World
 
 OPERATIONS = {
-    "createTask", "getTask", "updateTask", "retryTask", "cancelTask", "registerServer", "listServers",
-    "serverHeartbeat", "unregisterServer", "setMaintenance", "getServerMetrics", "getTaskStats", "getHourlyReport",
-    "getServerStats", "getLoadBalancer", "setLoadBalancerAlgorithm",
+    "createTask", "getTask", "updateTask", "retryTask", "cancelTask", "pauseTask", "resumeTask", "registerServer",
+    "listServers", "serverHeartbeat", "unregisterServer", "setMaintenance", "getServerMetrics", "getTaskStats",
+    "getHourlyReport", "getServerStats", "getLoadBalancer", "setLoadBalancerAlgorithm",
 }  # fmt: skip
 
 

@@ -105,7 +105,9 @@ async def test_commands_come_down_and_their_ends_are_recorded(world: World) -> N
         failed = await world.store.commands.get("op_2-0")
         assert (failed.state, failed.detail) == (CommandState.FAILED, "no such file")
         socket.send({"type": "commandDone", "id": "op_none-0"})
-        assert (await socket.recv())["code"] == "NOT_FOUND"
+        assert await socket.recv() == {"type": "commandRecorded", "id": "op_none-0", "code": "NOT_FOUND"}
+        socket.send({"type": "commandAck", "id": "op_none-0"})
+        assert (await socket.recv())["type"] == "error"
 
 
 @pytest.mark.parametrize("first", [{"type": "heartbeat"}, {"type": "hello", "commands": ["model.load"]}])

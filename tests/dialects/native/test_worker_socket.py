@@ -8,7 +8,6 @@ import pytest
 
 from dispatcher.dialects.native.options import NativeOptions
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.channel import Control
 from tests.dialects.native.sockets import Closed, Socket, connect, connected, events
 from tests.dialects.native.world import REGISTER, START_MS, World
 
@@ -237,12 +236,32 @@ async def test_a_gateway_that_stops_sends_workers_elsewhere(world: World) -> Non
 
 async def test_pause_and_resume_are_told_as_they_come(world: World) -> None:
     server_id = await a_worker(world)
-    async with working(world, server_id) as socket:
-        session = next(iter(world.services.sessions._open))
-        await session._channel.control(Control.PAUSE, "t1", 2, "night")
-        assert await socket.recv() == {
-            "type": "control", "action": "pause", "taskId": "t1", "attempt": 2, "reason": "night",
-        }  # fmt: skip
+    async with events(world), working(world, server_id) as socket:
+        task = await handed(world, socket)
+        path, about_it = f"/api/task/{task['taskId']}", {"taskId": task["taskId"], "attempt": 1}
+        paused = await world.call("POST", f"{path}/pause", body={"reason": "night"})
+        assert (paused.status_code, paused.json()["message"]) == (200, "Task paused")
+        assert await socket.recv() == {"type": "control", "action": "pause", **about_it, "reason": "night"}
+        shown = (await world.call("GET", path)).json()
+        assert (shown["status"], shown["state"]) == ("PROCESSING", "PAUSED")
+        assert (await world.call("POST", f"{path}/resume")).json()["message"] == "Task resumed"
+        assert await socket.recv() == {"type": "control", "action": "resume", **about_it, "reason": ""}
+        socket.send(about(task, "result", status="COMPLETED"))
+        assert (await socket.recv())["accepted"]
+        for verb in ("pause", "resume"):
+            refused = await world.call("POST", f"{path}/{verb}")
+            assert (refused.status_code, refused.json()["code"]) == (400, "ILLEGAL_STATE")
+
+
+async def test_a_task_is_paused_only_where_its_server_can_be_told(world: World) -> None:
+    await world.register()
+    task_id = await world.create()
+    refused = await world.call("POST", f"/api/task/{task_id}/pause")
+    assert (refused.status_code, refused.json()["code"]) == (409, "NO_CONTROL_CHANNEL")
+    task_id = await world.create(group="nowhere")
+    assert (await world.call("POST", f"/api/task/{task_id}/pause", body={"reason": None})).status_code == 200
+    shown = (await world.call("GET", f"/api/task/{task_id}")).json()
+    assert (shown["status"], shown["state"]) == ("PENDING", "PAUSED")
 
 
 async def test_a_server_that_is_handed_its_tasks_claims_none_and_has_no_endpoints(world: World) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from dispatcher.dialects.native.options import NativeOptions
 from dispatcher.dialects.native.worker_socket import WorkerSocketLimits
@@ -57,8 +58,10 @@ async def test_a_flood_closes_it_and_a_rate_is_told() -> None:
         socket.send({"type": "release", "taskId": "t1", "attempt": 1})
         error = await socket.recv()
         assert (error["code"], error["taskId"]) == ("RATE_LIMITED", "t1")
-        for _ in range(2):
-            socket.send({"type": "ping"})
+        task_id = await world.create()
+        socket.send({"type": "ready"})  # is said only once
+        assert (await socket.recv())["task"]["taskId"] == task_id
+        socket.send({"type": "ping"})
         assert await closed_with(socket) == 1008
     await world.close()
 
@@ -98,3 +101,19 @@ async def test_a_reader_too_slow_is_closed() -> None:
     await socket.ended()
     assert len(world.services.sessions) == 0
     await world.close()
+
+
+async def test_a_fault_of_ours_is_logged_and_tells_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("password=hunter2 at 10.0.0.1")
+
+    monkeypatch.setattr(world.store.servers, "heartbeat", broken)
+    server_id = await a_worker(world)
+    with capture_logs() as logged:
+        async with working(world, server_id) as socket:
+            socket.send({"type": "heartbeat"})
+            error = await socket.recv()
+            assert (error["code"], error["details"]) == ("INTERNAL_ERROR", "An unexpected error occurred")
+            assert await closed_with(socket) == 1011
+    (line,) = [line for line in logged if line["event"] == "unexpected"]
+    assert line["request_id"] == error["requestId"]

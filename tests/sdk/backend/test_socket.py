@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import json
+import logging
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -137,6 +138,14 @@ async def idle(world: World) -> None:
             await asyncio.sleep(0)
 
 
+async def test_the_token_is_not_written_down(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with world(lambda payload: 1) as w:
+        await w.gateway.heard("ready")
+    ours = [record.getMessage() for record in caplog.records if record.name != "websockets.server"]
+    assert "Bearer" not in "\n".join(ours)
+
+
 async def test_it_asks_for_as_many_as_have_room_and_tells_their_ends() -> None:
     async def double(payload: Any, ctx: Context) -> Any:
         ctx.progress(50)
@@ -190,7 +199,8 @@ async def test_it_is_told_to_stop_and_to_hold_back() -> None:
         await w.gateway.heard("ready")
         await w.gateway.hand()
         await began.wait()
-        await w.gateway.say(type="control", action="pause", taskId="task_1", attempt=1, reason="")
+        for action in ("pause", "dance"):  # what is not known changes nothing
+            await w.gateway.say(type="control", action=action, taskId="task_1", attempt=1, reason="")
         await w.gateway.say(type="control", action="stop", taskId="task_1", attempt=1, reason="")
         assert (await accept(w))["error"] == "cancelled"
         assert states == [True]

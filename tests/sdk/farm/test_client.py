@@ -161,6 +161,18 @@ async def test_heartbeats_go_on() -> None:
         await gateway.next("heartbeat")
 
 
+@pytest.mark.parametrize("code", ["SERVICE_UNAVAILABLE", "RATE_LIMITED", "INTERNAL_ERROR"])
+async def test_a_request_that_was_answered_by_an_error_is_repeated(code: str) -> None:
+    async with scripted() as gateway, working(gateway, lambda task: {}, Pace(heartbeat=0.02)):
+        await gateway.next("task_request")
+        await gateway.exactly("heartbeat", "heartbeat")
+        await gateway.send(type="error", data={"code": code, "message": "m", "details": {}})
+        await gateway.next("task_request")
+        await gateway.assign()
+        await gateway.next("task_result")
+        await gateway.acknowledge()
+
+
 async def test_what_cannot_be_read_is_passed_over() -> None:
     async with scripted() as gateway, working(gateway, lambda task: {}):
         await gateway.next("task_request")

@@ -1,5 +1,6 @@
 """The task's steps, the machine's figures, and when a connection is tried again."""
 
+import asyncio
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from dispatcher_sdk.farm import FarmTask, Pace, Refused, Stopped
 from dispatcher_sdk.farm.link import Link
 from dispatcher_sdk.farm.machine import Machine, ask_nvidia_smi
+from dispatcher_sdk.farm.reports import Reports
 from tests.sdk.farm.scripted import scripted
 
 
@@ -68,3 +70,16 @@ async def test_the_pauses_grow_and_each_is_drawn_from_all_of_its_length() -> Non
             await link.keep()
     assert pauses == [0.5, 2.0, 0.0, 8.0, 10.0, 10.0]
     assert not await link.send("nobody hears this")
+
+
+async def test_a_cancellation_that_comes_with_the_acknowledgement_counts() -> None:
+    async def send(message: Mapping[str, Any]) -> bool:
+        return True
+
+    reports = Reports(send, Pace())
+    delivering = asyncio.create_task(reports.deliver({"task_id": "t1"}, asyncio.Event()))
+    await asyncio.sleep(0)
+    reports.acknowledge({"task_id": "t1", "received": True})
+    delivering.cancel()
+    await asyncio.wait({delivering})
+    assert delivering.cancelled()

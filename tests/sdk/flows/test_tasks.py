@@ -140,6 +140,8 @@ def test_the_changes_of_a_task() -> None:
         tasks.update(options(), task, status="COMPLETED", result={"a": 1}, attempt=2),
         tasks.retry(options(), task),
         tasks.cancel(options(), task),
+        tasks.pause(options(), task, reason="night"),
+        tasks.resume(options(), task),
         tasks.delete(options(), task),
     ]
     sent = [requests(play(flow, ack)[1])[0] for flow in flows]
@@ -147,7 +149,10 @@ def test_the_changes_of_a_task() -> None:
         ("PUT", "/api/task/task_1"),
         ("POST", "/api/task/task_1/retry"),
         ("POST", "/api/task/task_1/cancel"),
+        ("POST", "/api/task/task_1/pause"),
+        ("POST", "/api/task/task_1/resume"),
         ("DELETE", "/api/task/task_1"),
     ]
     assert body(sent[0]) == {"status": "COMPLETED", "result": {"a": 1}, "attempt": 2}
-    assert [request.repeatable for request in sent] == [True, False, True, True]
+    assert (body(sent[3]), body(sent[4])) == ({"reason": "night"}, {})
+    assert [request.repeatable for request in sent] == [True, False, True, True, True, True]
