@@ -16,6 +16,7 @@ from dispatcher.dialects.operation import Operation
 from dispatcher.domain.errors import DispatchError, MethodNotAllowed, NotFound, UpgradeRequired
 from dispatcher.web.answer import json_response
 from dispatcher.web.body import Inbound
+from dispatcher.web.denial import answer_handshake
 from dispatcher.web.errors import error_headers, internal_error, status_of
 from dispatcher.web.rate_headers import rate_headers
 from dispatcher.web.request_id import request_id_of
@@ -74,11 +75,11 @@ class Dialect:
         return [Route(path, _Path(self, by_path[path])) for path in fixed_first]
 
     async def _nowhere(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1000, "reason": ""})
-            return
         response = self.refusal(NotFound(f"No such path: {scope['path'][:256]}"), scope)
-        await response(scope, receive, send)
+        if scope["type"] == "websocket":
+            await answer_handshake(response, scope, receive, send)
+        else:
+            await response(scope, receive, send)
 
     def refusal(self, error: DispatchError, scope: Scope, headers: dict[str, str] | None = None) -> Response:
         """The answer that tells of an error."""

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from dispatcher.dialects.operation import Operation, Parameter
+from dispatcher.dialects.socket_operation import SocketOperation
 from dispatcher.domain.errors import DispatchError, RateLimited, Unauthorized, Unavailable
 from dispatcher.web.errors import status_of
 from dispatcher.web.rates import Rate
@@ -36,6 +37,7 @@ def openapi(
     tags: dict[str, str],
     error: Any,
     word_of: WordOf = _own_word,
+    sockets: Sequence[SocketOperation] = (),
 ) -> dict[str, Any]:
     """The document. `error` is the type of the error body, `tags` maps names to descriptions, `word_of` errors to the
     codes that the API has for them."""
@@ -44,6 +46,8 @@ def openapi(
     for operation in operations:
         path = operation.path.replace(":path}", "}")
         paths.setdefault(path, {})[operation.method.lower()] = _operation(operation, refs, word_of)
+    for socket in sockets:
+        paths.setdefault(socket.path, {})["get"] = socket.to_openapi(refs["", "error"])
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": description},

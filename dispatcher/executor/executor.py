@@ -12,7 +12,7 @@ from dispatcher.executor.errors import JobError, Refused, Unreachable
 from dispatcher.executor.http import Http
 from dispatcher.executor.job import Report, decode, job_id
 from dispatcher.executor.options import Options
-from dispatcher.executor.queue import Queue
+from dispatcher.executor.queue import Claimed, Queue
 from dispatcher.sandbox.waiting import first
 
 log = logging.getLogger("dispatcher.executor")
@@ -61,10 +61,10 @@ class Executor:
 
     async def once(self, stopping: asyncio.Event, hurry: asyncio.Event) -> bool:
         """Claim once and do the job; False when there was none. Raises Refused, Unreachable, ValueError."""
-        fields = await self._queue.claim(wait=False)
-        if fields is None:
+        claimed = await self._queue.claim(wait=False)
+        if claimed is None:
             return False
-        self._take(fields)
+        self._take(claimed)
         waiting = asyncio.ensure_future(stopping.wait())
         await first(waiting, *self._running)
         waiting.cancel()
@@ -79,10 +79,10 @@ class Executor:
                 continue
             since = self._clock()
             try:
-                fields = await self._claim(stopping)
+                claimed = await self._claim(stopping)
                 failures = 0
-                if fields is not None:
-                    self._take(fields)
+                if claimed is not None:
+                    self._take(claimed)
                     continue
                 held_back = self._clock() - since > IDLE_S
                 pause = 0.0 if held_back else IDLE_S
@@ -95,7 +95,7 @@ class Executor:
             if pause:
                 await self._pause(pause * self._rng.uniform(0.5, 1.0), stopping)
 
-    async def _claim(self, stopping: "asyncio.Future[Any]") -> Any:
+    async def _claim(self, stopping: "asyncio.Future[Any]") -> Claimed | None:
         """A job, or None; also when it is broken off, because no more work is wanted. An answer that is on its way has
         a moment: its job would have to wait for the end of its lease."""
         claiming = asyncio.ensure_future(self._queue.claim(wait=True))
@@ -112,19 +112,19 @@ class Executor:
         await first(sleeping, stopping)
         sleeping.cancel()
 
-    def _take(self, fields: Any) -> None:
+    def _take(self, claimed: Claimed) -> None:
         """Begin a job. Raises ValueError for what is none."""
-        name = job_id(fields)
+        name = job_id(claimed.fields)
         cut: Cut = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._do(name, fields, cut))
+        task = asyncio.create_task(self._do(name, claimed, cut))
         self._running[task] = cut
         task.add_done_callback(self._running.pop)
 
-    async def _do(self, name: str, fields: Any, cut: Cut) -> None:
+    async def _do(self, name: str, claimed: Claimed, cut: Cut) -> None:
         log.info("job %s begins", name)
-        beating = asyncio.create_task(self._beat(name, cut))
+        beating = asyncio.create_task(self._beat(name, self._apart(claimed.lease_s), cut))
         try:
-            report = await self._attempt(fields, cut)
+            report = await self._attempt(claimed.fields, cut)
         finally:
             beating.cancel()
         if cut.done() and cut.result() == LOST:
@@ -139,9 +139,14 @@ class Executor:
         except JobError as error:
             return Report(error=str(error))
 
-    async def _beat(self, name: str, cut: Cut) -> None:
+    def _apart(self, lease_s: float | None) -> float:
+        """Seconds between two heartbeats: two of them may be lost, or late, before the job is."""
+        longest = self._options.heartbeat_s
+        return longest if lease_s is None else min(longest, lease_s / 3)
+
+    async def _beat(self, name: str, apart_s: float, cut: Cut) -> None:
         while True:
-            await self._sleep(self._options.heartbeat_s)
+            await self._sleep(apart_s)
             try:
                 await self._queue.heartbeat(name)
             except Refused as error:

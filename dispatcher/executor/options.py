@@ -17,7 +17,7 @@ class Options:
     allow_http      binaries may come over plain http
     timeout_s       for one job, download included
     grace_s         what running jobs get to end after the executor was told to stop
-    heartbeat_s     between two signs of life of a job
+    heartbeat_s     between two signs of life of a job; a third of its lease where that is shorter
     wait_s          how long the queue may hold a claim back when there is no job
     terminate_s     between the request to stop (SIGTERM) and the end (SIGKILL) of a process
     user            whom jobs run as (user id, group id); None: as the executor itself

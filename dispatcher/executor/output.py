@@ -42,6 +42,7 @@ class Capture:
 
 
 def shortened(data: bytes) -> str:
-    """The first 1,048,576 bytes as UTF-8, cut between two characters; what is no UTF-8 is replaced (U+FFFD)."""
+    """The first 1,048,576 bytes as UTF-8, and when there is more, at least one character of that: the queue keeps what
+    we keep, cuts by itself, and says so. What is no UTF-8 is replaced (U+FFFD)."""
     text = data[: OUTPUT_KEPT + _WIDEST].decode("utf-8", "replace").encode()
-    return text[:OUTPUT_KEPT].decode("utf-8", "ignore")
+    return text[: OUTPUT_KEPT + _WIDEST].decode("utf-8", "ignore")

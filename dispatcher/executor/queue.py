@@ -1,7 +1,9 @@
 """The executor's side of the job queue's API."""
 
 import json
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from dispatcher.executor.errors import Refused
@@ -11,6 +13,14 @@ from dispatcher.executor.options import Options
 
 MOST_ANSWER = 64 << 20  # bytes: a job may show its output, and JSON may spell a byte in six
 ANSWER_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job as it came, and for how long it is held without a heartbeat; None where the queue does not say."""
+
+    fields: Any
+    lease_s: float | None
 
 
 class Queue:
@@ -23,10 +33,11 @@ class Queue:
         self._name = options.executor_id
         self._wait_s = options.wait_s
 
-    async def claim(self, *, wait: bool) -> Any:
-        """The next job as it came, None when there is none. With `wait` a queue that can may hold the answer back."""
+    async def claim(self, *, wait: bool) -> Claimed | None:
+        """The next job, None when there is none. With `wait` a queue that can may hold the answer back."""
         prefer = {"Prefer": f"wait={self._wait_s}"} if wait else {}
-        return await self._call("POST", "/jobs/claim", {}, prefer, read_s=ANSWER_S + self._wait_s)
+        fields, headers = await self._call("POST", "/jobs/claim", {}, prefer, read_s=ANSWER_S + self._wait_s)
+        return None if fields is None else Claimed(fields, _seconds(headers.get("x-lease-seconds", "")))
 
     async def heartbeat(self, job_id: str) -> None:
         """Say that the job is still running here. Refused with 404: it is not ours any more."""
@@ -50,7 +61,7 @@ class Queue:
         headers: Mapping[str, str] | None = None,
         *,
         read_s: float = ANSWER_S,
-    ) -> Any:
+    ) -> tuple[Any, Mapping[str, str]]:
         text = json.dumps({"executor_id": self._name, **fields}, ensure_ascii=False).encode()
         sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
         if self._token is not None:
@@ -63,10 +74,18 @@ class Queue:
             except (ValueError, RecursionError):
                 found = None
         if reply.status == 204:
-            return None
+            return None, reply.headers
         if not 200 <= reply.status < 300:
             raise Refused(reply.status, _message(found))
-        return found if found is not None else {}
+        return found if found is not None else {}, reply.headers
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return found if 0 < found < math.inf else None
 
 
 def _message(answer: Any) -> str:

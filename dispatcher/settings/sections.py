@@ -229,9 +229,11 @@ class Jobs(Section):
     waiting_deadline: Annotated[Duration, lasting("0s", "366d")] = setting(
         "24h", "a job that has not started by then ends as failed; 0s: it waits on"
     )
-    max_runtime: Annotated[Duration, lasting("0s", "366d")] = setting("0s", "longest execution of a job; 0s: any")
+    max_runtime: Annotated[Duration, lasting("0s", "366d")] = setting(
+        "0s", "longest execution of a job, which is then run again, three times in all; 0s: any"
+    )
     lease: Annotated[Duration, lasting("2s", "1h")] = setting(
-        "60s", "an executor that is silent for so long loses its job"
+        "60s", "an executor that is silent for so long loses its job; it is told with each claim"
     )
     forget: Annotated[Duration, lasting("0s", "366d")] = setting(
         "24h", "an executor that was not heard of for so long is forgotten; 0s: never"

@@ -28,7 +28,7 @@ async def unfold(page: Page, operation: str) -> str:
 
 async def unfold_all(page: Page) -> None:
     await page.js("document.querySelectorAll('details.operation').forEach(one => { one.open = true; })")
-    await page.until("[...document.querySelectorAll('details.operation')].every(one => one.querySelector('button'))")
+    await page.until("[...document.querySelectorAll('details.operation')].every(one => one.querySelector('.errors'))")
 
 
 async def send(page: Page, block: str) -> tuple[str, str]:

@@ -92,6 +92,7 @@ class FakeQueue(Site):
         self.reports: dict[str, tuple[str, dict[str, Any]]] = {}
         self.heartbeats: list[str] = []
         self.executors: set[str] = set()
+        self.lease = ""  # what a claim says of it
         self.changed = threading.Condition()
         self.hold: threading.Event | None = None  # claims wait for it
 
@@ -122,7 +123,9 @@ class FakeQueue(Site):
         if planned := self.refuse.get((method, path)):
             return planned.pop(0), {}, b'{"error":"as planned","context":{}}'
         if path == "/api/v1/jobs/claim":
-            return (200, {}, json.dumps(self.jobs.pop(0)).encode()) if self.jobs else (204, {"Content-Length": ""}, b"")
+            if not self.jobs:
+                return 204, {"Content-Length": ""}, b""
+            return 200, {"X-Lease-Seconds": self.lease}, json.dumps(self.jobs.pop(0)).encode()
         _, name, verb = path.removeprefix("/api/v1").rsplit("/", 2)
         if verb == "heartbeat":
             self.heartbeats.append(name)

@@ -145,6 +145,23 @@ async def test_heartbeats_go_on_and_a_lost_job_is_stopped_without_a_report(queue
     assert "lost" not in queue.reports
 
 
+@pytest.mark.parametrize(
+    ("lease", "apart"), [("4", 4 / 3), ("60", 15), ("", 15), ("soon", 15), ("nan", 15), ("0", 15), ("-1", 15)]
+)
+async def test_a_heartbeat_each_third_of_the_lease(queue: FakeQueue, files: Files, lease: str, apart: float) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await asyncio.sleep(0.01)
+
+    queue.lease = lease
+    queue.job("job-1", files.add("hang", HANG), PID_FILE="pid")
+    async with running(queue, sleep=sleep):
+        await until(queue, lambda: len(queue.heartbeats) > 2)
+        assert set(slept) == {apart}
+
+
 async def test_a_report_is_repeated_until_it_is_taken(queue: FakeQueue, files: Files) -> None:
     queue.job("job-1", files.add("b", "#!/bin/sh\n"))
     queue.refuse["PUT", "/api/v1/jobs/job-1/complete"] = [500, 503, 429]

@@ -1,18 +1,25 @@
 """One connected client: what it says, and what becomes of it."""
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from dispatcher.dialects.farm.channel import GOING_AWAY, POLICY, REMEMBERED, FarmChannel
 from dispatcher.dialects.farm.clients import known_of, offer_of
-from dispatcher.dialects.farm.messages import Heartbeat, TaskProgress, TaskRequest, TaskResult, read_message
+from dispatcher.dialects.farm.messages import (
+    MOST_ID,
+    Heartbeat,
+    RuleBroken,
+    TaskProgress,
+    TaskRequest,
+    TaskResult,
+    read_message,
+)
 from dispatcher.dialects.farm.options import FarmOptions
 from dispatcher.dialects.farm.reports import Reports
 from dispatcher.dialects.farm.wire_messages import ack_message, error_message, outcome_of
 from dispatcher.dialects.validation import validate
 from dispatcher.domain.clock import Clock
-from dispatcher.domain.errors import AlreadyEnded, DispatchError, Invalid, NotFound
+from dispatcher.domain.errors import AlreadyEnded, DispatchError, Invalid, NotFound, Unavailable
 from dispatcher.domain.server import Server
 from dispatcher.service.retry import OUTAGE
 from dispatcher.service.servers import Servers
@@ -58,10 +65,14 @@ class Conversation:
         await self._beat()
         while True:
             raw = await inlet.next()
+            message: dict[str, Any] = {}
             try:
-                await self._handle(read_message(raw))
+                message = read_message(raw)
+                await self._handle(message)
+            except RuleBroken as error:
+                self._refuse(error.members, error)
             except DispatchError as error:
-                self._tell_error(error)
+                self._refuse(message, error)
 
     async def _handle(self, message: dict[str, Any]) -> None:
         if message.get("client_id", self._server.name) != self._server.name:
@@ -132,17 +143,24 @@ class Conversation:
     async def _result(self, result: TaskResult) -> None:
         self._speaks_of([result.task_id])
         await self.reports.flush(result.task_id)
-        if result.status != "completed" and result.checkpoint_path:
-            with suppress(DispatchError):  # of a task that ended: `finish` judges that
-                await self._session.progress(
-                    result.task_id, 0.0, fence=result.attempt, checkpoint=result.checkpoint_path
-                )
         refused: DispatchError | None = None
         try:
+            await self._keep_checkpoint(result)
             await self._finish(result)
         except DispatchError as error:
             refused = error
         self._outbox.put(ack_message(result.task_id, self._clock.now_ms(), refused))
+
+    async def _keep_checkpoint(self, result: TaskResult) -> None:
+        """For the next attempt. Raises Unavailable: then the result has to be sent again, checkpoint and all."""
+        if result.status == "completed" or not result.checkpoint_path:
+            return
+        try:
+            await self._session.progress(result.task_id, 0.0, fence=result.attempt, checkpoint=result.checkpoint_path)
+        except Unavailable:
+            raise
+        except DispatchError:  # of a task that ended: `finish` judges that
+            return
 
     async def _finish(self, result: TaskResult) -> None:
         """What comes too late for a task that was stopped or removed is dropped. Raises DispatchError."""
@@ -155,6 +173,14 @@ class Conversation:
             if given is None:
                 raise
             await self._session.let_go(result.task_id, given)
+
+    def _refuse(self, message: dict[str, Any], error: DispatchError) -> None:
+        """Nobody resends for ever what can never be taken: a result has its acknowledgement, whatever is wrong."""
+        task_id = message.get("task_id")
+        named = task_id if isinstance(task_id, str) and len(task_id) <= MOST_ID else None
+        self._tell_error(error, task_id=named)
+        if named is not None and message.get("type") == "task_result":
+            self._outbox.put(ack_message(named, self._clock.now_ms(), error))
 
     def _tell_error(self, error: DispatchError, *, task_id: str | None = None) -> None:
         if task_id is not None:

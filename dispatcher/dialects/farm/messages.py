@@ -14,6 +14,7 @@ from dispatcher.web.event_stream import CloseSocket
 from dispatcher.web.jsonbody import parse_object
 
 MALFORMED = 1002
+MOST_ID = 64  # characters
 
 
 def _percent(value: Any) -> Any:
@@ -30,7 +31,7 @@ Percent = Annotated[float, BeforeValidator(_percent)]
 Metrics = Annotated[dict[str, Any], BeforeValidator(_bounded)]
 Attempt = Annotated[int, Field(ge=1, le=2**53)]
 CheckpointPath = Annotated[str, Field(max_length=4096)]
-TaskId = Annotated[str, Field(max_length=64)]
+TaskId = Annotated[str, Field(max_length=MOST_ID)]
 
 
 class Cpu(RequestModel):
@@ -96,24 +97,38 @@ class Heartbeat(RequestModel):
     running: Annotated[list[TaskId], Field(max_length=256)] | None = None
 
 
+class RuleBroken(Invalid):
+    """A JSON object that breaks a rule of ours (NaN, duplicate names, ...). `members` is what can be read of it."""
+
+    def __init__(self, error: Invalid, members: dict[str, Any]) -> None:
+        super().__init__(error.message)
+        self.members = members
+
+
 def read_message(raw: bytes) -> dict[str, Any]:
     """The members of a message, those of its `data` below those at the top.
 
-    Raises CloseSocket(1002) for what is no JSON object, Invalid for one that breaks a rule of ours (NaN, duplicate
-    names, ...).
+    Raises CloseSocket(1002) for what is no JSON object, RuleBroken.
     """
     try:
-        members = parse_object(raw).members
-    except Invalid:
-        if not _is_object(raw):
-            raise CloseSocket(MALFORMED, "A message is one JSON object") from None
-        raise
+        return _laid_over(parse_object(raw).members)
+    except Invalid as error:
+        raise RuleBroken(error, _laid_over(_leniently(raw))) from None
+
+
+def _laid_over(members: dict[str, Any]) -> dict[str, Any]:
     data = members.get("data")
     return {**data, **members} if isinstance(data, dict) else members
 
 
-def _is_object(raw: bytes) -> bool:
+def _leniently(raw: bytes) -> dict[str, Any]:
+    """Raises CloseSocket."""
     try:
-        return isinstance(json.loads(raw), dict)
-    except (ValueError, RecursionError):
-        return False
+        found: Any = json.loads(raw)
+    except ValueError:
+        found = None
+    except RecursionError:  # too deep to be read at all
+        found = {} if raw.lstrip().startswith(b"{") else None
+    if not isinstance(found, dict):
+        raise CloseSocket(MALFORMED, "A message is one JSON object")
+    return found

@@ -32,5 +32,5 @@ LOCATION = Parameter("Location", "header", {"type": "string"}, "Where the task i
 PAGED = (
     Parameter("X-Total-Count", "header", {"type": "integer"}, "How many there are in all"),
     Parameter("X-Page-Count", "header", {"type": "integer"}, "How many pages there are"),
-    Parameter("Link", "header", {"type": "string"}, "`first`, `prev`, `next` and `last` page (RFC 8288)"),
+    Parameter("Link", "header", {"type": "string"}, "`first`, `prev`, `next`, `last` (RFC 8288); not of an empty one"),
 )

@@ -51,9 +51,10 @@ class CreateTask(RequestModel):
         return value
 
 
+NOT_PUT = ("completed", "failed")  # words of the document that only a client's result brings about
 CONTROL = ("type", "requirements", "n_clients")  # what is not part of a task's config
 
 
 class UpdateStatus(RequestModel):
-    status: Literal["pending", "running", "paused", "stopped", "cancelled", "completed", "failed"]
+    status: Literal["pending", "running", "paused", "stopped", "cancelled"]
     reason: Annotated[str, Field(max_length=1000)] = ""

@@ -8,7 +8,7 @@ from dispatcher.dialects.farm.answers import CreatedTask, TaskList
 from dispatcher.dialects.farm.errors import about_task
 from dispatcher.dialects.farm.options import BASE, ORIGIN, FarmOptions
 from dispatcher.dialects.farm.paging import page_asked, page_headers
-from dispatcher.dialects.farm.requests import CreateTask, UpdateStatus
+from dispatcher.dialects.farm.requests import NOT_PUT, CreateTask, UpdateStatus
 from dispatcher.dialects.validation import validate
 from dispatcher.domain.digest import digest_json
 from dispatcher.domain.errors import Conflict, IllegalState, NotFound
@@ -73,9 +73,12 @@ class TaskRoutes:
         return Answer(encode_json(wire.details(task)), rate=rate)
 
     async def update(self, call: Call) -> Answer:
-        body = validate(UpdateStatus, (await call.json()).members)
+        members = (await call.json()).members
         with about_task():
-            await self._change(call, body)
+            if members.get("status") in NOT_PUT:
+                await self._task(call)  # somebody else's is not there
+                raise Conflict(f"Only the client that runs a task can say that it is {members['status']}")
+            await self._change(call, validate(UpdateStatus, members))
             task = await self._task(call)
         return Answer(encode_json(wire.updated(task)))
 
@@ -92,9 +95,6 @@ class TaskRoutes:
                 await self._tasks.cancel(caller, wanted, origin=ORIGIN)
             case "pending":
                 await self._submit.retry(caller, wanted, ORIGIN, None)
-            case _:
-                await self._task(call)  # somebody else's is not there
-                raise Conflict(f"Only the client that runs a task can say that it is {body.status}")
 
     async def delete(self, call: Call) -> Answer:
         caller, wanted = call.caller, task_id(call)

@@ -5,11 +5,13 @@ from dispatcher.dialects.jobs.answers import Executor, HealthAnswer, JobsByStatu
 from dispatcher.dialects.jobs.metrics_text import CONTENT_TYPE, Sample, family
 from dispatcher.dialects.jobs.options import ORIGIN, PRIORITIES
 from dispatcher.dialects.jobs.wire_jobs import STATES
+from dispatcher.domain.errors import Unavailable
 from dispatcher.domain.server import Server
 from dispatcher.domain.stats import Counts
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
+from dispatcher.web.errors import error_headers
 from dispatcher.web.health import Health
 from dispatcher.web.times import iso
 
@@ -27,7 +29,8 @@ class AdminRoutes:
         status, _ = await self._health.report()
         if status == 200:
             return Answer(encode_json(HealthAnswer(status="healthy", database="connected")))
-        return Answer(encode_json(HealthAnswer(status="unhealthy", database="disconnected")), 503)
+        unhealthy = HealthAnswer(status="unhealthy", database="disconnected")
+        return Answer(encode_json(unhealthy), 503, error_headers(Unavailable("The store cannot be reached")))
 
     async def stats(self, call: Call) -> Answer:
         found = await self._services.stats.standing(ORIGIN, ("", *PRIORITIES))

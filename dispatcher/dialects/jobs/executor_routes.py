@@ -1,11 +1,14 @@
 """Handlers of what executors do: claim a job, show that it runs, say how it ended."""
 
+from dataclasses import replace
+
 from dispatcher.dialects.call import Answer, Call
 from dispatcher.dialects.jobs import wire_jobs as wire
 from dispatcher.dialects.jobs.errors import about, refused_as
 from dispatcher.dialects.jobs.executors import identify, new_executor, note
 from dispatcher.dialects.jobs.job_routes import job_id
 from dispatcher.dialects.jobs.options import ORIGIN, JobsOptions
+from dispatcher.dialects.jobs.parameters import LEASE
 from dispatcher.dialects.jobs.requests import ClaimJob, CompleteJob, FailJob, Heartbeat
 from dispatcher.dialects.jobs.wire_results import completed, failed
 from dispatcher.dialects.validation import validate
@@ -33,7 +36,10 @@ class ExecutorRoutes:
         client = call.scope.get("client")
         kept = note(body.executor_id, body.executor_ip or (client[0] if client else None))
         grant = await call.while_there(self._claim(worker, body.executor_id, kept, self._wait_ms(call)))
-        return Answer(b"", 204) if grant is None else await self._details(worker, grant.task_id)
+        if grant is None:
+            return Answer(b"", 204)
+        details = await self._details(worker, grant.task_id)
+        return replace(details, headers={LEASE.name: f"{self._options.lease_ms / 1000:g}"})
 
     async def heartbeat(self, call: Call) -> Answer:
         body = validate(Heartbeat, (await call.json()).members)

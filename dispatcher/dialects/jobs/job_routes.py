@@ -61,6 +61,8 @@ class JobRoutes:
         return Answer(encode_json(answer), 201, headers, created.rate)
 
     async def submit_many(self, call: Call) -> Answer:
+        if idempotency_key(call.headers) is not None:  # a caller who sends one relies on it
+            raise Invalid("Idempotency-Key is for single submits only", field="Idempotency-Key")
         given = await call.json_array()
         if not 1 <= len(given) <= MOST:
             raise Invalid(f"The body must hold 1 to {MOST} jobs")

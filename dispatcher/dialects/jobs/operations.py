@@ -67,7 +67,7 @@ def _of_executors(executors: ExecutorRoutes, options: JobsOptions) -> list[Opera
         Operation(
             "claimJob", "POST", f"{_JOBS}/claim", EXECUTOR, "Claim a job", EXECUTORS, Rate.REPORT, executors.claim,
             answer=a.JobDetails, request=r.ClaimJob, empty="No job for this executor", parameters=p.WAIT,
-            errors=_BODY, example=x.CLAIM,
+            answer_headers=(p.LEASE,), errors=_BODY, example=x.CLAIM,
         ),
         Operation(
             "heartbeatJob", "PUT", f"{_JOB}/heartbeat", EXECUTOR, "The job runs", EXECUTORS, Rate.REPORT,

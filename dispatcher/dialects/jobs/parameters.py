@@ -34,3 +34,9 @@ ATTEMPT = Parameter(
 )
 TOTAL = Parameter("X-Total-Count", "header", {"type": "integer"}, "How many jobs match")
 LOCATION = Parameter("Location", "header", {"type": "string"}, "Where the job is")
+LEASE = Parameter(
+    "X-Lease-Seconds",
+    "header",
+    {"type": "number"},
+    "How long the job is held; each heartbeat holds it for as long again",
+)

@@ -23,6 +23,7 @@ from dispatcher.dialects.native.server_operations import TAG as SERVERS
 from dispatcher.dialects.native.server_operations import server_operations
 from dispatcher.dialects.native.server_routes import CheckUrl, IssueServerToken, SealKey, ServerRoutes
 from dispatcher.dialects.native.socket import SocketLimits, TaskSocket
+from dispatcher.dialects.native.socket_operations import socket_operations
 from dispatcher.dialects.native.stats_operations import LOAD_BALANCER, STATISTICS, stats_operations
 from dispatcher.dialects.native.stats_routes import StatsRoutes
 from dispatcher.dialects.native.system_operations import TAG as SYSTEM
@@ -52,12 +53,9 @@ _TAGS = {
 }
 _ABOUT = (
     "Hand in tasks, watch them, and run the fleet of servers that does them. "
-    "Times are epoch milliseconds. Live updates come over a WebSocket at `/ws`; a server registered with transport "
-    "`socket` is handed its tasks over one at `/api/servers/{id}/socket`, which it opens with its token. It sends "
-    "`hello` {kinds, resources, maxConcurrent, commands}, `ready` {slots}, `heartbeat`, `progress`, `result` and "
-    "`release` {taskId, attempt}, `commandAck`, `commandDone` and `commandFailed` {id}, `ping`; it is sent `welcome`, "
-    "`task` {task: as a claim answers}, `control` {action: pause, resume or stop, taskId, attempt, reason}, "
-    "`ack` {taskId, attempt, accepted, code}, `command` {id, verb, args}, `commandRecorded` {id}, `error`, `pong`."
+    "Times are epoch milliseconds. The messages of the two WebSockets, `/ws` and `/api/servers/{id}/socket`, stand "
+    "with their paths. The other APIs of this gateway have documents of their own, at `openapi.json` beside each page: "
+    "the job queue `/jobs/docs`, AI Farm `/farm/docs`, CloudAI `/cloudai/docs`, the cluster `/cluster/docs`."
 )
 
 
@@ -95,13 +93,14 @@ def native_dialect(
         *stats_operations(StatsRoutes(services, clock)),
         *system_operations(SystemRoutes(health, duties)),
     ]
-    worker_limits = worker_limits or WorkerSocketLimits()
+    socket_limits = socket_limits or SocketLimits()
+    worker_limits = replace(worker_limits or WorkerSocketLimits(), max_result=gate.results.max_bytes)
     workers = WorkerSocket(
         services,
         gate,
         clock,
         options=options,
-        limits=replace(worker_limits, max_result=gate.results.max_bytes),
+        limits=worker_limits,
         wire=wire,
         issue_server_token=issue_server_token,
     )
@@ -109,7 +108,13 @@ def native_dialect(
     pages: dict[str, ASGIApp] = {}
     if options.docs:
         document = openapi(
-            operations, title="Edge dispatcher", version=version, description=_ABOUT, tags=_TAGS, error=ErrorAnswer
+            operations,
+            title="Edge dispatcher",
+            version=version,
+            description=_ABOUT,
+            tags=_TAGS,
+            error=ErrorAnswer,
+            sockets=socket_operations(socket_limits, worker_limits),
         )
         pages = docs_pages(document)
     sockets: dict[str, ASGIApp] = {"/ws": socket, WORKER_PATH: workers}

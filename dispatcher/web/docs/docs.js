@@ -14,9 +14,14 @@ function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** A description: what stands between backticks is code. */
+/** A description: what stands between backticks is code, and a link when it is a page like this one. */
 function prose(text) {
-  return text ? text.split("`").map((part, at) => (at % 2 ? el("code", {}, part) : part)) : [];
+  return text ? text.split("`").map((part, at) => (at % 2 ? marked(part) : part)) : [];
+}
+
+function marked(text) {
+  const code = el("code", {}, text);
+  return /^\/[a-z]+\/docs$/.test(text) ? el("a", { href: text }, code) : code;
 }
 
 /** The one type that a request or an answer has, and what the document says of it. */
@@ -174,10 +179,10 @@ function answerView(status, content) {
 }
 
 function operationView(path, method, operation) {
-  const success = Object.entries(operation.responses).find(([code]) => code.startsWith("2"));
+  const success = Object.entries(operation.responses).find(([code]) => code < "4");  // 101 of a WebSocket, or 2xx
   const content = bodyOf(success[1])?.[1];
   const request = bodyOf(operation.requestBody)?.[1].schema;
-  const errors = Object.entries(operation.responses).filter(([code]) => !code.startsWith("2"));
+  const errors = Object.entries(operation.responses).filter(([code]) => code >= "4");
   const view = el("details", { class: "operation", id: operation.operationId },
     el("summary", {}, el("span", { class: `method ${method}` }, method.toUpperCase()), el("span", { class: "path" }, path),
       el("span", { class: "summary" }, operation.summary)));
@@ -186,8 +191,8 @@ function operationView(path, method, operation) {
     if (!view.open || view.dataset.built) return;
     view.dataset.built = "yes";
     view.append(el("div", {},
-      el("p", { class: "soft" }, ...prose(operation.description)),
-      tryIt(path, method, operation),
+      el("p", { class: "soft lines" }, ...prose(operation.description)),
+      success[0] === "101" ? null : tryIt(path, method, operation),
       ...(request ? [el("h3", {}, "Fields of the request"), ...fieldTables(resolve(request))] : []),
       ...(content ? answerView(success[0], content) : [el("p", { class: "soft" }, `${success[0]}: ${success[1].description}`)]),
       el("h3", {}, "Errors"),

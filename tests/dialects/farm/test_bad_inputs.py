@@ -1,5 +1,7 @@
 """What is refused, in the document's error form, whatever is wrong."""
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -73,6 +75,9 @@ async def test_a_wrong_status(world: World) -> None:
     for body in ({}, {"status": "done"}, {"status": None}, {"status": 1}, {"status": "Paused"}):
         answer = await world.call("PUT", f"/tasks/{task_id}/status", body=body)
         assert _is_error(answer, 400, "INVALID_REQUEST")["field"] == "status"
+    told = (await world.put(task_id, "done")).json()["error"]["message"]
+    words = set(re.findall("'(.*?)'", told))
+    assert words == {"pending", "running", "paused", "stopped", "cancelled"}
 
 
 async def test_a_wrong_reason(world: World) -> None:
@@ -169,6 +174,8 @@ MESSAGES: list[tuple[dict[str, Any], str | None]] = [
     ({"type": "task_result", "status": "completed"}, "task_id"),
     ({"type": "task_result", "task_id": NOBODY, "status": "done"}, "status"),
     ({"type": "task_result", "task_id": NOBODY, "status": "failed", "error": 1}, "error"),
+    ({"type": "task_result", "task_id": NOBODY, "status": "completed", "metrics": {"loss": float("nan")}}, None),
+    ({"type": "heartbeat", "more": json.loads("[" * 33 + "]" * 33)}, None),
 ]
 
 
@@ -179,7 +186,44 @@ async def test_a_wrong_message_is_answered_and_the_socket_goes_on(world: World) 
             heard = await socket.hear()
             assert (heard["type"], heard["timestamp"]) == ("error", "2024-11-04T12:00:00Z")
             assert (heard["data"]["code"], heard["data"]["details"].get("field")) == ("INVALID_REQUEST", field), message
+            assert heard["data"]["details"].get("task_id") == message.get("task_id")
+            if message.get("type") == "task_result" and "task_id" in message:
+                assert (await socket.hear())["type"] == "task_result_ack"
         await world.given(socket)
+
+
+async def test_a_result_is_acknowledged_whatever_is_wrong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def gone(*_: Any, **__: Any) -> Any:
+        raise Unavailable("The store is out of reach")
+
+    async with world.connected() as socket:
+        task_id = await world.given(socket)
+        socket.say("task_result", task_id=task_id, status="done")
+        assert (await socket.hear())["data"]["details"]["field"] == "status"
+        ack = await socket.hear()
+        assert (ack["task_id"], ack["received"], ack["reason"]) == (task_id, False, "INVALID_REQUEST")
+        for call in ("get", "progress", "finish"):
+            with monkeypatch.context() as patched:
+                patched.setattr(world.store.tasks, call, gone)
+                socket.say("task_result", task_id=task_id, status="failed", checkpoint_path="/1")
+                ack = await socket.hear()
+            assert (ack["task_id"], ack["received"], ack["reason"]) == (task_id, False, "SERVICE_UNAVAILABLE"), call
+            assert (await world.task(task_id))["status"] == "running"
+        socket.say("task_result", task_id=task_id, status="failed", checkpoint_path="/1")
+        assert (await socket.hear())["received"] is True
+
+
+async def test_a_message_too_deep_to_be_read_is_told_so(world: World) -> None:
+    async with world.connected() as socket:
+        socket.send_raw({"type": "websocket.receive", "text": '{"type":"heartbeat","x":' + "[" * 100_000})
+        assert "nested deeper" in (await socket.hear())["data"]["message"]
+
+
+async def test_no_such_socket(world: World) -> None:
+    with pytest.raises(Denied) as denied:
+        await world.socket(path="/farm/nowhere").opened()
+    assert (denied.value.status, denied.value.body["error"]["code"]) == (404, "NOT_FOUND")
+    assert denied.value.headers["x-api-version"] == "1.0"
 
 
 async def test_progress_of_a_task_that_is_not_there(world: World) -> None:

@@ -134,6 +134,12 @@ async def test_other_errors_have_the_same_form(world: World) -> None:
     _is_error(await world.call("POST", "/jobs", "worker", JOB), 403, "FORBIDDEN")
 
 
+async def test_a_key_is_for_single_submits(world: World) -> None:
+    refused = await world.call("POST", "/jobs/bulk", body=[JOB], headers={"Idempotency-Key": "k"})
+    assert _is_error(refused, 400, "INVALID_REQUEST")["context"]["field"] == "Idempotency-Key"
+    assert (await world.call("GET", "/jobs")).json() == []
+
+
 async def test_faults_of_ours_tell_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("secret")
@@ -149,3 +155,4 @@ async def test_health_tells_when_the_store_is_away(world: World, monkeypatch: py
     monkeypatch.setattr(world.store.coordination, "ping", away)
     answer = await world.call("GET", "/health", None)
     assert (answer.status_code, answer.json()) == (503, {"status": "unhealthy", "database": "disconnected"})
+    assert answer.headers["Retry-After"] == "1"

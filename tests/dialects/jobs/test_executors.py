@@ -28,6 +28,15 @@ async def test_a_claim_answers_the_details(world: World) -> None:
     assert await world.claim() is None
 
 
+@pytest.mark.parametrize(("lease", "told"), [("4s", "4"), ("2500ms", "2.5")])
+async def test_a_claim_tells_the_lease(open_world: OpenWorld, lease: str, told: str) -> None:
+    world = open_world(jobs={"lease": lease})
+    await world.submit()
+    claims = [await world.call("POST", "/jobs/claim", "worker", {"executor_id": EXECUTOR}) for _ in range(2)]
+    assert [claim.status_code for claim in claims] == [200, 204]
+    assert [claim.headers.get("X-Lease-Seconds") for claim in claims] == [told, None]
+
+
 async def test_without_an_address_the_one_it_came_from_is_kept(world: World) -> None:
     await world.submit()
     job = await world.claim()
@@ -161,6 +170,17 @@ async def test_a_job_may_run_only_so_long_when_the_operator_says_so(open_world: 
     await world.tell("heartbeat", job_id)
     await world.later(41_000)
     assert (await world.tell("heartbeat", job_id)).status_code == 404
+    job = await world.job(job_id)
+    assert (job["status"], [one["status"] for one in job["attempts"]]) == ("pending", ["failed"])
+    for executor in ("second", "third"):
+        await world.later(60_000)
+        assert await world.claim(executor) is not None
+        for _ in range(2):
+            await world.tell("heartbeat", job_id, executor)
+            await world.later(46_000)
+    job = await world.job(job_id)
+    assert (job["status"], [one["status"] for one in job["attempts"]]) == ("failed", ["failed"] * 3)
+    assert "took longer" in job["error_message"]
 
 
 async def test_output_is_cut_at_a_character(world: World) -> None:

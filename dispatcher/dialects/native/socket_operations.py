@@ -1,0 +1,103 @@
+"""The two WebSockets of the native API, as they are documented."""
+
+from dispatcher.dialects.native.server_operations import TAG as SERVERS
+from dispatcher.dialects.native.socket import SocketLimits
+from dispatcher.dialects.native.task_operations import TAG as TASKS
+from dispatcher.dialects.native.worker_socket import WORKER_PATH, WorkerSocketLimits
+from dispatcher.dialects.socket_operation import SocketOperation
+
+_SIGN_IN = (
+    "The token comes in the `Authorization` header, as subprotocols `bearer, <token>`, or in a first message `auth`, "
+    "within {sign_in_s:g} s. "
+)
+_SIGNING_IN = {"auth": "{token}: first, where the handshake brought no token"}
+_SIGNED_IN = {"ready": "the answer to `auth`"}
+_ATTEMPT = "taskId, attempt"
+_ERROR = "{error, details, code, requestId, field}: what was wrong with a message; the socket goes on"
+_CLOSES = {
+    1003: "a binary message",
+    1007: "text that is not UTF-8; the ASGI server may drop the connection first, without a code",
+    1011: "a fault of the gateway",
+    1013: "you read too slowly, or the gateway cannot serve you now: connect again",
+    4401: "no good token, or it has expired",
+}
+
+
+def socket_operations(tasks: SocketLimits, workers: WorkerSocketLimits) -> list[SocketOperation]:
+    return [_of_tasks(tasks), _of_workers(workers)]
+
+
+def _of_tasks(limits: SocketLimits) -> SocketOperation:
+    return SocketOperation(
+        "watchTasks",
+        "/ws",
+        TASKS,
+        "Live updates",
+        about=_SIGN_IN.format(sign_in_s=limits.sign_in_s) + "Messages are JSON objects with a `type`.",
+        says={
+            **_SIGNING_IN,
+            "subscribe": "{taskId, rev}: with the `rev` last seen what came after it is sent, without it a snapshot",
+            "unsubscribe": "{taskId}",
+            "ping": "",
+        },
+        hears={
+            **_SIGNED_IN,
+            "subscribed": "{taskId}",
+            "unsubscribed": "{taskId}",
+            "task.update": "{task, rev, reset}: with `reset` some updates were lost, and this is a snapshot",
+            "pong": "",
+            "error": _ERROR,
+        },
+        closes={
+            **_CLOSES,
+            1008: f"more than {limits.messages_per_second} messages a second, or {limits.sockets} sockets of one owner",
+            1009: f"a message over {limits.max_message} bytes",
+        },
+    )
+
+
+def _of_workers(limits: WorkerSocketLimits) -> SocketOperation:
+    return SocketOperation(
+        "workDownASocket",
+        WORKER_PATH,
+        SERVERS,
+        "Work down a socket",
+        about=_SIGN_IN.format(sign_in_s=limits.sign_in_s)
+        + "For: role admin, the server itself, registered with transport `socket`. Messages are JSON objects with a "
+        "`type`; each task is the server's for `leaseMs`, counted anew with each heartbeat and progress.",
+        says={
+            **_SIGNING_IN,
+            "hello": "{kinds, resources, maxConcurrent, commands}: what the machine has, and which commands it obeys",
+            "ready": "{slots}: room for so many tasks more",
+            "heartbeat": "{status, activeTasks, metrics, bootId, running, models}: every `heartbeatMs`",
+            "progress": f"{{{_ATTEMPT}, progress, metrics, checkpoint}}",
+            "result": f"{{{_ATTEMPT}, status, ...}}: as an end in `PUT /api/task/{{id}}`; answered by `ack`",
+            "release": f"{{{_ATTEMPT}}}: hand a task back, nothing counted; answered by `ack`",
+            "commandAck": "{id}: the command has come",
+            "commandDone": "{id, detail}: it is done; answered by `commandRecorded`",
+            "commandFailed": "{id, error}: it failed; answered by `commandRecorded`",
+            "ping": "",
+        },
+        hears={
+            **_SIGNED_IN,
+            "welcome": "{serverId, heartbeatMs, leaseMs}",
+            "task": "{task}: as a claim answers, once for each slot",
+            "control": f"{{action: pause, resume or stop, {_ATTEMPT}, reason}}",
+            "ack": f"{{{_ATTEMPT}, accepted, code}}: with `accepted` false do not send it again",
+            "command": "{id, verb, args}",
+            "commandRecorded": "{id}",
+            "pong": "{serverToken}: a fresh token, when yours ends soon",
+            "error": _ERROR + "; with `taskId` and `attempt` where it named them",
+        },
+        closes={
+            **_CLOSES,
+            1008: f"`replaced` by a newer socket of this server; more than {limits.messages_per_second} messages a "
+            f"second, or {limits.sockets} sockets of one owner; its reports of this minute were spent on opening",
+            1009: f"a result over {limits.max_result} bytes, or any other message over {limits.max_message}",
+            1012: "the gateway stops: connect again",
+            4400: "the server is not registered with transport `socket`",
+            4403: "the token is not for this server",
+            4404: "there is no such server, or it was unregistered",
+            4408: f"nothing heard for {limits.beats_missed} heartbeats",
+        },
+    )
