@@ -143,7 +143,7 @@ class LiveNative:
     def callback(self, task_id: str) -> str:
         return self.callbacks[task_id]
 
-    async def call(self, method: str, path: str, caller: str, body: Any = None) -> httpx.Response:
+    async def call(self, method: str, path: str, caller: str = "client-a", body: Any = None) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.tokens.get(caller, caller)}"}
         return await self.http.request(method, path, headers=headers, json=body)
 
@@ -152,8 +152,12 @@ class LiveNative:
         answer = await self.call("POST", "/api/servers", "admin", {**REGISTER, "endpoints": endpoints, **more})
         return str(answer.json()["serverId"])
 
-    async def create(self) -> str:
-        task_id = str((await self.call("POST", "/api/task", "client-a", CREATE)).json()["id"])
+    async def create(self, *, group: str | None = None) -> str:
+        """A task that runs; one that waits where no server is of its group."""
+        body = CREATE if group is None else {**CREATE, "group": group}
+        task_id = str((await self.call("POST", "/api/task", "client-a", body)).json()["id"])
+        if group is not None:
+            return task_id
 
         async def started() -> bool:
             return task_id in self.callbacks
