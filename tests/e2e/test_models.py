@@ -84,10 +84,10 @@ class Cluster:
     async def unload(self, model: str, box: Box) -> None:
         await self.done((await self.post("/models/unload", model_name=model, worker_ids=[box.id]))["operation_id"])
 
-    async def placed(self) -> dict[str, list[str]]:
-        """The loaded models by the worker that has them."""
+    async def placed(self, status: str = "loaded") -> dict[str, list[str]]:
+        """All models by the worker that has them; they stand so."""
         found = (await self.get("/models/assignments"))["assignments"]
-        assert all(model["status"] == "loaded" for one in found for model in one["models"]), found
+        assert {model["status"] for one in found for model in one["models"]} == {status}, found
         return {one["worker_id"]: sorted(model["name"] for model in one["models"]) for one in found}
 
     async def reserved(self, box: Box) -> int:
@@ -166,7 +166,11 @@ async def _restart(cluster: Cluster, box: Box) -> None:
     assert await asyncio.to_thread(box.agent.process.wait, 20) == 75
     box.agent = await asyncio.to_thread(cluster.agent, box.name)
     await cluster.done(restart["operation_id"])
-    assert await cluster.placed() == {}, "what it had in memory is gone, and known to be"
+    ((model,),) = (await cluster.placed("assigned")).values()
+    assert await cluster.reserved(box) == 0, "what it had in memory is gone"
+    await cluster.assign(model, box)
+    assert box.resident() > WEIGHTS
+    assert await cluster.placed() == {box.id: [model]}
 
 
 async def _refuse(cluster: Cluster) -> None:
@@ -176,4 +180,3 @@ async def _refuse(cluster: Cluster) -> None:
         (f"/workers/{called}/restart", {}),
     ):
         assert (await cluster.post(path, expect=409, **body))["reason"] == "NO_CONTROL_CHANNEL"
-    assert await cluster.placed() == {}
