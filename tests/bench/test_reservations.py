@@ -235,10 +235,11 @@ async def test_what_is_allocated_never_exceeds_what_is_there() -> None:
                 fleet.grants[name] = {}
             await world.later(10 * AWAY_MS)
             left = [server for server in await fleet.sample() if server.allocated not in (NOTHING, MODEL)]
+    seen = fleet.seen
     print(
-        f"\n{TASKS} tasks in {seconds:.0f} s: {fleet.seen['starts']} starts, {fleet.seen['Full']} refused for want of room, "
-        f"{fleet.seen['kills']} workers killed; allocated <= total in {fleet.samples} looks at a worker, and the sum of what "
-        f"runs there in {fleet.seen['compared']}"
+        f"\n{TASKS} tasks in {seconds:.0f} s: {seen['starts']} starts, {seen['Full']} claims without room, "
+        f"{seen['kills']} workers killed; allocated <= total in {fleet.samples} looks at a worker, "
+        f"the sum of what runs there in {seen['compared']}"
     )
     assert left == []
     assert fleet.seen["kills"] > 20
