@@ -72,13 +72,13 @@ class Agent:
             self._leaving.set()
             await self._work.drain(self._grace_s, hurry)
             await first_of(self._outgoing.flushed(FAREWELL_S), hurry.wait())
-            if self._models is not None:
-                await self._models.close()
         finally:
             for job in (told, leaving, keeping):
                 job.cancel()
             await asyncio.gather(told, leaving, keeping, return_exceptions=True)
             self._outgoing.close()
+            if self._models is not None:  # nobody is told: what was loaded stays assigned for the next start
+                await self._models.close()
         return self._exit_code
 
     async def _keep_connected(self) -> None:

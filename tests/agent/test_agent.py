@@ -13,6 +13,18 @@ from tests.agent.scripted import Scripted, scripted, working
 
 COUNTS_ITS_LOADS = "class Model:\n    def load(self):\n        open(__file__ + '.loads', 'a').write('x')\n"
 
+LEAVES_WHEN_TOLD = """
+import os, time
+
+class Model:
+    def load(self):
+        pass
+
+    def unload(self):
+        while not os.path.exists(__file__ + ".go"):
+            time.sleep(0.01)
+"""
+
 
 @pytest.fixture
 async def gateway() -> AsyncIterator[Scripted]:
@@ -208,4 +220,19 @@ async def test_a_command_is_done_once_and_its_end_told_until_it_is_recorded(gate
         for name in ("c2", "c3", "c4", "c5"):
             await gateway.send(type="commandRecorded", id=name)
         assert (tmp_path / "m.py.loads").read_text() == "x"
+        assert await work.leave() == 0
+
+
+async def test_one_that_leaves_does_not_say_that_its_models_are_gone(gateway: Scripted, tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text(LEAVES_WHEN_TOLD)
+    async with working(gateway, tmp_path) as work:
+        await gateway.next("hello")
+        await gateway.send(type="command", id="c1", verb="model.load", args={"model": "m"})
+        await gateway.next("commandDone")
+        await gateway.send(type="commandRecorded", id="c1")
+        work.stopping.set()
+        async with asyncio.timeout(5):
+            await gateway.connections[-1].wait_closed()
+        assert not work.running.done(), "the model leaves the memory after the connection has ended"
+        (tmp_path / "m.py.go").touch()
         assert await work.leave() == 0

@@ -61,6 +61,17 @@ def test_a_signal_ends_open_streams_and_sockets(serve: Serve, engine: str, stop:
     assert served.out.read().splitlines() == ["begin_drain", "drain 3.75", "stopped"]
 
 
+def test_who_does_not_answer_a_close_is_cut_off_without_a_word(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:
+    served = serve("hypercorn")
+    with socket.create_connection(("127.0.0.1", served.ports[0])) as silent:
+        key = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13"
+        silent.send(f"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n{key}\r\n\r\n".encode())
+        assert b" 101 " in silent.recv(1024)
+        served.process.send_signal(signal.SIGTERM)
+        assert served.process.wait(10) == 0
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_open_request_gets_its_answer(serve: Serve, engine: str) -> None:
     served = serve(engine)
