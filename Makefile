@@ -16,7 +16,7 @@ $(VENV)/.run: pyproject.toml sdk/pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.run
 	@echo "installing the development tools (once)"
-	@$(BIN)/python -m pip install -qq -e '.[embedded,fast,s3,dev]' -e './sdk'
+	@$(BIN)/python -m pip install -qq -e '.[embedded,fast,agent,s3,dev]' -e './sdk'
 	@touch $@
 
 dev: $(VENV)/.run   ## run a gateway with three demo servers on http://127.0.0.1:8787

@@ -42,7 +42,7 @@ def refusal_of_create(tag: str) -> errors.DispatchError | None:
         case "deadline_past":
             return errors.Invalid("deadline is in the past", field="deadline")
         case "quota":
-            return errors.QuotaExceeded("Too many tasks of this tenant are waiting")
+            return errors.QuotaExceeded("Too many tasks, or too many different demands, of this tenant are live")
         case "full":
             return errors.Unavailable("The queue is full")
     return None
