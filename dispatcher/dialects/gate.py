@@ -55,8 +55,8 @@ class Gate:
         if call.attempt is None:
             call.principal = sign_in(scope, await self.caller_of(scope))
         call.rule = self._rule(dialect, operation, call)
-        if call.rule is not None:
-            call.hour_rule = self.rates.hour_rule(dialect, call.caller.rate_key) if call.attempt is None else None
+        if call.attempt is None and operation.rate is not Rate.NONE:
+            call.hour_rule = self.rates.hour_rule(dialect, call.caller.rate_key)
         return call
 
     def principal_of(self, scope: Scope) -> Principal:
@@ -81,7 +81,7 @@ class Gate:
 
     async def count(self, call: Call) -> None:
         """Count the call now, unless it was. Raises RateLimited."""
-        if call.rate is None and call.rule is not None:
+        if call.rate is None and (call.rule is not None or call.hour_rule is not None):
             call.rate = await self.limit(call.rule, call.hour_rule)
 
     async def limit(self, *rules: RateRule | None) -> RateState:

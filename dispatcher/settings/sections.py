@@ -151,8 +151,8 @@ class Queue(Section):
     tenant_tasks: int = setting(100_000, "live tasks of one tenant", ge=1)
     tenant_bytes: Annotated[Size, sized("1KiB", "1024GiB")] = setting("512MiB", "their payloads")
     tenant_weights: dict[str, Annotated[int, Field(ge=1)]] = setting({}, "share by tenant, like { acme = 3 }; others 1")
-    lanes: int = setting(1_024, "distinct demands (capabilities, group, rounded resources)", ge=1)
-    tenant_lanes: int = setting(32, "distinct demands of one tenant at a time", ge=1)
+    lanes: int = setting(4_096, "distinct demands (capabilities, group, rounded resources)", ge=1)
+    tenant_lanes: int = setting(256, "distinct demands of one tenant at a time", ge=1)
     classes: int = setting(256, "distinct offers of servers", ge=1)
 
 

@@ -38,8 +38,8 @@ class StoreOptions:
     queue_bytes_max: int = 1 << 30
     tenant_max: int = 100_000
     tenant_bytes_max: int = 512 << 20
-    lanes_max: int = 1_024  # lanes with live tasks
-    tenant_lanes_max: int = 32
+    lanes_max: int = 4_096  # lanes with live tasks
+    tenant_lanes_max: int = 256
     classes_max: int = 256
     attempts_kept: int = 20
     metrics_bytes_kept: int = 256 << 10

@@ -165,3 +165,8 @@ async def test_two_limits_at_once(open_world: OpenWorld) -> None:
     over = await world.call("GET", "/workers")
     assert (over.status_code, over.headers["Retry-After"]) == (429, "3540")
     assert (await world.get("/tasks", "admin"))["total"] == 0
+
+
+async def test_the_hour_counts_without_the_minute(open_world: OpenWorld) -> None:
+    world = open_world(cluster={"requests": 0, "hourly": 2})
+    assert [(await world.call("GET", "/workers")).status_code for _ in range(3)] == [200, 200, 429]

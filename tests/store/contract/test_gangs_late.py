@@ -5,6 +5,8 @@ import pytest
 from dispatcher.domain.errors import Forbidden, QuotaExceeded, StaleAttempt
 from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder
 from dispatcher.domain.transitions import TaskState
+from dispatcher.store.options import StoreOptions
+from tests.store.conftest import OpenWorld
 from tests.store.contract.test_gangs import LEASE_MS, OFFER_MS, ask, end, gang, started, workers
 from tests.store.world import GATEWAY, OWNER, World, done
 
@@ -98,9 +100,9 @@ async def test_the_history_is_bounded_in_bytes(world: World) -> None:
     assert points[-1].progress == 39.0
 
 
-async def test_a_tenant_has_so_many_lanes_however_its_tasks_wait(world: World) -> None:
-    many = 32
-    for n in range(many):
+async def test_a_tenant_has_so_many_lanes_however_its_tasks_wait(open_world: OpenWorld) -> None:
+    world = await open_world(StoreOptions(tenant_lanes_max=2))
+    for n in range(2):
         await world.given_task(f"t{n}", capabilities=[f"c{n}"])
         await world.store.tasks.pause(f"t{n}", origin="native", owner=OWNER)
     with pytest.raises(QuotaExceeded):
