@@ -9,7 +9,14 @@ from dispatcher.domain.clock import ManualClock
 from dispatcher.domain.command import Command, CommandState, Verb
 from dispatcher.domain.errors import Conflict, Invalid, NoControl, NotFound
 from dispatcher.domain.lane import Offer
-from dispatcher.domain.operation import OperationState, StepState
+from dispatcher.domain.operation import (
+    LIVE_MOST,
+    NewOperation,
+    NewStep,
+    OperationKind,
+    OperationState,
+    StepState,
+)
 from dispatcher.domain.placement import Placement, PlacementStatus
 from dispatcher.domain.rebalance import Strategy
 from dispatcher.domain.resources import Resources
@@ -217,3 +224,14 @@ async def test_a_worker_says_what_is_in_its_memory(fleet: Fleet) -> None:
     ]
     await fleet.one.placements.loaded("s1", said)
     assert await fleet.where() == {("s1", name): PlacementStatus.LOADED for name in ("own", "later")}
+
+
+async def test_a_load_that_cannot_begin_holds_up_no_other(fleet: Fleet) -> None:
+    for n in range(LIVE_MOST):
+        step = NewStep(Verb.RESTART, "s2")
+        await fleet.store.operations.create(NewOperation(f"o{n}", OperationKind.RESTART, "ann", (step,), 10**15))
+    with pytest.raises(Conflict):
+        await fleet.one.placements.assign("ann", "m", ["s1"])
+    assert await fleet.where() == {("s1", "m"): PlacementStatus.FAILED}
+    await fleet.store.operations.fail("o0", "")
+    await fleet.load("s1", "other", 6)
