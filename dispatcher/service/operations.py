@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dispatcher.domain.clock import Clock
 from dispatcher.domain.command import Command, Verb
 from dispatcher.domain.errors import Conflict, DispatchError, NoControl, NotFound, Unavailable
 from dispatcher.domain.ids import is_id, new_operation_id
@@ -41,14 +40,12 @@ class Operations:
         steps: Steps,
         *,
         gateway: str,
-        clock: Clock,
         options: OperationOptions | None = None,
     ) -> None:
         self._operations = operations
         self._servers = servers
         self._steps = steps
         self._gateway = gateway
-        self._clock = clock
         self.options = options or OperationOptions()
         commands.on_end(self._command_ended)
 
@@ -109,9 +106,8 @@ class Operations:
         note: str = "",
     ) -> Operation:
         """Keep an operation that may take `for_ms` and make its first steps. Raises as `OperationStore.create`."""
-        deadline_ms = self._clock.now_ms() + for_ms
         new = NewOperation(
-            operation_id or new_operation_id(), kind, actor, tuple(steps), deadline_ms, guard, sequence, dry_run, note
+            operation_id or new_operation_id(), kind, actor, tuple(steps), for_ms, guard, sequence, dry_run, note
         )
         return await self._drive(await self._operations.create(new))
 

@@ -40,7 +40,7 @@ class MemoryOperations:
         new = Operation(
             operation.id, operation.kind, RUNNING, operation.actor,
             tuple(Step(step.verb, step.server_id, step.args) for step in operation.steps),
-            self._s.now, operation.deadline_ms, operation.guard, operation.sequence,
+            self._s.now, self._s.now + operation.for_ms, operation.guard, operation.sequence,
             note=operation.note,
         )  # fmt: skip
         if operation.dry_run:

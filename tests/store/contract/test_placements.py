@@ -238,9 +238,7 @@ async def test_loads_of_an_operation_that_failed_are_given_up(world: World) -> N
     await world.store.placements.begin_load("s1", "first")
     for model in ("first", "big"):
         step = NewStep("model.load", "s1", f'{{"model":"{model}"}}')
-        await world.store.operations.create(
-            NewOperation(f"a_{model}", OperationKind.LOAD, "ann", (step,), world.now + 1_000)
-        )
+        await world.store.operations.create(NewOperation(f"a_{model}", OperationKind.LOAD, "ann", (step,), 1_000))
     await world.store.operations.fail("a_big", "replaced")
     assert [await status(world, model) for model in ("first", "big", "other")] == [LOADING, FAILED, QUEUED]
     assert (await world.store.placements.find(["s1"], "big"))[0].error == "replaced"
@@ -258,6 +256,6 @@ async def test_what_a_load_that_was_given_up_held_is_free(world: World) -> None:
     await world.store.placements.begin_load("s1", "big")
     assert await held(world) == gb(20)
     step = NewStep("model.load", "s1", '{"model":"big"}')
-    await world.store.operations.create(NewOperation("a_big", OperationKind.LOAD, "ann", (step,), world.now + 1_000))
+    await world.store.operations.create(NewOperation("a_big", OperationKind.LOAD, "ann", (step,), 1_000))
     await world.store.operations.fail("a_big", "replaced")
     assert await held(world) == NOTHING
