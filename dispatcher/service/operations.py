@@ -1,5 +1,6 @@
 """Restarts, loads, unloads and rebalances: begun by a request, driven to their end by any gateway."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,9 +9,12 @@ from dispatcher.domain.errors import Conflict, DispatchError, NoControl, NotFoun
 from dispatcher.domain.ids import is_id, new_operation_id
 from dispatcher.domain.operation import NewOperation, NewStep, Operation, OperationKind, operation_of
 from dispatcher.domain.server import Server
+from dispatcher.service.background import where
 from dispatcher.service.commands import Commands
 from dispatcher.service.ports import OperationStore, ServerStore
 from dispatcher.service.steps import Steps
+
+log = logging.getLogger(__name__)
 
 LEASE_MS = 10_000
 RESTART = "restart:"  # begins the guard of a restart, before the id of its worker
@@ -121,7 +125,12 @@ class Operations:
         """Look at the operations that this gateway drives, or takes over; answers how many."""
         leased = await self._operations.lease(self._gateway, LEASE_MS)
         for operation in leased:
-            await self._drive(operation)
+            try:
+                await self._drive(operation)
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - the others go on; its deadline ends this one
+                log.error("operation %s: %s", operation.id, where(error))
         return len(leased)
 
     async def _command_ended(self, command: Command) -> None:

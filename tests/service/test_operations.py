@@ -255,3 +255,13 @@ async def test_each_move_has_its_own_time(fleet: Fleet) -> None:
     fleet.clock.advance(fleet.one.operations.options.move_ms)
     await fleet.one.operations.run_once()
     assert (await fleet.one.operations.get(operation.id)).error == LATE
+
+
+async def test_an_operation_that_is_broken_holds_up_no_other(fleet: Fleet) -> None:
+    for name, step in (
+        ("broken", NewStep(Verb.LOAD, "s1")),
+        ("whole", NewStep(Verb.RESTART, "s1", '{"boot_id": "b0"}')),
+    ):
+        await fleet.store.operations.create(NewOperation(name, OperationKind.LOAD, "ann", (step,), 60_000))
+    assert await fleet.one.operations.run_once() == 2
+    assert (await fleet.one.operations.get("whole")).state is OperationState.DONE
