@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import docker
@@ -123,3 +124,17 @@ async def test_an_engine_that_is_away_is_worth_another_try(client: "docker.Docke
     with pytest.raises(TaskError) as failed:
         await runner(client).run(attempt)
     assert failed.value.retryable
+
+
+async def test_waiting_for_a_container_takes_no_thread_of_others(host: Engine, client: "docker.DockerClient") -> None:
+    pool = ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(pool)
+    attempt, _ = a_task()
+    running = asyncio.create_task(runner(client).run(attempt))
+    async with asyncio.timeout(10):
+        while not host.running.is_set():  # noqa: ASYNC110 - another thread
+            await asyncio.sleep(0.01)
+    async with asyncio.timeout(2):
+        assert await asyncio.to_thread(lambda: "beat") == "beat"
+    attempt.stop("not wanted")
+    assert await running == End(error="not wanted")

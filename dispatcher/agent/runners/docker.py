@@ -24,6 +24,7 @@ from dispatcher.agent.lines import Pieces
 from dispatcher.agent.outputs import MOST_FILES
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
 from dispatcher.agent.task import End, Task
+from dispatcher.agent.threads import in_thread
 from dispatcher.sandbox.waiting import first
 
 log = logging.getLogger("dispatcher.agent")
@@ -58,7 +59,7 @@ class DockerRunner:
         image = image_of(task.payload, self._options.images)
         settings = self._settings(task)
         try:
-            container = await asyncio.to_thread(self._create, image, settings)
+            container = await in_thread(partial(self._create, image, settings))
         except _ERRORS as error:
             raise TaskError(f"the container cannot be made: {_text(error)}", retryable=_passing(error)) from None
         try:
@@ -67,7 +68,7 @@ class DockerRunner:
         except _ERRORS as error:
             raise TaskError(f"the container failed: {_text(error)}", retryable=True) from None
         finally:
-            await asyncio.shield(asyncio.to_thread(_remove, container))
+            await asyncio.shield(in_thread(partial(_remove, container)))
         if attempt.stopped.done():
             return End(error=attempt.stopped.result())
         if code != 0:
@@ -112,19 +113,19 @@ class DockerRunner:
     async def _run(self, attempt: Attempt, container: Any) -> int:
         """The exit code. The container does not run any more."""
         loop = asyncio.get_running_loop()
-        await asyncio.to_thread(container.start)
+        await in_thread(container.start)
         said = [
-            asyncio.create_task(asyncio.to_thread(_follow, container, stream, partial(_say, loop, attempt, stream)))
+            asyncio.create_task(in_thread(partial(_follow, container, stream, partial(_say, loop, attempt, stream))))
             for stream in ("stdout", "stderr")
         ]
-        ended = asyncio.create_task(asyncio.to_thread(container.wait))
+        ended: asyncio.Task[dict[str, Any]] = asyncio.create_task(in_thread(container.wait))
         limit = self._options.timeout_s
         late = f"the time limit of {limit:g} s is over" if limit is not None else ""
         timer = loop.call_later(limit, attempt.stop, late) if limit is not None else None
         holding: set[asyncio.Task[Any]] = set()
 
         def hold(on: bool) -> None:
-            task = loop.create_task(asyncio.to_thread(_quietly, container.pause if on else container.unpause))
+            task = loop.create_task(in_thread(partial(_quietly, container.pause if on else container.unpause)))
             holding.add(task)
             task.add_done_callback(holding.discard)
 
@@ -134,20 +135,22 @@ class DockerRunner:
             attempt.when_paused(None)
             if not ended.done():
                 if attempt.paused:  # one that is held could not take its leave
-                    await asyncio.to_thread(_quietly, container.unpause)
-                await asyncio.to_thread(partial(container.stop, timeout=math.ceil(self._options.terminate_s)))
+                    await in_thread(partial(_quietly, container.unpause))
+                await in_thread(partial(container.stop, timeout=math.ceil(self._options.terminate_s)))
             told = await ended
             await asyncio.wait(said, timeout=LAST_WORDS_S)
         finally:
             if timer is not None:
                 timer.cancel()
             attempt.when_paused(None)
+            for job in (ended, *said):
+                job.cancel()
         return int(told["StatusCode"])
 
     async def _upload(self, attempt: Attempt, container: Any) -> list[str]:
         """Send what is below the output directory, through a file of our own: the container's disk goes with it."""
         with tempfile.TemporaryFile() as spool:
-            if not await asyncio.to_thread(self._fetch, container, spool):
+            if not await in_thread(partial(self._fetch, container, spool)):
                 attempt.log.write("stderr", "[the output is too large to be uploaded]")
                 return []
             sent: list[str] = []
