@@ -71,6 +71,7 @@ class Agent:
                 keeping.result()
             self._leaving.set()
             await self._work.drain(self._grace_s, hurry)
+            await self._commands.close()
             await first_of(self._outgoing.flushed(FAREWELL_S), hurry.wait())
             if self._models is not None:
                 await self._models.close()

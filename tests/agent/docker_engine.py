@@ -26,6 +26,8 @@ class Engine:
         self.code = 0
         self.end = threading.Event()
         self.running = threading.Event()
+        self.pulling = threading.Event()
+        self.slow_pull = False  # until `end`
         self.created: dict[str, Any] = {}
         self.prepared: list[tuple[str, int]] = []
         self.calls: list[str] = []
@@ -70,6 +72,9 @@ class Engine:
                 name = re.sub(r"fromImage=([^&]+)&tag=([^&]+)|tag=([^&]+)&fromImage=([^&]+)", r"\1\4:\2\3", query)
                 if name not in self.published:
                     return _error(f"manifest of {name} unknown")
+                self.pulling.set()
+                if self.slow_pull:
+                    self.end.wait(20)
                 self.images.add(name)
                 return _json({"status": "done"})
             case "POST", ["containers", "create"]:

@@ -138,3 +138,21 @@ async def test_waiting_for_a_container_takes_no_thread_of_others(host: Engine, c
         assert await asyncio.to_thread(lambda: "beat") == "beat"
     attempt.stop("not wanted")
     assert await running == End(error="not wanted")
+
+
+async def test_a_task_does_not_wait_for_its_image_once_it_is_stopped(
+    host: Engine, client: "docker.DockerClient"
+) -> None:
+    host.slow_pull = True
+    attempt, _ = a_task(docker_image="python:3.13")
+    running = asyncio.create_task(runner(client).run(attempt))
+    await until(host.pulling)
+    attempt.stop("not wanted")
+    async with asyncio.timeout(5):
+        assert await running == End(error="not wanted")
+    host.end.set()
+    async with asyncio.timeout(5):
+        while host.calls[-1] != "GET /images/python:3.13/json":  # noqa: ASYNC110 - another thread
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    assert host.created == {}

@@ -7,6 +7,7 @@ import logging
 import math
 import tarfile
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -58,10 +59,9 @@ class DockerRunner:
         task = attempt.task
         image = image_of(task.payload, self._options.images)
         settings = self._settings(task)
-        try:
-            container = await in_thread(partial(self._create, image, settings))
-        except _ERRORS as error:
-            raise TaskError(f"the container cannot be made: {_text(error)}", retryable=_passing(error)) from None
+        container = await self._made(attempt, image, settings)
+        if container is None:
+            return End(error=attempt.stopped.result())
         try:
             code = await self._run(attempt, container)
             sent = await self._upload(attempt, container)
@@ -97,17 +97,38 @@ class DockerRunner:
             settings["device_requests"] = [DeviceRequest(count=math.ceil(needs.gpu), capabilities=[["gpu"]])]
         return settings
 
-    def _create(self, image: str, settings: dict[str, Any]) -> Any:
+    async def _made(self, attempt: Attempt, image: str, settings: dict[str, Any]) -> Any:
+        """A container, None for a task that was stopped before it was there: a pull may take long. Raises
+        TaskError."""
+        wanted = threading.Event()
+        wanted.set()
+        making = asyncio.ensure_future(in_thread(partial(self._create, image, settings, wanted)))
+        try:
+            await first(making, attempt.stopped)
+            return making.result() if making.done() else None
+        except _ERRORS as error:
+            raise TaskError(f"the container cannot be made: {_text(error)}", retryable=_passing(error)) from None
+        finally:
+            if not making.done():
+                wanted.clear()
+                making.cancel()
+
+    def _create(self, image: str, settings: dict[str, Any], wanted: threading.Event) -> Any:
+        """None when it is `wanted` no more; then nobody else removes it."""
         try:
             self._client.images.get(image)
         except NotFound:
             self._client.images.pull(image)
+        if not wanted.is_set():
+            return None
         container = self._client.containers.create(image, **settings)
         try:
             container.put_archive("/", _empty_directory(OUTPUT_DIR))
         except _ERRORS:
             _remove(container)
             raise
+        if not wanted.is_set():
+            _remove(container)
         return container
 
     async def _run(self, attempt: Attempt, container: Any) -> int:
