@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from dispatcher.agent.runners.command import command_of, environment_of, image_o
 from dispatcher.agent.task import End, Needs
 from dispatcher.sandbox.place import place
 from dispatcher.sandbox.program import PATH, Limits, Program, exit_code, signal_group, start, watched
+from dispatcher.sandbox.users import Users, end_all_of
 from dispatcher.sandbox.waiting import first
 
 LAST_WORDS_S = 1.0  # for output of processes that left the group
@@ -28,13 +29,15 @@ MOST_FILE = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class ProcessOptions:
-    """`user` is whom commands run as (user id, group id), None: as the agent itself. `timeout_s` is for one task, None:
-    as the gateway says. `images` are patterns of images whose commands are run here without their image."""
+    """`user` is whom commands run as (user id, group id), None: as the agent itself; with `users` each as one of those,
+    and nothing of it is left running. `timeout_s` is for one task, None: as the gateway says. `images` are patterns of
+    images whose commands are run here without their image."""
 
     user: tuple[int, int] | None = None
     timeout_s: float | None = None
     terminate_s: float = 10.0
     images: tuple[str, ...] = ()
+    users: Users | None = None
 
 
 class ProcessRunner:
@@ -51,25 +54,30 @@ class ProcessRunner:
         command = command_of(task.payload)
         if not command:
             raise TaskError("command is missing")
-        with ExitStack() as kept:
-            here = kept.enter_context(place(options.user))
+        async with AsyncExitStack() as kept:
+            user = options.user
+            if options.users is not None:
+                user = kept.enter_context(options.users.one())
+            here = kept.enter_context(place(user))
+            if options.users is not None and user is not None:
+                kept.push_async_callback(end_all_of, user[0])
             output = here.work / "output"
             output.mkdir(mode=0o700)
-            if options.user is not None:
-                os.chown(output, *options.user)
+            if user is not None:
+                os.chown(output, *user)
             group = kept.enter_context(self._group(task.needs))
             program = Program(
                 _executable(command[0], here.work),
                 command[1:],
                 _environment(attempt, here.work, output),
                 here.work,
-                options.user,
+                user,
                 self._limits(task.needs),
                 command[0],
                 group,
             )
             code = await self._run(attempt, program)
-            sent = await self._upload(attempt, output)
+            sent = await _upload(attempt, output, user)
         if attempt.stopped.done():
             return End(error=attempt.stopped.result())
         if code > 128:
@@ -114,20 +122,6 @@ class ProcessRunner:
         late = f"the time limit of {limit:g} s is over"
         return asyncio.get_running_loop().call_later(limit, attempt.stop, late).cancel
 
-    async def _upload(self, attempt: Attempt, output: Path) -> list[str]:
-        owner = self._options.user[0] if self._options.user is not None else os.geteuid()
-        sent = []
-        for name, path in await asyncio.to_thread(found_in, output):
-            try:
-                descriptor = open_owned(path, owner)
-            except OSError as error:
-                attempt.log.write("stderr", f"[{name} was not uploaded: {error}]")
-                continue
-            with os.fdopen(descriptor, "rb") as file:
-                await attempt.upload(name, file)
-            sent.append(name)
-        return sent
-
     @contextmanager
     def _group(self, needs: Needs) -> Iterator[Path | None]:
         if self._groups is None:
@@ -156,6 +150,21 @@ def _environment(attempt: Attempt, work: Path, output: Path) -> Mapping[str, str
     own: dict[str, Any] = {"PATH": PATH, "HOME": str(work), "TMPDIR": str(work), "LANG": "C.UTF-8"}
     about = {"TASK_ID": attempt.task.id, "ATTEMPT": str(attempt.task.attempt), "OUTPUT_DIR": str(output)}
     return {**own, **environment_of(attempt.task.payload), **about}
+
+
+async def _upload(attempt: Attempt, output: Path, user: tuple[int, int] | None) -> list[str]:
+    owner = user[0] if user is not None else os.geteuid()
+    sent = []
+    for name, path in await asyncio.to_thread(found_in, output):
+        try:
+            descriptor = open_owned(path, owner)
+        except OSError as error:
+            attempt.log.write("stderr", f"[{name} was not uploaded: {error}]")
+            continue
+        with os.fdopen(descriptor, "rb") as file:
+            await attempt.upload(name, file)
+        sent.append(name)
+    return sent
 
 
 async def _last_words(streams: list[Lines]) -> None:
