@@ -1,6 +1,8 @@
 """Containers, by way of the Docker library, on a stand-in of the engine: what is asked of it, and what comes of it."""
 
 import asyncio
+import io
+import tarfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +13,7 @@ import pytest
 
 from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.errors import TaskError
+from dispatcher.agent.runners.archive import members
 from dispatcher.agent.runners.docker import DockerOptions, DockerRunner
 from dispatcher.agent.task import End, Needs
 from tests.agent.attempts import Told, an_attempt
@@ -115,6 +118,28 @@ async def test_too_much_output_is_not_uploaded(host: Engine, client: "docker.Doc
     end = await runner(client, most_output=50_000).run(attempt)
     assert (end.result, told.files) == ({"exitCode": 0, "files": []}, {})
     assert told.lines == [("stderr", "[the output is too large to be uploaded]")]
+
+
+async def test_a_file_of_an_odd_name_is_left_out(host: Engine, client: "docker.DockerClient") -> None:
+    host.output = {"a\\b": b"1", "caf\udce9": b"2", "good": b"3"}
+    host.end.set()
+    attempt, told = a_task()
+    end = await runner(client).run(attempt)
+    assert (end.result, told.files) == ({"exitCode": 0, "files": ["good"]}, {"good": b"3"})
+    assert [text.partition(":")[0] for _, text in told.lines] == [
+        r"['a\\b' was not uploaded", r"['caf\udce9' was not uploaded"
+    ]  # fmt: skip
+
+
+def test_nothing_is_read_behind_the_last_file_that_is_taken() -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name in ("output/a", "output/b", "output/c"):
+            archive.addfile(tarfile.TarInfo(name))
+    packed.seek(0)
+    with tarfile.open(fileobj=packed) as archive:
+        assert [name for name, _ in members(archive, 2)] == ["a", "b"]
+        assert len(archive.members) == 2
 
 
 async def test_an_engine_that_is_away_is_worth_another_try(client: "docker.DockerClient", host: Engine) -> None:

@@ -2,7 +2,6 @@
 unless the operator gave one, and within what the task asked for."""
 
 import asyncio
-import io
 import logging
 import math
 import tarfile
@@ -12,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import docker
@@ -22,7 +20,8 @@ from docker.types import DeviceRequest
 from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.errors import TaskError
 from dispatcher.agent.lines import Pieces
-from dispatcher.agent.outputs import MOST_FILES
+from dispatcher.agent.outputs import refusal
+from dispatcher.agent.runners.archive import empty_directory, members, opened, spooled
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
 from dispatcher.agent.task import End, Task
 from dispatcher.agent.threads import in_thread
@@ -123,7 +122,7 @@ class DockerRunner:
             return None
         container = self._client.containers.create(image, **settings)
         try:
-            container.put_archive("/", _empty_directory(OUTPUT_DIR))
+            container.put_archive("/", empty_directory(OUTPUT_DIR))
         except _ERRORS:
             _remove(container)
             raise
@@ -177,26 +176,18 @@ class DockerRunner:
             sent: list[str] = []
             spool.seek(0)
             with tarfile.open(fileobj=spool) as archive:
-                for member in archive:
-                    _, _, name = member.name.partition("/")
-                    if not member.isreg() or not name or len(sent) == MOST_FILES:
+                for name, member in await in_thread(partial(members, archive)):
+                    if (why := refusal(name)) is not None:
+                        attempt.log.write("stderr", why)
                         continue
-                    file = archive.extractfile(member)
-                    assert file is not None  # noqa: S101 - a regular file
-                    await attempt.upload(name, file)  # type: ignore[arg-type]
+                    await attempt.upload(name, opened(archive, member))
                     sent.append(name)
             return sent
 
     def _fetch(self, container: Any, spool: Any) -> bool:
         """Copy the output directory as an archive; False when it is too large."""
         chunks, _ = container.get_archive(OUTPUT_DIR)
-        size = 0
-        for chunk in chunks:
-            size += len(chunk)
-            if size > self._options.most_output:
-                return False
-            spool.write(chunk)
-        return True
+        return spooled(chunks, spool, self._options.most_output)
 
 
 def _follow(container: Any, stream: str, write: Callable[[str], None]) -> None:
@@ -214,16 +205,6 @@ def _follow(container: Any, stream: str, write: Callable[[str], None]) -> None:
 def _say(loop: asyncio.AbstractEventLoop, attempt: Attempt, stream: str, text: str) -> None:
     with suppress(RuntimeError):  # the loop is closed: nobody listens any more
         loop.call_soon_threadsafe(attempt.log.write, stream, text)
-
-
-def _empty_directory(path: str) -> bytes:
-    """An archive with a directory that everybody in the container may write to."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        member = tarfile.TarInfo(Path(path).name)
-        member.type, member.mode = tarfile.DIRTYPE, 0o777
-        archive.addfile(member)
-    return packed.getvalue()
 
 
 def _quietly(act: Callable[[], None]) -> None:

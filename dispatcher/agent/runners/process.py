@@ -15,7 +15,7 @@ from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.cgroups import Groups
 from dispatcher.agent.errors import TaskError
 from dispatcher.agent.lines import Lines
-from dispatcher.agent.outputs import found_in, open_owned
+from dispatcher.agent.outputs import found_in, open_owned, refusal
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
 from dispatcher.agent.task import End, Needs
 from dispatcher.sandbox.place import place
@@ -156,6 +156,9 @@ async def _upload(attempt: Attempt, output: Path, user: tuple[int, int] | None) 
     owner = user[0] if user is not None else os.geteuid()
     sent = []
     for name, path in await asyncio.to_thread(found_in, output):
+        if (why := refusal(name)) is not None:
+            attempt.log.write("stderr", why)
+            continue
         try:
             descriptor = open_owned(path, owner)
         except OSError as error:
