@@ -178,7 +178,10 @@ def _docker_runner(flags: AgentFlags, images: tuple[str, ...]) -> Any:
         raise SettingsError(["--runner docker needs docker: install edge-dispatcher[agent]"]) from None
     try:
         client = docker.from_env()
-        client.ping()
-    except docker.errors.DockerException as error:
+        runner = DockerRunner(
+            client, DockerOptions(images, flags.name, flags.docker_network, flags.terminate, flags.timeout)
+        )
+        runner.remove_leftovers()
+    except (docker.errors.DockerException, OSError) as error:
         raise Failure(f"no engine of containers: {error}") from None
-    return DockerRunner(client, DockerOptions(images, flags.docker_network, flags.terminate, flags.timeout))
+    return runner

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
 CONTAINER = "c" * 64
 
@@ -28,6 +29,7 @@ class Engine:
         self.running = threading.Event()
         self.pulling = threading.Event()
         self.slow_pull = False  # until `end`
+        self.labelled = ""  # a container that is there from the beginning
         self.created: dict[str, Any] = {}
         self.prepared: list[tuple[str, int]] = []
         self.calls: list[str] = []
@@ -66,8 +68,8 @@ class Engine:
             case "GET", ["version"]:
                 return _json({"ApiVersion": "1.47"})
             case "GET", ["images", *name, "json"]:
-                found = "/".join(name)
-                return _json({"Id": "sha256:1", "RepoTags": [found]}) if found in self.images else _error("no image")
+                image = "/".join(name)
+                return _json({"Id": "sha256:1", "RepoTags": [image]}) if image in self.images else _error("no image")
             case "POST", ["images", "create"]:
                 name = re.sub(r"fromImage=([^&]+)&tag=([^&]+)|tag=([^&]+)&fromImage=([^&]+)", r"\1\4:\2\3", query)
                 if name not in self.published:
@@ -80,6 +82,10 @@ class Engine:
             case "POST", ["containers", "create"]:
                 self.created = json.loads(body)
                 return _json({"Id": CONTAINER, "Warnings": []}, 201)
+            case "GET", ["containers", "json"]:
+                wanted = json.loads(parse_qs(query)["filters"][0]) | {"all": parse_qs(query)["all"]}
+                found = wanted == {"label": [self.labelled], "all": ["1"]}
+                return _json([{"Id": CONTAINER}] if found else [])
             case "GET", ["containers", "ID", "json"]:
                 return _json({"Id": CONTAINER, "State": {"Status": "running"}, "Config": {"Tty": False}})
             case "PUT", ["containers", "ID", "archive"]:

@@ -36,7 +36,7 @@ def client(host: Engine) -> Iterator["docker.DockerClient"]:
 
 
 def runner(client: "docker.DockerClient", **options: Any) -> DockerRunner:
-    return DockerRunner(client, DockerOptions(IMAGES, **options))
+    return DockerRunner(client, DockerOptions(IMAGES, "box-1", **options))
 
 
 def a_task(needs: Needs | None = None, **payload: Any) -> tuple[Attempt, Told]:
@@ -58,6 +58,8 @@ async def test_a_container_is_confined_to_what_the_task_asked_for(host: Engine, 
     assert (limits["DeviceRequests"][0]["Count"], limits["DeviceRequests"][0]["Capabilities"]) == (1, [["gpu"]])
     assert (limits["NetworkMode"], limits["CapDrop"], limits["SecurityOpt"]) == ("none", ["ALL"], ["no-new-privileges"])
     assert not limits.get("Privileged")
+    assert made["Labels"]["edge-dispatcher.agent"] == "box-1"
+    assert limits["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "16m", "max-file": "2"}}
     assert not limits.get("Binds")
     assert not limits.get("Mounts")
     assert host.prepared == [("output", 0o777)]
@@ -181,3 +183,12 @@ async def test_a_task_does_not_wait_for_its_image_once_it_is_stopped(
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
     assert host.created == {}
+
+
+def test_what_a_killed_agent_left_is_removed_and_nothing_else(host: Engine, client: "docker.DockerClient") -> None:
+    runner(client).remove_leftovers()
+    assert host.calls == ["GET /containers/json"]
+    host.labelled = "edge-dispatcher.agent=box-1"
+    runner(client).remove_leftovers()
+    assert host.calls[-1] == "DELETE /containers/ID"
+    assert host.calls.count("DELETE /containers/ID") == 1

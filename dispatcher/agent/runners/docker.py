@@ -15,7 +15,7 @@ from typing import Any
 
 import docker
 from docker.errors import DockerException, NotFound
-from docker.types import DeviceRequest
+from docker.types import DeviceRequest, LogConfig
 
 from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.errors import TaskError
@@ -30,6 +30,8 @@ from dispatcher.sandbox.waiting import first
 log = logging.getLogger("dispatcher.agent")
 
 OUTPUT_DIR = "/output"
+TASK_LABEL = "edge-dispatcher.task"
+AGENT_LABEL = "edge-dispatcher.agent"
 MOST_PROCESSES = 4_096
 LAST_WORDS_S = 5.0
 _ERRORS = (DockerException, OSError)  # the engine's, and of the connection to it
@@ -38,9 +40,11 @@ _ERRORS = (DockerException, OSError)  # the engine's, and of the connection to i
 @dataclass(frozen=True, slots=True)
 class DockerOptions:
     """`images` are patterns of what may be run; `network` is what containers join; `terminate_s` is between SIGTERM and
-    SIGKILL; `most_output` bytes of files are taken from a container."""
+    SIGKILL; `most_output` bytes of files are taken from a container. `agent` is the name of this worker, by which its
+    containers are known again."""
 
     images: tuple[str, ...]
+    agent: str
     network: str = "none"
     terminate_s: float = 10.0
     timeout_s: float | None = None
@@ -53,6 +57,14 @@ class DockerRunner:
     def __init__(self, client: "docker.DockerClient", options: DockerOptions) -> None:
         self._client = client
         self._options = options
+
+    def remove_leftovers(self) -> None:
+        """The containers of an agent of this name that was killed: it could not remove them. Raises DockerException or
+        OSError."""
+        label = f"{AGENT_LABEL}={self._options.agent}"
+        for container in self._client.containers.list(all=True, filters={"label": label}, ignore_removed=True):
+            log.warning("removing container %s, left by an agent that was killed", container.short_id)
+            _remove(container)
 
     async def run(self, attempt: Attempt) -> End:
         task = attempt.task
@@ -81,7 +93,8 @@ class DockerRunner:
         settings: dict[str, Any] = {
             "command": command_of(task.payload) or None,
             "environment": {**environment_of(task.payload), **about},
-            "labels": {"edge-dispatcher.task": task.id},
+            "labels": {TASK_LABEL: task.id, AGENT_LABEL: self._options.agent},
+            "log_config": LogConfig(type=LogConfig.types.JSON, config={"max-size": "16m", "max-file": "2"}),
             "privileged": False,
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
