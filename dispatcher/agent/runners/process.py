@@ -4,8 +4,8 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -65,7 +65,7 @@ class ProcessRunner:
             output.mkdir(mode=0o700)
             if user is not None:
                 os.chown(output, *user)
-            group = kept.enter_context(self._group(task.needs))
+            group = None if self._groups is None else await kept.enter_async_context(self._groups.one(task.needs))
             program = Program(
                 _executable(command[0], here.work),
                 command[1:],
@@ -121,14 +121,6 @@ class ProcessRunner:
             return lambda: None
         late = f"the time limit of {limit:g} s is over"
         return asyncio.get_running_loop().call_later(limit, attempt.stop, late).cancel
-
-    @contextmanager
-    def _group(self, needs: Needs) -> Iterator[Path | None]:
-        if self._groups is None:
-            yield None
-        else:
-            with self._groups.one(needs) as members:
-                yield members
 
     def _limits(self, needs: Needs) -> Limits:
         """Address space is not memory where a GPU's is mapped into it, and a control group counts better."""
