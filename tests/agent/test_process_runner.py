@@ -59,6 +59,7 @@ async def test_it_runs_without_rights_and_without_our_environment(monkeypatch: p
     ("payload", "error"),
     [
         (sh("exit 3"), "the command exited with 3"),
+        (sh("exit 200"), "the command exited with 200"),
         (sh("kill -9 $$"), "the command was ended by signal 9"),
     ],
 )

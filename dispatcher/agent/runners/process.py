@@ -19,7 +19,7 @@ from dispatcher.agent.outputs import found_in, open_owned, refusal
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
 from dispatcher.agent.task import End, Needs
 from dispatcher.sandbox.place import place
-from dispatcher.sandbox.program import PATH, Limits, Program, exit_code, signal_group, start, watched
+from dispatcher.sandbox.program import PATH, Limits, Program, signal_group, start, watched
 from dispatcher.sandbox.users import Users, end_all_of
 from dispatcher.sandbox.waiting import first
 
@@ -80,14 +80,14 @@ class ProcessRunner:
             sent = await _upload(attempt, output, user)
         if attempt.stopped.done():
             return End(error=attempt.stopped.result())
-        if code > 128:
-            return End(error=f"the command was ended by signal {code - 128}")
+        if code < 0:
+            return End(error=f"the command was ended by signal {-code}")
         if code != 0:
             return End(error=f"the command exited with {code}")
         return End(result={"exitCode": code, "files": sent})
 
     async def _run(self, attempt: Attempt, program: Program) -> int:
-        """The exit code. Nothing is left running in its process group."""
+        """The exit code, -n after signal n. Nothing is left running in its process group."""
         started = start(program)
         pid, ended = started.process.pid, watched(started.process.pid)
         names = ("stdout", "stderr")
@@ -109,7 +109,7 @@ class ProcessRunner:
             # also after a normal end: what it left running. It has not been waited for, so its id is still its own
             signal_group(pid, signal.SIGKILL)
             await first(ended)
-            code, refusal = exit_code(started.process), started.refusal()
+            code, refusal = started.process.wait(), started.refusal()
         await _last_words(streams)
         if refusal:
             raise TaskError(f"the command cannot be started: {refusal}")
