@@ -152,8 +152,9 @@ class Conversation:
         self._outbox.put(ack_message(result.task_id, self._clock.now_ms(), refused))
 
     async def _keep_checkpoint(self, result: TaskResult) -> None:
-        """For the next attempt. Raises Unavailable: then the result has to be sent again, checkpoint and all."""
-        if result.status == "completed" or not result.checkpoint_path:
+        """For the next attempt, which a distributed task may have though this client has completed its part. Raises
+        Unavailable: then the result has to be sent again, checkpoint and all."""
+        if not result.checkpoint_path:
             return
         try:
             await self._session.progress(result.task_id, 0.0, fence=result.attempt, checkpoint=result.checkpoint_path)

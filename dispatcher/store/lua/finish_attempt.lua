@@ -83,6 +83,11 @@ if t.gang then
       redis.call('HSET', root .. 'ranks:' .. task_id, 'out', result)
       redis.call('ZREM', root .. 'due', 'l:' .. task_id) -- its slot is free: there is no lease to run out
     end
+    local overall = gang_progress(task_id, t, rank, 100)
+    if overall > number(t.progress) then
+      t.progress = string.format('%.14g', overall)
+      redis.call('HSET', key, 'progress', t.progress)
+    end
     announce(task_id, t)
     return reply('finished', t.state, '0', '')
   end

@@ -54,6 +54,7 @@ def finish(
         attempt.accepted.discard(on)
         if outcome.slot_free:
             fleet.drop_slot(s, on, row.id, attempt.fence)
+        row.progress = max(row.progress, gangs.progress(row, rank or 0, 100.0))
         s.changed(row)
         return Finished(row.state)
     if rank and outcome.verdict is Verdict.COMPLETED:

@@ -110,3 +110,10 @@ async def test_a_tenant_has_so_many_lanes_however_its_tasks_wait(open_world: Ope
     await world.given_task("same", capabilities=["c0"])
     await world.store.tasks.cancel("t1", origin="native", owner=OWNER)
     await world.given_task("more", capabilities=["more"])
+
+
+async def test_a_rank_that_has_completed_is_all_the_way(world: World) -> None:
+    zero, one = await started(world, "t1", "w1", "w2")
+    await world.store.tasks.progress("t1", ByHolder(one.server_id), 50.0)
+    await end(world, zero, done(digest="d0"))
+    assert (await world.task("t1")).progress == 75.0
