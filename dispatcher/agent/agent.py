@@ -71,6 +71,7 @@ class Agent:
                 keeping.result()
             self._leaving.set()
             await self._work.drain(self._grace_s, hurry)
+            await self._commands.close()
             await first_of(self._outgoing.flushed(FAREWELL_S), hurry.wait())
         finally:
             for job in (told, leaving, keeping):
@@ -187,14 +188,13 @@ class Agent:
     async def _beat(self, connection: Connection) -> None:
         interval = min(self._options.heartbeat_s, connection.heartbeat_s)
         while True:
-            beat = {
-                "type": "heartbeat",
-                "bootId": self.boot_id,
-                "running": self._work.at_work,
-                "metrics": await asyncio.to_thread(self._machine.metrics),
-                "models": self._models.loaded if self._models is not None else [],
-            }
-            await connection.send(json.dumps(beat))
+            await self._outgoing.tell(
+                type="heartbeat",
+                bootId=self.boot_id,
+                running=self._work.at_work,
+                metrics=await asyncio.to_thread(self._machine.metrics),
+                models=self._models.loaded if self._models is not None else [],
+            )
             self._beats.clear()
             await first_of(self._sleep(interval), self._beats.wait())
 

@@ -1,10 +1,12 @@
 """Control groups (version 2) for tasks, where the agent was given a part of the tree to itself."""
 
+import asyncio
 import logging
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from dispatcher.agent.task import Needs
@@ -14,6 +16,8 @@ log = logging.getLogger("dispatcher.agent")
 ROOT = Path("/sys/fs/cgroup")
 PERIOD_US = 100_000
 MOST_PROCESSES = 4_096
+KILLED_S = 5.0  # for a group to be empty; a driver may hold a process for longer
+ROUND_S = 0.01
 
 
 def own_groups(root: Path = ROOT, about: Path = Path("/proc/self/cgroup")) -> "Groups | None":
@@ -40,10 +44,10 @@ class Groups:
     def __init__(self, here: Path) -> None:
         self._here = here
 
-    @contextmanager
-    def one(self, needs: Needs) -> Iterator[Path]:
+    @asynccontextmanager
+    async def one(self, needs: Needs) -> AsyncIterator[Path]:
         """A group with the limits of a task; answers the file that takes its processes. All that is in it is killed in
-        the end, also what left the process group."""
+        the end, also what left the process group, and gone afterwards."""
         group = self._here / f"task-{secrets.token_hex(6)}"
         group.mkdir()
         try:
@@ -54,9 +58,34 @@ class Groups:
                 (group / "cpu.max").write_text(f"{max(1_000, round(needs.cpu * PERIOD_US))} {PERIOD_US}")
             yield group / "cgroup.procs"
         finally:
-            with suppress(OSError):
-                (group / "cgroup.kill").write_text("1")
-            try:
-                group.rmdir()
-            except OSError:
-                log.warning("%s could not be removed", group)
+            await _remove(group)
+
+
+async def _remove(group: Path) -> None:
+    """Killing takes a moment, and what is forked meanwhile has to be killed too: until the group can be removed."""
+    try:
+        async with asyncio.timeout(KILLED_S):
+            while not _removed(group):
+                _kill(group)
+                await asyncio.sleep(ROUND_S)
+    except TimeoutError:
+        log.warning("%s could not be removed", group)
+
+
+def _removed(group: Path) -> bool:
+    try:
+        group.rmdir()
+    except OSError:  # there are processes in it
+        return False
+    return True
+
+
+def _kill(group: Path) -> None:
+    at_once = group / "cgroup.kill"
+    with suppress(OSError):
+        if at_once.exists():
+            at_once.write_text("1")
+        else:  # before Linux 5.14
+            for pid in filter(None, map(int, (group / "cgroup.procs").read_text().split())):  # 0: of another namespace
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)

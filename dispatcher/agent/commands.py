@@ -41,6 +41,12 @@ class Commands:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
+    async def close(self) -> None:
+        """Give up what is being done, as the load of a model that hangs: it comes again after the next start."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
     async def _do(self, name: str, verb: str, args: Mapping[str, Any]) -> None:
         log.info("command %s: %s", name, verb)
         try:

@@ -9,17 +9,22 @@ from typing import Any
 
 from dispatcher.agent.errors import CommandError, TaskError
 from dispatcher.agent.resident import Resident, load
+from dispatcher.sandbox.waiting import first
 
 log = logging.getLogger("dispatcher.agent")
+
+LOAD_S = 1_800.0
 
 
 class Models:
     """NAME.py or NAME/model.py in the directory defines a class `Model` with `load()`, `predict(parameters)` and, if it
-    likes, `unload()`. `gpu_memory_of` measures what a process takes of the GPUs, in bytes."""
+    likes, `unload()`. `gpu_memory_of` measures what a process takes of the GPUs, in bytes. A load that takes longer
+    than `load_s` is killed."""
 
-    def __init__(self, directory: Path, gpu_memory_of: Callable[[int], int]) -> None:
+    def __init__(self, directory: Path, gpu_memory_of: Callable[[int], int], *, load_s: float = LOAD_S) -> None:
         self._directory = directory
         self._gpu_memory_of = gpu_memory_of
+        self._load_s = load_s
         self._loaded: dict[str, Resident] = {}
         self._loading = asyncio.Lock()
 
@@ -39,6 +44,9 @@ class Models:
 
     async def load(self, name: str) -> Resident:
         """Have it in memory. Raises TaskError."""
+        resident = self._loaded.get(name)
+        if resident is not None and resident.alive:  # it does not wait for the load of another one
+            return resident
         async with self._loading:
             resident = self._loaded.get(name)
             if resident is not None and resident.alive:
@@ -48,7 +56,11 @@ class Models:
             file = self.known().get(name)
             if file is None:
                 raise TaskError(f"there is no model {name[:128]} on this worker")
-            resident = await load(name, file, lambda stream, text: log.info("model %s: %s", name, text))
+            try:
+                async with asyncio.timeout(self._load_s):
+                    resident = await load(name, file, lambda stream, text: log.info("model %s: %s", name, text))
+            except TimeoutError:
+                raise TaskError(f"model {name} was not loaded within {self._load_s:g} s", retryable=True) from None
             resident.gpu_memory = self._gpu_memory_of(resident.pid)
             self._loaded[name] = resident
             return resident
@@ -62,8 +74,7 @@ class Models:
                 return
             if resident.used and not force:
                 raise CommandError(f"model {name} is in use")
-            del self._loaded[name]
-            await (resident.kill() if resident.used else resident.unload())
+            await self._take_out(resident)
 
     async def discard(self, resident: Resident) -> None:
         """Kill it, with whatever it is doing."""
@@ -72,15 +83,31 @@ class Models:
         await resident.kill()
 
     @asynccontextmanager
-    async def using(self, name: str) -> AsyncIterator[Resident]:
-        """The model, loaded if need be, and not unloaded meanwhile. Raises TaskError."""
-        resident = await self.load(name)
-        resident.used += 1
+    async def using(self, name: str, stopped: "asyncio.Future[str]") -> AsyncIterator[Resident | None]:
+        """The model, loaded if need be, and not unloaded meanwhile; None when `stopped` comes before it is there, which
+        ends a load that was begun for it. Raises TaskError."""
+        taking = asyncio.ensure_future(self._take(name))
         try:
-            yield resident
+            await first(taking, stopped)
+            if not taking.done():
+                taking.cancel()
+                await first(taking)
+            yield None if taking.cancelled() else taking.result()
         finally:
-            resident.used -= 1
+            taking.cancel()
+            if taking.done() and not taking.cancelled() and taking.exception() is None:
+                taking.result().used -= 1
 
     async def close(self) -> None:
-        for name in list(self._loaded):
-            await self.unload(name, force=True)
+        """Unload all of them. Nothing may be loading any more."""
+        for resident in list(self._loaded.values()):
+            await self._take_out(resident)
+
+    async def _take(self, name: str) -> Resident:
+        resident = await self.load(name)
+        resident.used += 1  # in one step with the load: nothing unloads it in between
+        return resident
+
+    async def _take_out(self, resident: Resident) -> None:
+        self._loaded.pop(resident.name, None)
+        await (resident.kill() if resident.used else resident.unload())

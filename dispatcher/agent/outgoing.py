@@ -12,7 +12,7 @@ Send = Callable[[str], Awaitable[None]]
 Sleep = Callable[[float], Awaitable[object]]
 
 AGAIN_S = 1.0  # until something is sent again that the gateway could not record
-_TOO_LARGE = {"status": "FAILED", "error": "The result is too large for the gateway", "retryable": False}
+_TOO_LARGE = "The result is too large for the gateway"
 
 
 class Outgoing:
@@ -21,6 +21,7 @@ class Outgoing:
     def __init__(self, sleep: Sleep = asyncio.sleep) -> None:
         self._sleep = sleep
         self._send: Send | None = None
+        self._largest: tuple[int, Hashable] = (0, None)  # size and key of what was sent over this connection
         self._unconfirmed: dict[Hashable, dict[str, Any]] = {}
         self._again: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
@@ -39,6 +40,7 @@ class Outgoing:
     async def connected(self, send: Send) -> None:
         """There is a connection: send all that was not confirmed."""
         self._send = send
+        self._largest = (0, None)
         for key in list(self._unconfirmed):
             await self._try(key)
 
@@ -60,12 +62,16 @@ class Outgoing:
         task.add_done_callback(self._again.discard)
 
     def too_large(self) -> None:
-        """The connection was closed over the size of a message: the largest result is given up."""
-        results = [message for message in self._unconfirmed.values() if "result" in message]
-        if results:
-            largest = max(results, key=lambda message: len(json.dumps(message)))
-            del largest["result"]
-            largest.update(_TOO_LARGE)
+        """The connection was closed over the size of a message, the largest that it carried: a result is given up."""
+        size, key = self._largest
+        message = self._unconfirmed.get(key, {})
+        log.warning("the gateway takes no message of %d bytes", size)
+        if "result" in message:
+            del message["result"]
+            message.update(status="FAILED", error=_TOO_LARGE, retryable=False)
+        elif "detail" in message:
+            del message["detail"]
+            message.update(type="commandFailed", error=_TOO_LARGE)
 
     async def flushed(self, timeout_s: float) -> bool:
         """Wait until all is confirmed; False when it was not in time."""
@@ -93,11 +99,14 @@ class Outgoing:
 
     async def _try(self, key: Hashable) -> None:
         if key in self._unconfirmed:
-            await self._write(self._unconfirmed[key])
+            await self._write(self._unconfirmed[key], key)
 
-    async def _write(self, message: Mapping[str, Any]) -> None:
+    async def _write(self, message: Mapping[str, Any], key: Hashable = None) -> None:
         if self._send is not None:
+            text = json.dumps(message)
+            if len(text) > self._largest[0]:
+                self._largest = (len(text), key)
             try:
-                await self._send(json.dumps(message))
+                await self._send(text)
             except ConnectionError:
                 return  # the next connection brings it

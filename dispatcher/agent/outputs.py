@@ -2,10 +2,13 @@
 
 import mimetypes
 import os
+import re
 import stat
 from pathlib import Path
 
 MOST_FILES = 1_000
+MOST_NAME = 1_024  # characters, with the directories
+_ODD = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\\\\]")
 
 
 def found_in(directory: Path) -> list[tuple[str, Path]]:
@@ -33,6 +36,15 @@ def open_owned(path: Path, owner: int) -> int:
         os.close(descriptor)
         raise OSError(f"{path.name} is not a file of the task")
     return descriptor
+
+
+def refusal(name: str) -> str | None:
+    """Why the gateway takes no file of this name, in words with the name; None: it does."""
+    if len(name) > MOST_NAME:
+        return f"[{name[:200]!r}... was not uploaded: its path is longer than {MOST_NAME} characters]"
+    if _ODD.search(name):
+        return f"[{name!r} was not uploaded: its path is not UTF-8, or holds a backslash or control characters]"
+    return None
 
 
 def media_type(path: str) -> str:

@@ -20,6 +20,7 @@ log = logging.getLogger("dispatcher.agent")
 
 FLUSH_S = 30.0  # what the last lines may take before the end is told
 UPLOADS = 5  # tries
+HURRY_S = 1.0  # for tasks to end once they were stopped in a hurry
 
 
 class Work:
@@ -78,27 +79,38 @@ class Work:
             attempt.pause(on)
 
     async def drain(self, grace_s: float, hurry: asyncio.Event) -> None:
-        """Let running tasks end; what does not is stopped and given back."""
+        """Let running tasks end; what does not is stopped and given back. In a `hurry` what is stopped and does not end
+        is left behind."""
         if not self._jobs:
             return
-        ending = asyncio.gather(*self._jobs.values(), return_exceptions=True)
+        jobs = dict(self._jobs)
+        ending = asyncio.gather(*jobs.values(), return_exceptions=True)
         hurrying = asyncio.ensure_future(hurry.wait())
         await first(ending, hurrying, timeout_s=grace_s)
-        hurrying.cancel()
         for key, attempt in self._attempts.items():
             self._given_back.add(key)
             attempt.stop("the agent stops")
-        await ending
+        await first(ending, hurrying)
+        hurrying.cancel()
+        await first(ending, timeout_s=HURRY_S)
+        for job in jobs.values():
+            job.cancel()
+        await first(ending, timeout_s=HURRY_S)
+        for key, job in jobs.items():
+            if not job.done() or job.cancelled():
+                await self._outgoing.put(key, RELEASED.message(key))
 
     async def _do(self, attempt: Attempt) -> None:
         key = attempt.task.key
         log.info("task %s begins, attempt %d", *key)
         sending = asyncio.create_task(attempt.log.run())
-        end = await self._run(attempt)
-        attempt.log.close()
-        await first(sending, timeout_s=FLUSH_S)
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
+        try:
+            end = await self._run(attempt)
+            attempt.log.close()
+            await first(sending, timeout_s=FLUSH_S)
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
         if key in self._given_back:
             end = RELEASED
         log.info("task %s ends: %s", key[0], "given back" if end.released else end.error or "completed")

@@ -2,6 +2,8 @@
 
 import asyncio
 import importlib
+import logging
+import os
 import random
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -14,7 +16,10 @@ from dispatcher.cli.failures import Failure
 from dispatcher.launch.logs import configure_logs
 from dispatcher.launch.signals import stop_signals
 from dispatcher.sandbox.user import unprivileged
+from dispatcher.sandbox.users import users_of
 from dispatcher.settings import SettingsError
+
+log = logging.getLogger("dispatcher.agent")
 
 EXTRA = ("httpx", "psutil", "websockets")
 RESOURCES = ("cpu", "memoryMB", "storageMB", "gpu", "gpuMemoryMB")
@@ -39,6 +44,7 @@ class AgentFlags:
     timeout: int | None
     grace: int
     terminate: int
+    users: str | None
 
 
 def run_agent(flags: AgentFlags) -> int:
@@ -74,8 +80,22 @@ def _problems(flags: AgentFlags) -> list[str]:
         problems.append("--runner docker goes with --allow-image: no image is allowed by itself")
     problems += [f"--resource {text} is not one of {', '.join(RESOURCES)}, = and a number"
                  for text in flags.resources if _amount(text) is None]  # fmt: skip
+    problems += _users_problems(flags)
     problems += [f"the agent needs {name}: install edge-dispatcher[agent]" for name in EXTRA if not _there(name)]
     return problems
+
+
+def _users_problems(flags: AgentFlags) -> list[str]:
+    if flags.users is None:
+        return []
+    if os.geteuid() != 0:
+        return ["--users needs an agent that runs as root"]
+    try:
+        users = users_of(flags.users)
+    except ValueError as error:
+        return [f"--users {flags.users} {error}"]
+    few = len(users) < flags.concurrency
+    return [f"--users {flags.users} are fewer than --concurrency {flags.concurrency}"] if few else []
 
 
 def _amount(text: str) -> tuple[str, float] | None:
@@ -135,7 +155,10 @@ def _runners(flags: AgentFlags, user: tuple[int, int] | None, models: Any) -> Ma
     found: dict[str, Any] = {}
     images = tuple(flags.allow_image)
     if "process" in flags.runners:
-        options = ProcessOptions(user, flags.timeout, flags.terminate, images)
+        users = users_of(flags.users) if flags.users is not None else None
+        if users is None and flags.concurrency > 1:
+            log.warning("tasks that run at the same time are the same user, and not kept apart: see --users")
+        options = ProcessOptions(user, flags.timeout, flags.terminate, images, users)
         found["process"] = ProcessRunner(options, own_groups())
         if images:
             found["docker"] = found["process"]
@@ -155,7 +178,10 @@ def _docker_runner(flags: AgentFlags, images: tuple[str, ...]) -> Any:
         raise SettingsError(["--runner docker needs docker: install edge-dispatcher[agent]"]) from None
     try:
         client = docker.from_env()
-        client.ping()
-    except docker.errors.DockerException as error:
+        runner = DockerRunner(
+            client, DockerOptions(images, flags.name, flags.docker_network, flags.terminate, flags.timeout)
+        )
+        runner.remove_leftovers()
+    except (docker.errors.DockerException, OSError) as error:
         raise Failure(f"no engine of containers: {error}") from None
-    return DockerRunner(client, DockerOptions(images, flags.docker_network, flags.terminate, flags.timeout))
+    return runner

@@ -152,6 +152,7 @@ def agent(
     timeout: Annotated[int | None, typer.Option(help="Seconds for one task, beside the task's own", min=1)] = None,
     grace: Annotated[int, typer.Option(help="Seconds that running tasks get after SIGTERM", min=0)] = 30,
     terminate: Annotated[int, typer.Option(help="Seconds from a task's SIGTERM to its SIGKILL", min=0)] = 10,
+    users: Annotated[str | None, typer.Option(help="FIRST-LAST: user ids, one for each task at a time")] = None,
 ) -> None:
     """Take tasks of a gateway over one socket, and run them on this machine."""
     from dispatcher.cli.agent import AgentFlags, run_agent
@@ -173,6 +174,7 @@ def agent(
             timeout=timeout,
             grace=grace,
             terminate=terminate,
+            users=users,
         )
     )
     raise typer.Exit(code)

@@ -1,4 +1,4 @@
-"""A directory for one program, that no other one can look into."""
+"""A directory for one program, that no program of another user can look into."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Whom jobs run as."""
+"""Whom jobs run as that have no user of their own: they are not kept apart from each other."""
 
 import os
 import pwd

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
 CONTAINER = "c" * 64
 
@@ -26,6 +27,9 @@ class Engine:
         self.code = 0
         self.end = threading.Event()
         self.running = threading.Event()
+        self.pulling = threading.Event()
+        self.slow_pull = False  # until `end`
+        self.labelled = ""  # a container that is there from the beginning
         self.created: dict[str, Any] = {}
         self.prepared: list[tuple[str, int]] = []
         self.calls: list[str] = []
@@ -64,17 +68,24 @@ class Engine:
             case "GET", ["version"]:
                 return _json({"ApiVersion": "1.47"})
             case "GET", ["images", *name, "json"]:
-                found = "/".join(name)
-                return _json({"Id": "sha256:1", "RepoTags": [found]}) if found in self.images else _error("no image")
+                image = "/".join(name)
+                return _json({"Id": "sha256:1", "RepoTags": [image]}) if image in self.images else _error("no image")
             case "POST", ["images", "create"]:
                 name = re.sub(r"fromImage=([^&]+)&tag=([^&]+)|tag=([^&]+)&fromImage=([^&]+)", r"\1\4:\2\3", query)
                 if name not in self.published:
                     return _error(f"manifest of {name} unknown")
+                self.pulling.set()
+                if self.slow_pull:
+                    self.end.wait(20)
                 self.images.add(name)
                 return _json({"status": "done"})
             case "POST", ["containers", "create"]:
                 self.created = json.loads(body)
                 return _json({"Id": CONTAINER, "Warnings": []}, 201)
+            case "GET", ["containers", "json"]:
+                wanted = json.loads(parse_qs(query)["filters"][0]) | {"all": parse_qs(query)["all"]}
+                found = wanted == {"label": [self.labelled], "all": ["1"]}
+                return _json([{"Id": CONTAINER}] if found else [])
             case "GET", ["containers", "ID", "json"]:
                 return _json({"Id": CONTAINER, "State": {"Status": "running"}, "Config": {"Tty": False}})
             case "PUT", ["containers", "ID", "archive"]:

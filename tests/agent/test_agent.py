@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.agent import agent as module
+from dispatcher.agent import work as work_module
 from dispatcher.agent.errors import Refused, TaskError, Unreachable
 from dispatcher.agent.task import End
 from tests.agent.scripted import Scripted, scripted, working
@@ -235,4 +236,29 @@ async def test_one_that_leaves_does_not_say_that_its_models_are_gone(gateway: Sc
             await gateway.connections[-1].wait_closed()
         assert not work.running.done(), "the model leaves the memory after the connection has ended"
         (tmp_path / "m.py.go").touch()
+        assert await work.leave() == 0
+
+
+async def test_a_second_signal_leaves_behind_what_does_not_end(
+    gateway: Scripted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "m.py").write_text("import time\nclass Model:\n    def load(self):\n        time.sleep(600)\n")
+    monkeypatch.setattr(work_module, "HURRY_S", 0.05)
+    async with working(gateway, tmp_path, grace_s=600) as work:
+        began = asyncio.Event()
+
+        async def deaf(_: object) -> End:
+            began.set()
+            return await asyncio.Future()
+
+        monkeypatch.setattr(work.led, "run", deaf)
+        await gateway.next("ready")
+        await gateway.send(type="command", id="c1", verb="model.load", args={"model": "m"})
+        await gateway.next("commandAck")
+        await gateway.assign()
+        await began.wait()
+        work.stopping.set()
+        await asyncio.sleep(0)
+        work.hurry.set()
+        assert (await gateway.next("release"))["taskId"] == "t1"
         assert await work.leave() == 0

@@ -1,8 +1,11 @@
 """Containers, by way of the Docker library, on a stand-in of the engine: what is asked of it, and what comes of it."""
 
 import asyncio
+import io
+import tarfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import docker
@@ -10,6 +13,7 @@ import pytest
 
 from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.errors import TaskError
+from dispatcher.agent.runners.archive import members
 from dispatcher.agent.runners.docker import DockerOptions, DockerRunner
 from dispatcher.agent.task import End, Needs
 from tests.agent.attempts import Told, an_attempt
@@ -32,7 +36,7 @@ def client(host: Engine) -> Iterator["docker.DockerClient"]:
 
 
 def runner(client: "docker.DockerClient", **options: Any) -> DockerRunner:
-    return DockerRunner(client, DockerOptions(IMAGES, **options))
+    return DockerRunner(client, DockerOptions(IMAGES, "box-1", **options))
 
 
 def a_task(needs: Needs | None = None, **payload: Any) -> tuple[Attempt, Told]:
@@ -54,6 +58,8 @@ async def test_a_container_is_confined_to_what_the_task_asked_for(host: Engine, 
     assert (limits["DeviceRequests"][0]["Count"], limits["DeviceRequests"][0]["Capabilities"]) == (1, [["gpu"]])
     assert (limits["NetworkMode"], limits["CapDrop"], limits["SecurityOpt"]) == ("none", ["ALL"], ["no-new-privileges"])
     assert not limits.get("Privileged")
+    assert made["Labels"]["edge-dispatcher.agent"] == "box-1"
+    assert limits["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "16m", "max-file": "2"}}
     assert not limits.get("Binds")
     assert not limits.get("Mounts")
     assert host.prepared == [("output", 0o777)]
@@ -116,6 +122,28 @@ async def test_too_much_output_is_not_uploaded(host: Engine, client: "docker.Doc
     assert told.lines == [("stderr", "[the output is too large to be uploaded]")]
 
 
+async def test_a_file_of_an_odd_name_is_left_out(host: Engine, client: "docker.DockerClient") -> None:
+    host.output = {"a\\b": b"1", "caf\udce9": b"2", "good": b"3"}
+    host.end.set()
+    attempt, told = a_task()
+    end = await runner(client).run(attempt)
+    assert (end.result, told.files) == ({"exitCode": 0, "files": ["good"]}, {"good": b"3"})
+    assert [text.partition(":")[0] for _, text in told.lines] == [
+        r"['a\\b' was not uploaded", r"['caf\udce9' was not uploaded"
+    ]  # fmt: skip
+
+
+def test_nothing_is_read_behind_the_last_file_that_is_taken() -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name in ("output/a", "output/b", "output/c"):
+            archive.addfile(tarfile.TarInfo(name))
+    packed.seek(0)
+    with tarfile.open(fileobj=packed) as archive:
+        assert [name for name, _ in members(archive, 2)] == ["a", "b"]
+        assert len(archive.members) == 2
+
+
 async def test_an_engine_that_is_away_is_worth_another_try(client: "docker.DockerClient", host: Engine) -> None:
     host.server.shutdown()
     host.server.server_close()
@@ -123,3 +151,44 @@ async def test_an_engine_that_is_away_is_worth_another_try(client: "docker.Docke
     with pytest.raises(TaskError) as failed:
         await runner(client).run(attempt)
     assert failed.value.retryable
+
+
+async def test_waiting_for_a_container_takes_no_thread_of_others(host: Engine, client: "docker.DockerClient") -> None:
+    pool = ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(pool)
+    attempt, _ = a_task()
+    running = asyncio.create_task(runner(client).run(attempt))
+    async with asyncio.timeout(10):
+        while not host.running.is_set():  # noqa: ASYNC110 - another thread
+            await asyncio.sleep(0.01)
+    async with asyncio.timeout(2):
+        assert await asyncio.to_thread(lambda: "beat") == "beat"
+    attempt.stop("not wanted")
+    assert await running == End(error="not wanted")
+
+
+async def test_a_task_does_not_wait_for_its_image_once_it_is_stopped(
+    host: Engine, client: "docker.DockerClient"
+) -> None:
+    host.slow_pull = True
+    attempt, _ = a_task(docker_image="python:3.13")
+    running = asyncio.create_task(runner(client).run(attempt))
+    await until(host.pulling)
+    attempt.stop("not wanted")
+    async with asyncio.timeout(5):
+        assert await running == End(error="not wanted")
+    host.end.set()
+    async with asyncio.timeout(5):
+        while host.calls[-1] != "GET /images/python:3.13/json":  # noqa: ASYNC110 - another thread
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    assert host.created == {}
+
+
+def test_what_a_killed_agent_left_is_removed_and_nothing_else(host: Engine, client: "docker.DockerClient") -> None:
+    runner(client).remove_leftovers()
+    assert host.calls == ["GET /containers/json"]
+    host.labelled = "edge-dispatcher.agent=box-1"
+    runner(client).remove_leftovers()
+    assert host.calls[-1] == "DELETE /containers/ID"
+    assert host.calls.count("DELETE /containers/ID") == 1

@@ -1,5 +1,6 @@
 """What a machine has and says, its GPUs by a stand-in of their library, and control groups in a directory."""
 
+import asyncio
 import json
 import os
 import sys
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from dispatcher.agent.cgroups import own_groups
+from dispatcher.agent import cgroups
+from dispatcher.agent.cgroups import Groups, own_groups
 from dispatcher.agent.gpus import Gpus, find_gpus
 from dispatcher.agent.machine import Machine
 from dispatcher.agent.task import Needs
@@ -86,19 +88,44 @@ def tree(tmp_path: Path) -> tuple[Path, Path]:
     return own, about
 
 
-def test_each_task_has_a_control_group_with_its_limits(tree: tuple[Path, Path], tmp_path: Path) -> None:
+async def test_each_task_has_a_control_group_with_its_limits(
+    tree: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cgroups, "KILLED_S", 0.05)
     own, about = tree
     groups = own_groups(tmp_path / "fs", about)
     assert groups is not None
     assert (own / "agent" / "cgroup.procs").read_text() == str(os.getpid()), "a group with children holds no processes"
     assert (own / "cgroup.subtree_control").read_text() == "+cpu +memory +pids"
-    with groups.one(Needs(cpu=0.5, memory=GB)) as members:
+    async with groups.one(Needs(cpu=0.5, memory=GB)) as members:
         here = members.parent
         assert members.name == "cgroup.procs"
         assert ((here / "cpu.max").read_text(), (here / "memory.max").read_text()) == ("50000 100000", str(GB))
+        (here / "cgroup.kill").touch()
     assert (here / "cgroup.kill").read_text() == "1"
-    with groups.one(Needs()) as members:
+    async with groups.one(Needs()) as members:
         assert not (members.parent / "memory.max").exists()
+
+
+async def test_a_group_is_removed_once_what_was_killed_is_gone(tmp_path: Path) -> None:
+    async with Groups(tmp_path).one(Needs()) as members:
+        (members.parent / "pids.max").unlink()  # such files do not count in a real one
+        kill = members.parent / "cgroup.kill"
+        kill.touch()
+        asyncio.get_running_loop().call_later(0.05, kill.unlink)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_without_the_file_that_kills_each_process_is_signalled(tmp_path: Path) -> None:
+    """Kernels before 5.14 have none."""
+    process = await asyncio.create_subprocess_exec("sleep", "600")
+    async with Groups(tmp_path).one(Needs()) as members:
+        (members.parent / "pids.max").unlink()
+        members.write_text(f"0\n{process.pid}\n")
+        gone = asyncio.create_task(process.wait())
+        gone.add_done_callback(lambda _: members.unlink())
+    assert await gone == -9
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_where_there_is_no_such_tree_there_are_no_groups(tree: tuple[Path, Path], tmp_path: Path) -> None:

@@ -29,12 +29,14 @@ class Model:
             time.sleep(600)
         return {"n": parameters["n"] + 1}
 """
+HANGS = "import time\nclass Model:\n    def load(self):\n        time.sleep(600)\n"
 BROKEN = "class Model:\n    def load(self):\n        raise ValueError('no weights')\n"
 
 
 @pytest.fixture
 async def models(tmp_path: Path) -> AsyncIterator[Models]:
     (tmp_path / "big.py").write_text(BIG)
+    (tmp_path / "hangs.py").write_text(HANGS)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "model.py").write_text(BROKEN)
     made = Models(tmp_path, lambda pid: 7)
@@ -132,3 +134,24 @@ async def test_by_force_it_is_unloaded_under_the_hands_of_a_task(models: Models)
     await models.unload("big", force=True)
     with pytest.raises(TaskError, match="process has ended"):
         await running
+
+
+async def test_a_load_that_hangs_is_in_nobodys_way_and_ends_with_its_task(models: Models) -> None:
+    await models.load("big")
+    runner = ModelRunner(models, 1.0)
+    hanging, _ = an_attempt("model", {"model": "hangs"})
+    loading = asyncio.create_task(runner.run(hanging))
+    async with asyncio.timeout(10):
+        while len(psutil.Process().children()) < 2:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.01)
+        other, _ = an_attempt("model", {"model": "big", "parameters": {"n": 1}})
+        assert (await runner.run(other)).result == {"n": 2}, "it is loaded already"
+        hanging.stop("not wanted")
+        assert await loading == End(error="not wanted")
+        assert len(psutil.Process().children()) == 1
+
+
+async def test_a_load_has_a_time_limit(models: Models, tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match=r"model hangs was not loaded within 0\.2 s"):
+        await Models(tmp_path, lambda pid: 0, load_s=0.2).load("hangs")
+    assert psutil.Process().children() == []

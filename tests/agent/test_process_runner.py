@@ -59,6 +59,7 @@ async def test_it_runs_without_rights_and_without_our_environment(monkeypatch: p
     ("payload", "error"),
     [
         (sh("exit 3"), "the command exited with 3"),
+        (sh("exit 200"), "the command exited with 200"),
         (sh("kill -9 $$"), "the command was ended by signal 9"),
     ],
 )
@@ -148,3 +149,11 @@ async def test_memory_that_was_not_asked_for_is_not_there() -> None:
     assert end.error == "the command exited with 1"
     end, told = await run(hungry, needs=Needs(memory=2 << 30))
     assert told.lines == [("stdout", "had it")]
+
+
+async def test_a_file_of_an_odd_name_is_left_out() -> None:
+    end, told = await run(sh(r"cd $OUTPUT_DIR; touch good 'a\b'; touch $(printf 'caf\351')"))
+    assert end == End(result={"exitCode": 0, "files": ["good"]})
+    assert [text.partition(":")[0] for _, text in told.lines] == [
+        r"['a\\b' was not uploaded", r"['caf\udce9' was not uploaded"
+    ]  # fmt: skip

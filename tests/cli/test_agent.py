@@ -21,6 +21,10 @@ GOOD = ("--url", "http://127.0.0.1:1", "--name", "box")
         (("--token", "t", "--models", "."), "--runner model goes with --models"),
         (("--token", "t", "--runner", "model", "--models", "nothing"), "--models nothing is no directory"),
         (("--token", "t", "--resource", "memory=1"), "--resource memory=1 is not one of cpu, memoryMB"),
+        (("--token", "t", "--users", "64200"), "--users 64200 has to be FIRST-LAST"),
+        (("--token", "t", "--users", "0-70000"), "--users 0-70000 has to be FIRST-LAST"),
+        (("--token", "t", "--users", "65000-66000"), "--users 65000-66000 holds the id of nobody"),
+        (("--token", "t", "--users", "64200-64201", "--concurrency", "3"), "are fewer than --concurrency 3"),
         (("--token", "t", "--resource", "cpu=-1"), "--resource cpu=-1 is not one of"),
     ],
 )

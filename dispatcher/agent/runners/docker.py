@@ -2,33 +2,36 @@
 unless the operator gave one, and within what the task asked for."""
 
 import asyncio
-import io
 import logging
 import math
 import tarfile
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import docker
 from docker.errors import DockerException, NotFound
-from docker.types import DeviceRequest
+from docker.types import DeviceRequest, LogConfig
 
 from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.errors import TaskError
 from dispatcher.agent.lines import Pieces
-from dispatcher.agent.outputs import MOST_FILES
+from dispatcher.agent.outputs import refusal
+from dispatcher.agent.runners.archive import empty_directory, members, opened, spooled
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
 from dispatcher.agent.task import End, Task
+from dispatcher.agent.threads import in_thread
 from dispatcher.sandbox.waiting import first
 
 log = logging.getLogger("dispatcher.agent")
 
 OUTPUT_DIR = "/output"
+TASK_LABEL = "edge-dispatcher.task"
+AGENT_LABEL = "edge-dispatcher.agent"
 MOST_PROCESSES = 4_096
 LAST_WORDS_S = 5.0
 _ERRORS = (DockerException, OSError)  # the engine's, and of the connection to it
@@ -37,9 +40,11 @@ _ERRORS = (DockerException, OSError)  # the engine's, and of the connection to i
 @dataclass(frozen=True, slots=True)
 class DockerOptions:
     """`images` are patterns of what may be run; `network` is what containers join; `terminate_s` is between SIGTERM and
-    SIGKILL; `most_output` bytes of files are taken from a container."""
+    SIGKILL; `most_output` bytes of files are taken from a container. `agent` is the name of this worker, by which its
+    containers are known again."""
 
     images: tuple[str, ...]
+    agent: str
     network: str = "none"
     terminate_s: float = 10.0
     timeout_s: float | None = None
@@ -53,21 +58,28 @@ class DockerRunner:
         self._client = client
         self._options = options
 
+    def remove_leftovers(self) -> None:
+        """The containers of an agent of this name that was killed: it could not remove them. Raises DockerException or
+        OSError."""
+        label = f"{AGENT_LABEL}={self._options.agent}"
+        for container in self._client.containers.list(all=True, filters={"label": label}, ignore_removed=True):
+            log.warning("removing container %s, left by an agent that was killed", container.short_id)
+            _remove(container)
+
     async def run(self, attempt: Attempt) -> End:
         task = attempt.task
         image = image_of(task.payload, self._options.images)
         settings = self._settings(task)
-        try:
-            container = await asyncio.to_thread(self._create, image, settings)
-        except _ERRORS as error:
-            raise TaskError(f"the container cannot be made: {_text(error)}", retryable=_passing(error)) from None
+        container = await self._made(attempt, image, settings)
+        if container is None:
+            return End(error=attempt.stopped.result())
         try:
             code = await self._run(attempt, container)
             sent = await self._upload(attempt, container)
         except _ERRORS as error:
             raise TaskError(f"the container failed: {_text(error)}", retryable=True) from None
         finally:
-            await asyncio.shield(asyncio.to_thread(_remove, container))
+            await asyncio.shield(in_thread(partial(_remove, container)))
         if attempt.stopped.done():
             return End(error=attempt.stopped.result())
         if code != 0:
@@ -81,7 +93,8 @@ class DockerRunner:
         settings: dict[str, Any] = {
             "command": command_of(task.payload) or None,
             "environment": {**environment_of(task.payload), **about},
-            "labels": {"edge-dispatcher.task": task.id},
+            "labels": {TASK_LABEL: task.id, AGENT_LABEL: self._options.agent},
+            "log_config": LogConfig(type=LogConfig.types.JSON, config={"max-size": "16m", "max-file": "2"}),
             "privileged": False,
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
@@ -96,35 +109,56 @@ class DockerRunner:
             settings["device_requests"] = [DeviceRequest(count=math.ceil(needs.gpu), capabilities=[["gpu"]])]
         return settings
 
-    def _create(self, image: str, settings: dict[str, Any]) -> Any:
+    async def _made(self, attempt: Attempt, image: str, settings: dict[str, Any]) -> Any:
+        """A container, None for a task that was stopped before it was there: a pull may take long. Raises
+        TaskError."""
+        wanted = threading.Event()
+        wanted.set()
+        making = asyncio.ensure_future(in_thread(partial(self._create, image, settings, wanted)))
+        try:
+            await first(making, attempt.stopped)
+            return making.result() if making.done() else None
+        except _ERRORS as error:
+            raise TaskError(f"the container cannot be made: {_text(error)}", retryable=_passing(error)) from None
+        finally:
+            if not making.done():
+                wanted.clear()
+                making.cancel()
+
+    def _create(self, image: str, settings: dict[str, Any], wanted: threading.Event) -> Any:
+        """None when it is `wanted` no more; then nobody else removes it."""
         try:
             self._client.images.get(image)
         except NotFound:
             self._client.images.pull(image)
+        if not wanted.is_set():
+            return None
         container = self._client.containers.create(image, **settings)
         try:
-            container.put_archive("/", _empty_directory(OUTPUT_DIR))
+            container.put_archive("/", empty_directory(OUTPUT_DIR))
         except _ERRORS:
             _remove(container)
             raise
+        if not wanted.is_set():
+            _remove(container)
         return container
 
     async def _run(self, attempt: Attempt, container: Any) -> int:
         """The exit code. The container does not run any more."""
         loop = asyncio.get_running_loop()
-        await asyncio.to_thread(container.start)
+        await in_thread(container.start)
         said = [
-            asyncio.create_task(asyncio.to_thread(_follow, container, stream, partial(_say, loop, attempt, stream)))
+            asyncio.create_task(in_thread(partial(_follow, container, stream, partial(_say, loop, attempt, stream))))
             for stream in ("stdout", "stderr")
         ]
-        ended = asyncio.create_task(asyncio.to_thread(container.wait))
+        ended: asyncio.Task[dict[str, Any]] = asyncio.create_task(in_thread(container.wait))
         limit = self._options.timeout_s
         late = f"the time limit of {limit:g} s is over" if limit is not None else ""
         timer = loop.call_later(limit, attempt.stop, late) if limit is not None else None
         holding: set[asyncio.Task[Any]] = set()
 
         def hold(on: bool) -> None:
-            task = loop.create_task(asyncio.to_thread(_quietly, container.pause if on else container.unpause))
+            task = loop.create_task(in_thread(partial(_quietly, container.pause if on else container.unpause)))
             holding.add(task)
             task.add_done_callback(holding.discard)
 
@@ -134,45 +168,39 @@ class DockerRunner:
             attempt.when_paused(None)
             if not ended.done():
                 if attempt.paused:  # one that is held could not take its leave
-                    await asyncio.to_thread(_quietly, container.unpause)
-                await asyncio.to_thread(partial(container.stop, timeout=math.ceil(self._options.terminate_s)))
+                    await in_thread(partial(_quietly, container.unpause))
+                await in_thread(partial(container.stop, timeout=math.ceil(self._options.terminate_s)))
             told = await ended
             await asyncio.wait(said, timeout=LAST_WORDS_S)
         finally:
             if timer is not None:
                 timer.cancel()
             attempt.when_paused(None)
+            for job in (ended, *said):
+                job.cancel()
         return int(told["StatusCode"])
 
     async def _upload(self, attempt: Attempt, container: Any) -> list[str]:
         """Send what is below the output directory, through a file of our own: the container's disk goes with it."""
         with tempfile.TemporaryFile() as spool:
-            if not await asyncio.to_thread(self._fetch, container, spool):
+            if not await in_thread(partial(self._fetch, container, spool)):
                 attempt.log.write("stderr", "[the output is too large to be uploaded]")
                 return []
             sent: list[str] = []
             spool.seek(0)
             with tarfile.open(fileobj=spool) as archive:
-                for member in archive:
-                    _, _, name = member.name.partition("/")
-                    if not member.isreg() or not name or len(sent) == MOST_FILES:
+                for name, member in await in_thread(partial(members, archive)):
+                    if (why := refusal(name)) is not None:
+                        attempt.log.write("stderr", why)
                         continue
-                    file = archive.extractfile(member)
-                    assert file is not None  # noqa: S101 - a regular file
-                    await attempt.upload(name, file)  # type: ignore[arg-type]
+                    await attempt.upload(name, opened(archive, member))
                     sent.append(name)
             return sent
 
     def _fetch(self, container: Any, spool: Any) -> bool:
         """Copy the output directory as an archive; False when it is too large."""
         chunks, _ = container.get_archive(OUTPUT_DIR)
-        size = 0
-        for chunk in chunks:
-            size += len(chunk)
-            if size > self._options.most_output:
-                return False
-            spool.write(chunk)
-        return True
+        return spooled(chunks, spool, self._options.most_output)
 
 
 def _follow(container: Any, stream: str, write: Callable[[str], None]) -> None:
@@ -190,16 +218,6 @@ def _follow(container: Any, stream: str, write: Callable[[str], None]) -> None:
 def _say(loop: asyncio.AbstractEventLoop, attempt: Attempt, stream: str, text: str) -> None:
     with suppress(RuntimeError):  # the loop is closed: nobody listens any more
         loop.call_soon_threadsafe(attempt.log.write, stream, text)
-
-
-def _empty_directory(path: str) -> bytes:
-    """An archive with a directory that everybody in the container may write to."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        member = tarfile.TarInfo(Path(path).name)
-        member.type, member.mode = tarfile.DIRTYPE, 0o777
-        archive.addfile(member)
-    return packed.getvalue()
 
 
 def _quietly(act: Callable[[], None]) -> None:

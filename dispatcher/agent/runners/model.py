@@ -22,7 +22,9 @@ class ModelRunner:
         name = payload.get("model")
         if not isinstance(name, str) or not name:
             raise TaskError("model must be a string")
-        async with self._models.using(name) as resident:
+        async with self._models.using(name, attempt.stopped) as resident:
+            if resident is None:
+                return End(error=attempt.stopped.result())
             parameters = payload.get("parameters")
             begun = asyncio.Event()
             predicting = asyncio.ensure_future(resident.predict(parameters, attempt.log.write, begun))

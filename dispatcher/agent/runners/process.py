@@ -4,8 +4,8 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,11 +15,12 @@ from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.cgroups import Groups
 from dispatcher.agent.errors import TaskError
 from dispatcher.agent.lines import Lines
-from dispatcher.agent.outputs import found_in, open_owned
+from dispatcher.agent.outputs import found_in, open_owned, refusal
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
 from dispatcher.agent.task import End, Needs
 from dispatcher.sandbox.place import place
-from dispatcher.sandbox.program import PATH, Limits, Program, exit_code, signal_group, start, watched
+from dispatcher.sandbox.program import PATH, Limits, Program, signal_group, start, watched
+from dispatcher.sandbox.users import Users, end_all_of
 from dispatcher.sandbox.waiting import first
 
 LAST_WORDS_S = 1.0  # for output of processes that left the group
@@ -28,13 +29,15 @@ MOST_FILE = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class ProcessOptions:
-    """`user` is whom commands run as (user id, group id), None: as the agent itself. `timeout_s` is for one task, None:
-    as the gateway says. `images` are patterns of images whose commands are run here without their image."""
+    """`user` is whom commands run as (user id, group id), None: as the agent itself; with `users` each as one of those,
+    and nothing of it is left running. `timeout_s` is for one task, None: as the gateway says. `images` are patterns of
+    images whose commands are run here without their image."""
 
     user: tuple[int, int] | None = None
     timeout_s: float | None = None
     terminate_s: float = 10.0
     images: tuple[str, ...] = ()
+    users: Users | None = None
 
 
 class ProcessRunner:
@@ -51,35 +54,40 @@ class ProcessRunner:
         command = command_of(task.payload)
         if not command:
             raise TaskError("command is missing")
-        with ExitStack() as kept:
-            here = kept.enter_context(place(options.user))
+        async with AsyncExitStack() as kept:
+            user = options.user
+            if options.users is not None:
+                user = kept.enter_context(options.users.one())
+            here = kept.enter_context(place(user))
+            if options.users is not None and user is not None:
+                kept.push_async_callback(end_all_of, user[0])
             output = here.work / "output"
             output.mkdir(mode=0o700)
-            if options.user is not None:
-                os.chown(output, *options.user)
-            group = kept.enter_context(self._group(task.needs))
+            if user is not None:
+                os.chown(output, *user)
+            group = None if self._groups is None else await kept.enter_async_context(self._groups.one(task.needs))
             program = Program(
                 _executable(command[0], here.work),
                 command[1:],
                 _environment(attempt, here.work, output),
                 here.work,
-                options.user,
+                user,
                 self._limits(task.needs),
                 command[0],
                 group,
             )
             code = await self._run(attempt, program)
-            sent = await self._upload(attempt, output)
+            sent = await _upload(attempt, output, user)
         if attempt.stopped.done():
             return End(error=attempt.stopped.result())
-        if code > 128:
-            return End(error=f"the command was ended by signal {code - 128}")
+        if code < 0:
+            return End(error=f"the command was ended by signal {-code}")
         if code != 0:
             return End(error=f"the command exited with {code}")
         return End(result={"exitCode": code, "files": sent})
 
     async def _run(self, attempt: Attempt, program: Program) -> int:
-        """The exit code. Nothing is left running in its process group."""
+        """The exit code, -n after signal n. Nothing is left running in its process group."""
         started = start(program)
         pid, ended = started.process.pid, watched(started.process.pid)
         names = ("stdout", "stderr")
@@ -101,7 +109,7 @@ class ProcessRunner:
             # also after a normal end: what it left running. It has not been waited for, so its id is still its own
             signal_group(pid, signal.SIGKILL)
             await first(ended)
-            code, refusal = exit_code(started.process), started.refusal()
+            code, refusal = started.process.wait(), started.refusal()
         await _last_words(streams)
         if refusal:
             raise TaskError(f"the command cannot be started: {refusal}")
@@ -113,28 +121,6 @@ class ProcessRunner:
             return lambda: None
         late = f"the time limit of {limit:g} s is over"
         return asyncio.get_running_loop().call_later(limit, attempt.stop, late).cancel
-
-    async def _upload(self, attempt: Attempt, output: Path) -> list[str]:
-        owner = self._options.user[0] if self._options.user is not None else os.geteuid()
-        sent = []
-        for name, path in await asyncio.to_thread(found_in, output):
-            try:
-                descriptor = open_owned(path, owner)
-            except OSError as error:
-                attempt.log.write("stderr", f"[{name} was not uploaded: {error}]")
-                continue
-            with os.fdopen(descriptor, "rb") as file:
-                await attempt.upload(name, file)
-            sent.append(name)
-        return sent
-
-    @contextmanager
-    def _group(self, needs: Needs) -> Iterator[Path | None]:
-        if self._groups is None:
-            yield None
-        else:
-            with self._groups.one(needs) as members:
-                yield members
 
     def _limits(self, needs: Needs) -> Limits:
         """Address space is not memory where a GPU's is mapped into it, and a control group counts better."""
@@ -156,6 +142,24 @@ def _environment(attempt: Attempt, work: Path, output: Path) -> Mapping[str, str
     own: dict[str, Any] = {"PATH": PATH, "HOME": str(work), "TMPDIR": str(work), "LANG": "C.UTF-8"}
     about = {"TASK_ID": attempt.task.id, "ATTEMPT": str(attempt.task.attempt), "OUTPUT_DIR": str(output)}
     return {**own, **environment_of(attempt.task.payload), **about}
+
+
+async def _upload(attempt: Attempt, output: Path, user: tuple[int, int] | None) -> list[str]:
+    owner = user[0] if user is not None else os.geteuid()
+    sent = []
+    for name, path in await asyncio.to_thread(found_in, output):
+        if (why := refusal(name)) is not None:
+            attempt.log.write("stderr", why)
+            continue
+        try:
+            descriptor = open_owned(path, owner)
+        except OSError as error:
+            attempt.log.write("stderr", f"[{name} was not uploaded: {error}]")
+            continue
+        with os.fdopen(descriptor, "rb") as file:
+            await attempt.upload(name, file)
+        sent.append(name)
+    return sent
 
 
 async def _last_words(streams: list[Lines]) -> None:

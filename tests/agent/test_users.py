@@ -1,0 +1,56 @@
+"""Tasks at the same time are different users, and leave nothing running."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from dispatcher.agent.runners.process import ProcessOptions, ProcessRunner
+from dispatcher.sandbox import users as module
+from dispatcher.sandbox.users import Users, end_all_of
+from tests.agent.attempts import an_attempt
+
+ROOT = os.geteuid() == 0
+FIRST, LAST = 64_900, 64_901
+
+
+def test_each_has_an_id_of_its_own() -> None:
+    users = Users(FIRST, LAST)
+    with users.one() as one, users.one() as other:
+        assert {one, other} == {(FIRST, FIRST), (LAST, LAST)}
+        with pytest.raises(IndexError), users.one():
+            pass
+    assert len(users) == 2
+
+
+async def test_one_task_sees_nothing_of_another_and_its_stragglers_are_killed() -> None:
+    """Without the right to become somebody else there is only the search for processes to look at."""
+    if not ROOT:
+        assert os.getpid() in module._processes_of(os.getuid())
+        return
+    runner = ProcessRunner(ProcessOptions(users=Users(FIRST, LAST)))
+    script = "setsid sleep 600 & echo $$; echo secret > $OUTPUT_DIR/x; echo $OUTPUT_DIR; read -r _ < $HOME/go"
+    one, told = an_attempt("process", {"command": ["sh", "-c", f"mkfifo $HOME/go; {script}"], "env": {"KEY": "s"}})
+    running = asyncio.create_task(runner.run(one))
+    async with asyncio.timeout(10):
+        while len(told.lines) < 2:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.01)
+    (_, pid), (_, output) = told.lines
+    look = f"cat /proc/{pid}/environ; cat {output}/x; ls {output}; kill {pid}; id -u"
+    other, heard = an_attempt("process", {"command": ["sh", "-c", look]})
+    assert (await runner.run(other)).error is None
+    assert [text for stream, text in heard.lines if stream == "stdout"] == [str(LAST)]
+    (Path(output).parent / "go").write_text("\n")
+    assert (await running).error is None
+    assert module._processes_of(FIRST) == []
+    assert not Path(output).parent.parent.exists()
+
+
+async def test_what_cannot_be_killed_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "CLEARED_S", 0.05)
+    monkeypatch.setattr(module, "_processes_of", lambda user: [2**22 + 1])
+    await end_all_of(FIRST)
+    assert f"processes of user {FIRST} do not end" in caplog.text
