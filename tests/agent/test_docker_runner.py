@@ -113,6 +113,28 @@ async def test_the_time_limit_holds(host: Engine, client: "docker.DockerClient")
     assert (await runner(client, timeout_s=0.1).run(attempt)).error == "the time limit of 0.1 s is over"
 
 
+async def test_lines_are_taken_from_the_engine_no_faster_than_there_is_room(
+    host: Engine, client: "docker.DockerClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.said = [("stdout", b"one\n")]
+    host.end.set()
+    attempt, told = a_task()
+    room, asked = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        asked.set()
+        await room.wait()
+
+    monkeypatch.setattr(attempt.log, "room", wait)
+    running = asyncio.create_task(runner(client).run(attempt))
+    async with asyncio.timeout(5):
+        await asked.wait()
+    assert told.lines == []
+    room.set()
+    await running
+    assert told.lines == [("stdout", "one")]
+
+
 async def test_too_much_output_is_not_uploaded(host: Engine, client: "docker.DockerClient") -> None:
     host.output = {"big": b"x" * 100_000}
     host.end.set()

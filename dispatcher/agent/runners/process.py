@@ -92,7 +92,8 @@ class ProcessRunner:
         pid, ended = started.process.pid, watched(started.process.pid)
         names = ("stdout", "stderr")
         streams = [
-            Lines(pipe, partial(attempt.log.write, name)) for name, pipe in zip(names, started.output, strict=True)
+            Lines(pipe, partial(attempt.log.write, name), attempt.log.room)
+            for name, pipe in zip(names, started.output, strict=True)
         ]
         timer = self._timer(attempt)
         attempt.when_paused(lambda on: signal_group(pid, signal.SIGSTOP if on else signal.SIGCONT))
@@ -164,6 +165,8 @@ async def _upload(attempt: Attempt, output: Path, user: tuple[int, int] | None) 
 
 async def _last_words(streams: list[Lines]) -> None:
     """The rest of the output; a process that left the group and lives on would keep the pipes open for ever."""
+    for stream in streams:
+        stream.take_rest()
     try:
         async with asyncio.timeout(LAST_WORDS_S):
             for stream in streams:
