@@ -12,7 +12,7 @@ import docker
 import pytest
 
 from dispatcher.agent.attempt import Attempt
-from dispatcher.agent.errors import TaskError
+from dispatcher.agent.errors import NotHere, TaskError
 from dispatcher.agent.runners.archive import members
 from dispatcher.agent.runners.docker import DockerOptions, DockerRunner
 from dispatcher.agent.task import End, Needs
@@ -78,7 +78,7 @@ async def test_an_image_that_is_not_there_is_pulled_if_allowed(host: Engine, cli
     assert not refused.value.retryable
     host.calls.clear()
     other, _ = a_task(docker_image="evil:1")
-    with pytest.raises(TaskError, match="image evil:1 is not allowed"):
+    with pytest.raises(NotHere, match="image evil:1 is not allowed"):
         await runner(client).run(other)
     assert host.calls == []
 

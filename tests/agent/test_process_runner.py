@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dispatcher.agent.attempt import Attempt
-from dispatcher.agent.errors import TaskError
+from dispatcher.agent.errors import NotHere, TaskError
 from dispatcher.agent.runners.process import ProcessOptions, ProcessRunner
 from dispatcher.agent.task import End, Needs
 from dispatcher.sandbox.user import unprivileged
@@ -86,7 +86,7 @@ async def test_what_cannot_be_run_is_refused(payload: Any, message: str) -> None
 
 async def test_the_command_of_an_image_needs_a_pattern_that_allows_it() -> None:
     payload = {"docker_image": "python:3.13", "command": "echo hello"}
-    with pytest.raises(TaskError, match=r"image python:3\.13 is not allowed"):
+    with pytest.raises(NotHere, match=r"image python:3\.13 is not allowed"):
         await run(payload, "docker", images=("ubuntu:*",))
     end, told = await run(payload, "docker", images=("ubuntu:*", "python:*"))
     assert (end.error, told.lines) == (None, [("stdout", "hello")])
