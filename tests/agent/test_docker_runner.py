@@ -155,15 +155,16 @@ async def test_a_file_of_an_odd_name_is_left_out(host: Engine, client: "docker.D
     ]  # fmt: skip
 
 
-def test_nothing_is_read_behind_the_last_file_that_is_taken() -> None:
+def test_nothing_is_read_behind_the_last_file_that_is_counted() -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name in ("output/a", "output/b", "output/c"):
+        for name in ("output/a", "output/b", "output/c", "output/d", "output/e"):
             archive.addfile(tarfile.TarInfo(name))
     packed.seek(0)
     with tarfile.open(fileobj=packed) as archive:
-        assert [name for name, _ in members(archive, 2)] == ["a", "b"]
-        assert len(archive.members) == 2
+        found, beyond = members(archive, 2, 2)
+        assert ([name for name, _ in found], beyond) == (["a", "b"], 2)
+        assert len(archive.members) == 4
 
 
 async def test_an_engine_that_is_away_is_worth_another_try(client: "docker.DockerClient", host: Engine) -> None:

@@ -151,6 +151,12 @@ async def test_memory_that_was_not_asked_for_is_not_there() -> None:
     assert told.lines == [("stdout", "had it")]
 
 
+async def test_a_line_tells_how_many_files_were_too_many() -> None:
+    end, told = await run(sh("cd $OUTPUT_DIR; touch $(seq 1003)"))
+    assert len(end.result["files"]) == len(told.files) == 1_000
+    assert told.lines == [("stderr", "[3 files left out: at most 1,000 are uploaded]")]
+
+
 async def test_a_file_of_an_odd_name_is_left_out() -> None:
     end, told = await run(sh(r"cd $OUTPUT_DIR; touch good 'a\b'; touch $(printf 'caf\351')"))
     assert end == End(result={"exitCode": 0, "files": ["good"]})

@@ -19,7 +19,7 @@ from docker.types import DeviceRequest, LogConfig
 
 from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.errors import TaskError
-from dispatcher.agent.outputs import refusal
+from dispatcher.agent.outputs import left_out, refusal
 from dispatcher.agent.runners.archive import empty_directory, members, opened, spooled
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
 from dispatcher.agent.runners.container_output import ERRORS, follow, say
@@ -188,7 +188,10 @@ class DockerRunner:
             sent: list[str] = []
             spool.seek(0)
             with tarfile.open(fileobj=spool) as archive:
-                for name, member in await in_thread(partial(members, archive)):
+                found, beyond = await in_thread(partial(members, archive))
+                if beyond:
+                    attempt.log.write("stderr", left_out(beyond))
+                for name, member in found:
                     if (why := refusal(name)) is not None:
                         attempt.log.write("stderr", why)
                         continue

@@ -15,7 +15,7 @@ from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.cgroups import Groups
 from dispatcher.agent.errors import TaskError
 from dispatcher.agent.lines import Lines
-from dispatcher.agent.outputs import found_in, open_owned, refusal
+from dispatcher.agent.outputs import found_in, left_out, open_owned, refusal
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
 from dispatcher.agent.task import End, Needs
 from dispatcher.sandbox.place import place
@@ -148,7 +148,10 @@ def _environment(attempt: Attempt, work: Path, output: Path) -> Mapping[str, str
 async def _upload(attempt: Attempt, output: Path, user: tuple[int, int] | None) -> list[str]:
     owner = user[0] if user is not None else os.geteuid()
     sent = []
-    for name, path in await asyncio.to_thread(found_in, output):
+    found, beyond = await asyncio.to_thread(found_in, output)
+    if beyond:
+        attempt.log.write("stderr", left_out(beyond))
+    for name, path in found:
         if (why := refusal(name)) is not None:
             attempt.log.write("stderr", why)
             continue
