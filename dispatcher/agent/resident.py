@@ -79,14 +79,22 @@ class Resident:
         await self.kill()
 
     async def kill(self) -> None:
-        signal_group(self.pid, signal.SIGKILL)
-        await self._process.wait()
+        await self._end()
         self._writer.close()
         with suppress(ConnectionError):
             await self._writer.wait_closed()
 
+    async def _end(self) -> None:
+        signal_group(self.pid, signal.SIGKILL)
+        await self._process.wait()
+
     async def _begin(self, link: socket.socket) -> None:
-        self._reader, self._writer = await asyncio.open_unix_connection(sock=link, limit=MOST_ANSWER)
+        try:
+            self._reader, self._writer = await asyncio.open_unix_connection(sock=link, limit=MOST_ANSWER)
+        except BaseException:
+            link.close()
+            await self._end()
+            raise
         began = time.monotonic()
         try:
             await self._answer()
@@ -136,6 +144,11 @@ async def load(name: str, file: Path, say: Say) -> Resident:
             stdin=asyncio.subprocess.DEVNULL, stdout=out[1], stderr=err[1], pass_fds=(theirs.fileno(),),
             start_new_session=True, env=clean,
         )  # fmt: skip
+    except BaseException:  # also one who waits no more
+        ours.close()
+        os.close(out[0])
+        os.close(err[0])
+        raise
     finally:
         theirs.close()
         os.close(out[1])

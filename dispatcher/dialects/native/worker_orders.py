@@ -3,12 +3,13 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from dispatcher.dialects.native.requests import CommandReport, Hello, LoadedModel
 from dispatcher.dialects.native.wire_resources import resources
 from dispatcher.domain.command import Command, CommandState
-from dispatcher.domain.errors import NotFound
+from dispatcher.domain.errors import DispatchError, NotFound
 from dispatcher.domain.placement import Placement, PlacementStatus
 from dispatcher.domain.resources import Resources
 from dispatcher.service.services import Services
@@ -77,7 +78,8 @@ class WorkerOrders:
             self._tell(type="command", id=command.id, verb=command.verb, args=json.loads(command.args))
         else:
             refusal = f"This worker does not obey {command.verb}"
-            await self._services.commands.report(self._server_id, command.id, CommandState.FAILED, refusal)
+            with suppress(DispatchError, OSError):  # it comes again over the next connection, or expires
+                await self._services.commands.report(self._server_id, command.id, CommandState.FAILED, refusal)
 
     def _placement(self, told: LoadedModel) -> Placement:
         takes = Resources(memory=told.memory, gpu_memory=told.gpu_memory)

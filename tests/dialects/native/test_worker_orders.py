@@ -1,11 +1,13 @@
 """What a worker on a socket has beside its tasks: what its machine is, its models, commands; tasks of its kinds."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
 from dispatcher.domain.command import CommandState, NewCommand
+from dispatcher.domain.errors import Unavailable
 from dispatcher.domain.placement import PlacementStatus
 from dispatcher.domain.resources import Resources
 from tests.dialects.native.sockets import Socket, events
@@ -108,6 +110,29 @@ async def test_commands_come_down_and_their_ends_are_recorded(world: World) -> N
         assert await socket.recv() == {"type": "commandRecorded", "id": "op_none-0", "code": "NOT_FOUND"}
         socket.send({"type": "commandAck", "id": "op_none-0"})
         assert (await socket.recv())["type"] == "error"
+
+
+@pytest.mark.parametrize("error", [Unavailable("The store is away"), TimeoutError()])
+async def test_a_refusal_that_cannot_be_recorded_ends_no_connection(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    server_id = await a_worker(world)
+    await command(world, server_id, "op_1-0")
+    async with events(world), working(world, server_id) as socket:
+        tried = asyncio.Event()
+
+        async def away(*_: object) -> None:
+            tried.set()
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(world.services.commands, "report", away)
+            socket.send({"type": "hello", "commands": ["model.load"]})
+            async with asyncio.timeout(5):
+                await tried.wait()
+            await world.settle()
+        await command(world, server_id, "op_2-0", "model.load", model="m")
+        assert (await socket.recv())["id"] == "op_2-0"
 
 
 @pytest.mark.parametrize("first", [{"type": "heartbeat"}, {"type": "hello", "commands": ["model.load"]}])
