@@ -68,7 +68,10 @@ class Lines:
         """Hand on what is in the pipe now, room or not: its writer has ended, or begins with something else."""
         for _ in range(MOST_IN_PIPE // CHUNK + 1):
             if self.ended.is_set() or not self._take():
-                return
+                break
+        if self._waiting is not None and not self.ended.is_set():
+            self._waiting.cancel()
+            self._loop.add_reader(self._pipe, self._read)
 
     def _read(self) -> None:
         if self._take() and not self.ended.is_set():

@@ -16,7 +16,7 @@ from dispatcher.agent.errors import NotHere, TaskError
 from dispatcher.agent.runners.archive import members
 from dispatcher.agent.runners.docker import DockerOptions, DockerRunner
 from dispatcher.agent.task import End, Needs
-from tests.agent.attempts import Told, an_attempt
+from tests.agent.attempts import NoRoom, Told, an_attempt
 from tests.agent.docker_engine import Engine, engine
 
 IMAGES = ("ubuntu:*", "python:*", "gone:*")
@@ -119,18 +119,12 @@ async def test_lines_are_taken_from_the_engine_no_faster_than_there_is_room(
     host.said = [("stdout", b"one\n")]
     host.end.set()
     attempt, told = a_task()
-    room, asked = asyncio.Event(), asyncio.Event()
-
-    async def wait() -> None:
-        asked.set()
-        await room.wait()
-
-    monkeypatch.setattr(attempt.log, "room", wait)
+    room = NoRoom(attempt, monkeypatch)
     running = asyncio.create_task(runner(client).run(attempt))
     async with asyncio.timeout(5):
-        await asked.wait()
+        await room.asked.wait()
     assert told.lines == []
-    room.set()
+    room.made.set()
     await running
     assert told.lines == [("stdout", "one")]
 

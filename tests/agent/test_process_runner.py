@@ -13,7 +13,7 @@ from dispatcher.agent.errors import NotHere, TaskError
 from dispatcher.agent.runners.process import ProcessOptions, ProcessRunner
 from dispatcher.agent.task import End, Needs
 from dispatcher.sandbox.user import unprivileged
-from tests.agent.attempts import Told, an_attempt
+from tests.agent.attempts import NoRoom, Told, an_attempt
 
 USER = unprivileged()
 
@@ -98,6 +98,26 @@ async def begun(script: str, **options: Any) -> tuple[Attempt, Told, "asyncio.Ta
     running = asyncio.create_task(ProcessRunner(ProcessOptions(USER, **options)).run(attempt))
     await until(lambda: bool(told.lines))
     return attempt, told, running
+
+
+async def test_it_waits_on_its_pipe_while_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt, told = an_attempt("process", sh("yes 1234567 | head -n 50000; echo end"))
+    room = NoRoom(attempt, monkeypatch)
+    running = asyncio.create_task(ProcessRunner(ProcessOptions(USER)).run(attempt))
+    await room.asked.wait()
+    await asyncio.sleep(0.2)
+    assert not running.done()
+    assert len(told.lines) < 5_000
+    room.made.set()
+    assert (await running).error is None
+    assert (len(told.lines), told.lines[-1]) == (50_001, ("stdout", "end"))
+
+
+async def test_what_it_left_in_its_pipe_is_kept_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt, told = an_attempt("process", sh("yes 1234567 | head -n 6000"))
+    NoRoom(attempt, monkeypatch)
+    assert (await ProcessRunner(ProcessOptions(USER)).run(attempt)).error is None
+    assert len(told.lines) == 6_000
 
 
 async def test_stopping_gives_it_time_to_take_its_leave() -> None:
