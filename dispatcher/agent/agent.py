@@ -26,6 +26,7 @@ log = logging.getLogger("dispatcher.agent")
 
 RESTART = 75  # the exit code that asks a supervisor for another start (EX_TEMPFAIL)
 FAREWELL_S = 10.0  # for ends that are not confirmed when the agent stops
+LONGEST_REST_S = 30.0  # between two tasks that were not for this worker
 TRANSIENT = ("UNAVAILABLE", "RATE_LIMITED")
 
 
@@ -180,11 +181,17 @@ class Agent:
         while not self._leaving.is_set():
             await self._work.freed.wait()
             self._work.freed.clear()
+            await self._let_others_go_first()
             slots = self._options.concurrency - len(self._work) - self._asked
             if slots > 0 and not self._leaving.is_set():
                 self._asked += slots
                 await connection.send(json.dumps({"type": "ready", "slots": slots}))
         await asyncio.Event().wait()
+
+    async def _let_others_go_first(self) -> None:
+        """One that refuses tasks is always free, and would be handed all of them."""
+        if self._work.refusals:
+            await self._sleep(min(LONGEST_REST_S, 2.0 ** (self._work.refusals - 1)))
 
     async def _beat(self, connection: Connection) -> None:
         interval = min(self._options.heartbeat_s, connection.heartbeat_s)

@@ -9,6 +9,13 @@ class TaskError(Exception):
         self.retryable = retryable
 
 
+class NotHere(TaskError):
+    """Nothing is wrong with the task: another worker may be allowed to run it, so it is handed back."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=True)
+
+
 class CommandError(Exception):
     """A command was not done; the text goes back to whoever gave it."""
 

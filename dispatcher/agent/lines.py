@@ -1,14 +1,16 @@
-"""Reads what a task says, line by line, so that it never waits for us."""
+"""Reads what a task says, line by line, no faster than there is room for it."""
 
 import asyncio
 import codecs
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-CHUNK = 65_536
+CHUNK = 16_384
+MOST_IN_PIPE = 1 << 20  # bytes, as far as a task may widen it
 LONGEST = 4_000  # characters; a longer line becomes several, each within what the gateway takes (16 KiB)
 
 Write = Callable[[str], None]
+Room = Callable[[], Awaitable[None]]
 
 
 class Pieces:
@@ -39,10 +41,13 @@ class Pieces:
 
 
 class Lines:
-    """Reads a pipe in the event loop until its end or `close`."""
+    """Reads a pipe in the event loop until its end or `close`. Nothing is read until `room` returns: with a full pipe
+    the writer waits too."""
 
-    def __init__(self, pipe: int, write: Write) -> None:
+    def __init__(self, pipe: int, write: Write, room: Room) -> None:
         self._pipe = pipe
+        self._room = room
+        self._waiting: asyncio.Task[None] | None = None
         self._pieces = Pieces(write)
         self._loop = asyncio.get_running_loop()
         self.ended = asyncio.Event()
@@ -53,16 +58,38 @@ class Lines:
         """Read no more."""
         if not self.ended.is_set():
             self.ended.set()
+            if self._waiting is not None:
+                self._waiting.cancel()
             self._loop.remove_reader(self._pipe)
             os.close(self._pipe)
             self._pieces.end()
 
+    def take_rest(self) -> None:
+        """Hand on what is in the pipe now, room or not: its writer has ended, or begins with something else."""
+        for _ in range(MOST_IN_PIPE // CHUNK + 1):
+            if self.ended.is_set() or not self._take():
+                break
+        if self._waiting is not None and not self.ended.is_set():
+            self._waiting.cancel()
+            self._loop.add_reader(self._pipe, self._read)
+
     def _read(self) -> None:
+        if self._take() and not self.ended.is_set():
+            self._loop.remove_reader(self._pipe)
+            self._waiting = self._loop.create_task(self._go_on())
+
+    def _take(self) -> bool:
+        """Whether there was something, be it the end."""
         try:
             data = os.read(self._pipe, CHUNK)
         except BlockingIOError:
-            return
+            return False
         if data:
             self._pieces.take(data)
         else:
             self.close()
+        return True
+
+    async def _go_on(self) -> None:
+        await self._room()
+        self._loop.add_reader(self._pipe, self._read)

@@ -7,24 +7,37 @@ import stat
 from pathlib import Path
 
 MOST_FILES = 1_000
+MOST_COUNTED = 100_000  # of those beyond
 MOST_NAME = 1_024  # characters, with the directories
 _ODD = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\\\\]")
 
 
-def found_in(directory: Path) -> list[tuple[str, Path]]:
-    """Regular files by their path below the directory, sorted; links are not followed, and at most 1,000 are taken."""
+def found_in(directory: Path) -> tuple[list[tuple[str, Path]], int]:
+    """Regular files by their path below the directory, sorted; links are not followed, and at most 1,000 are taken.
+    And how many there are beyond, as far as they are counted."""
     found: list[tuple[str, Path]] = []
+    beyond = 0
     if directory.is_symlink():
-        return found
+        return found, beyond
     for root, directories, names in os.walk(directory, followlinks=False):
         directories.sort()
         for name in sorted(names):
             path = Path(root, name)
-            if stat.S_ISREG(path.lstat().st_mode):
+            if not stat.S_ISREG(path.lstat().st_mode):
+                continue
+            if len(found) < MOST_FILES:
                 found.append((path.relative_to(directory).as_posix(), path))
-            if len(found) >= MOST_FILES:
-                return found
-    return found
+            elif beyond == MOST_COUNTED:
+                return found, beyond
+            else:
+                beyond += 1
+    return found, beyond
+
+
+def left_out(beyond: int) -> str:
+    """In words, how many files were too many."""
+    count = f"{beyond:,} file{'s' if beyond > 1 else ''}"
+    return f"[{count}{' or more' if beyond == MOST_COUNTED else ''} left out: at most {MOST_FILES:,} are uploaded]"
 
 
 def open_owned(path: Path, owner: int) -> int:

@@ -17,6 +17,7 @@ import psutil
 
 from dispatcher.agent.errors import TaskError
 from dispatcher.agent.lines import Lines
+from dispatcher.agent.log import TaskLog
 from dispatcher.sandbox.program import signal_group
 
 HOST = Path(__file__).with_name("model_host.py")
@@ -36,6 +37,8 @@ class Resident:
         self.used = 0
         self._process = process
         self._say = say
+        self._task: TaskLog | None = None  # of the prediction that runs
+        self._output: list[Lines] = []
         self._turn = asyncio.Lock()
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
@@ -48,12 +51,12 @@ class Resident:
     def alive(self) -> bool:
         return self._process.returncode is None
 
-    async def predict(self, parameters: Any, say: Say, begun: asyncio.Event) -> Any:
-        """One after another. What the model prints meanwhile goes to `say`; `begun` is set when its turn has come.
+    async def predict(self, parameters: Any, said: TaskLog, begun: asyncio.Event) -> Any:
+        """One after another. What the model prints meanwhile goes to `said`; `begun` is set when its turn has come.
         Raises TaskError."""
         async with self._turn:
             begun.set()
-            self._say, before = say, self._say
+            self._task = said
             try:
                 self._writer.write(json.dumps({"parameters": parameters}).encode() + b"\n")
                 return (await self._answer()).get("result")
@@ -63,7 +66,9 @@ class Resident:
                 signal_group(self.pid, signal.SIGKILL)
                 raise
             finally:
-                self._say = before
+                for stream in self._output:
+                    stream.take_rest()
+                self._task = None
 
     async def unload(self) -> None:
         """Let it take its leave, and make sure that it is gone."""
@@ -113,7 +118,15 @@ class Resident:
         return told
 
     def _line(self, stream: str, text: str) -> None:
-        self._say(stream, text)
+        say = self._say if self._task is None else self._task.write
+        say(stream, text)
+
+    async def _room(self) -> None:
+        if self._task is not None:
+            await self._task.room()
+
+    def _listen(self, stream: str, pipe: int) -> None:
+        self._output.append(Lines(pipe, partial(self._line, stream), self._room))
 
 
 def _gone() -> TaskError:
@@ -142,6 +155,6 @@ async def load(name: str, file: Path, say: Say) -> Resident:
         os.close(err[1])
     resident = Resident(name, process, say)
     for stream, (reading, _) in (("stdout", out), ("stderr", err)):
-        Lines(reading, partial(resident._line, stream))
+        resident._listen(stream, reading)
     await resident._begin(ours)
     return resident

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from dispatcher.agent.api import Api, Identity
 from dispatcher.agent.attempt import Attempt
-from dispatcher.agent.errors import Refused, TaskError, Unreachable
+from dispatcher.agent.errors import NotHere, Refused, TaskError, Unreachable
 from dispatcher.agent.log import Sleep, TaskLog
 from dispatcher.agent.outgoing import Outgoing
 from dispatcher.agent.runners.runner import Runner
@@ -43,6 +43,7 @@ class Work:
         self._attempts: dict[Key, Attempt] = {}
         self._jobs: dict[Key, asyncio.Task[None]] = {}
         self._given_back: set[Key] = set()
+        self.refusals = 0  # tasks in a row that were not for this worker
         self.freed = asyncio.Event()  # set when a task has ended
 
     def __len__(self) -> int:
@@ -122,8 +123,11 @@ class Work:
         if runner is None:
             return End(error=f"this worker runs no tasks of kind {task.kind}")
         try:
-            return await runner.run(attempt)
+            end = await runner.run(attempt)
+            self.refusals = 0
+            return end
         except TaskError as error:
+            self.refusals = self.refusals + 1 if isinstance(error, NotHere) else 0
             return End(error=str(error), retryable=error.retryable)
         except Exception:
             log.exception("task %s", task.id)

@@ -37,6 +37,7 @@ def main() -> None:
             _limit(getattr(resource, name), most)
         # when we are killed it goes too; set last, since another user id clears it
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # the interpreter ignores it, and what is ignored stays so
         os.execve(wanted["program"], wanted["arguments"], wanted["environment"])  # noqa: S606 - no shell is meant
     except (OSError, ValueError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,8 +1,11 @@
 """An attempt whose lines and files a test looks at."""
 
+import asyncio
 import random
 from collections.abc import Mapping
 from typing import Any, BinaryIO
+
+import pytest
 
 from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.log import TaskLog
@@ -22,6 +25,18 @@ class Told:
 
     async def upload(self, path: str, file: BinaryIO) -> None:
         self.files[path] = file.read()
+
+
+class NoRoom:
+    """In the place of the `room` of an attempt's log: there is none until `made`."""
+
+    def __init__(self, attempt: Attempt, patch: pytest.MonkeyPatch) -> None:
+        self.made, self.asked = asyncio.Event(), asyncio.Event()
+        patch.setattr(attempt.log, "room", self._wait)
+
+    async def _wait(self) -> None:
+        self.asked.set()
+        await self.made.wait()
 
 
 async def no_lines(first: int, lines: list[dict[str, Any]]) -> None:

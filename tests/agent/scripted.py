@@ -88,6 +88,7 @@ class Led:
         await asyncio.wait([ending, attempt.stopped], return_when=asyncio.FIRST_COMPLETED)
         if not ending.done():
             ending.cancel()
+            attempt.log.write("stdout", "bye")
             return End(error=attempt.stopped.result())
         end = ending.result()
         if isinstance(end, Exception):
@@ -109,17 +110,24 @@ async def briefly(seconds: float) -> None:
 
 
 class Working:
-    """An agent at work. `leave` stops it and answers its exit code."""
+    """An agent at work. `leave` stops it and answers its exit code; `pauses` are those it made, in seconds."""
 
     def __init__(self, gateway: Scripted, models: Path | None, **options: Any) -> None:
         self.led = Led()
         self.stopping, self.hurry = asyncio.Event(), asyncio.Event()
         known = Models(models, lambda pid: 0) if models is not None else None
         given = {"url": gateway.url, "name": "box", "token": "admin", "kinds": ("led",), "concurrency": 2, **options}
+        pauses: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+            await briefly(seconds)
+
         self.agent = Agent(
             Options(**given), cast("Api", gateway), cast("Machine", StillMachine()), {"led": self.led}, known,
-            rng=random.Random(1), sleep=briefly, boot_id="boot-1",
+            rng=random.Random(1), sleep=sleep, boot_id="boot-1",
         )  # fmt: skip
+        self.pauses = pauses
         self.running = asyncio.create_task(self.agent.run(self.stopping, self.hurry))
 
     async def leave(self) -> int:

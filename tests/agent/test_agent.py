@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.agent import agent as module
 from dispatcher.agent import work as work_module
-from dispatcher.agent.errors import Refused, TaskError, Unreachable
+from dispatcher.agent.errors import NotHere, Refused, TaskError, Unreachable
 from dispatcher.agent.task import End
 from tests.agent.scripted import Scripted, scripted, working
 
@@ -71,6 +71,24 @@ async def test_what_goes_wrong_is_told(
         assert (told["status"], told["error"], told["retryable"]) == ("FAILED", error, retryable)
 
 
+async def test_one_that_refuses_tasks_is_slower_to_ask_for_more_until_it_does_one(gateway: Scripted) -> None:
+    async with working(gateway, concurrency=1) as work:
+        for turn, end in enumerate([NotHere("no"), NotHere("no"), NotHere("no"), End(result=1)]):
+            await gateway.next("ready")
+            await gateway.assign(f"t{turn}")
+            work.led.ends.put_nowait(end)
+            told = await gateway.next("result")
+            assert told.get("retryable") is (True if isinstance(end, NotHere) else None)
+            await gateway.acknowledge(f"t{turn}")
+        await gateway.next("ready")
+        assert [pause for pause in work.pauses if pause in (1.0, 2.0, 4.0, 8.0)] == [1.0, 2.0, 4.0]
+        work.agent._work.refusals = 30
+        work.agent._work.freed.set()
+        async with asyncio.timeout(5):
+            while work.pauses[-1] != module.LONGEST_REST_S:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+
+
 async def test_an_end_is_sent_again_until_it_is_acknowledged_and_its_task_listed_meanwhile(gateway: Scripted) -> None:
     async with working(gateway) as work:
         await gateway.next("ready")
@@ -113,6 +131,7 @@ async def test_it_stops_holds_and_lets_go_on(gateway: Scripted) -> None:
         assert [await held.get(), await held.get()] == [True, False]
         await gateway.send(type="control", action="stop", taskId="t1", attempt=1, reason="The task is CANCELLED")
         assert await gateway.next("result", "release") == {"type": "release", "taskId": "t1", "attempt": 1}
+        assert gateway.lines[("t1", 1)] == ["at work", "bye"], "what it says after it was told to stop is sent as well"
         await gateway.send(type="control", action="stop", taskId="t0", attempt=3, reason="gone")
         assert (await gateway.next("release"))["taskId"] == "t0", "what does not run here holds no slot either"
         await gateway.acknowledge("t0", 3)

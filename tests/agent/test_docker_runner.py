@@ -12,11 +12,11 @@ import docker
 import pytest
 
 from dispatcher.agent.attempt import Attempt
-from dispatcher.agent.errors import TaskError
+from dispatcher.agent.errors import NotHere, TaskError
 from dispatcher.agent.runners.archive import members
 from dispatcher.agent.runners.docker import DockerOptions, DockerRunner
 from dispatcher.agent.task import End, Needs
-from tests.agent.attempts import Told, an_attempt
+from tests.agent.attempts import NoRoom, Told, an_attempt
 from tests.agent.docker_engine import Engine, engine
 
 IMAGES = ("ubuntu:*", "python:*", "gone:*")
@@ -78,7 +78,7 @@ async def test_an_image_that_is_not_there_is_pulled_if_allowed(host: Engine, cli
     assert not refused.value.retryable
     host.calls.clear()
     other, _ = a_task(docker_image="evil:1")
-    with pytest.raises(TaskError, match="image evil:1 is not allowed"):
+    with pytest.raises(NotHere, match="image evil:1 is not allowed"):
         await runner(client).run(other)
     assert host.calls == []
 
@@ -113,6 +113,22 @@ async def test_the_time_limit_holds(host: Engine, client: "docker.DockerClient")
     assert (await runner(client, timeout_s=0.1).run(attempt)).error == "the time limit of 0.1 s is over"
 
 
+async def test_lines_are_taken_from_the_engine_no_faster_than_there_is_room(
+    host: Engine, client: "docker.DockerClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.said = [("stdout", b"one\n")]
+    host.end.set()
+    attempt, told = a_task()
+    room = NoRoom(attempt, monkeypatch)
+    running = asyncio.create_task(runner(client).run(attempt))
+    async with asyncio.timeout(5):
+        await room.asked.wait()
+    assert told.lines == []
+    room.made.set()
+    await running
+    assert told.lines == [("stdout", "one")]
+
+
 async def test_too_much_output_is_not_uploaded(host: Engine, client: "docker.DockerClient") -> None:
     host.output = {"big": b"x" * 100_000}
     host.end.set()
@@ -133,15 +149,16 @@ async def test_a_file_of_an_odd_name_is_left_out(host: Engine, client: "docker.D
     ]  # fmt: skip
 
 
-def test_nothing_is_read_behind_the_last_file_that_is_taken() -> None:
+def test_nothing_is_read_behind_the_last_file_that_is_counted() -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name in ("output/a", "output/b", "output/c"):
+        for name in ("output/a", "output/b", "output/c", "output/d", "output/e"):
             archive.addfile(tarfile.TarInfo(name))
     packed.seek(0)
     with tarfile.open(fileobj=packed) as archive:
-        assert [name for name, _ in members(archive, 2)] == ["a", "b"]
-        assert len(archive.members) == 2
+        found, beyond = members(archive, 2, 2)
+        assert ([name for name, _ in found], beyond) == (["a", "b"], 2)
+        assert len(archive.members) == 4
 
 
 async def test_an_engine_that_is_away_is_worth_another_try(client: "docker.DockerClient", host: Engine) -> None:

@@ -11,7 +11,7 @@ from dispatcher.agent.errors import CommandError, TaskError
 from dispatcher.agent.models import Models
 from dispatcher.agent.runners.model import ModelRunner
 from dispatcher.agent.task import End
-from tests.agent.attempts import an_attempt
+from tests.agent.attempts import NoRoom, an_attempt
 
 MB = 1 << 20
 BIG = """
@@ -28,6 +28,14 @@ class Model:
         if parameters == "hang":
             time.sleep(600)
         return {"n": parameters["n"] + 1}
+"""
+TALKS = """
+class Model:
+    def load(self):
+        pass
+
+    def predict(self, lines):
+        print("1234567\\n" * lines, end="")
 """
 HANGS = "import time\nclass Model:\n    def load(self):\n        time.sleep(600)\n"
 BROKEN = "class Model:\n    def load(self):\n        raise ValueError('no weights')\n"
@@ -157,3 +165,24 @@ async def test_a_load_has_a_time_limit(models: Models, tmp_path: Path, limit: fl
     with pytest.raises(TaskError, match=f"model hangs was not loaded within {limit:g} s"):
         await Models(tmp_path, lambda pid: 0, load_s=limit).load("hangs")
     assert psutil.Process().children() == []
+
+
+async def test_a_model_waits_while_there_is_no_room_and_all_it_says_is_its_tasks(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "talks.py").write_text(TALKS)
+    runner = ModelRunner(models, 1)
+    attempt, told = an_attempt("model", {"model": "talks", "parameters": 50_000})
+    room = NoRoom(attempt, monkeypatch)
+    running = asyncio.create_task(runner.run(attempt))
+    async with asyncio.timeout(10):
+        await room.asked.wait()
+    await asyncio.sleep(0.1)
+    assert not running.done()
+    room.made.set()
+    assert (await running).error is None
+    assert len(told.lines) == 50_000
+    attempt, told = an_attempt("model", {"model": "talks", "parameters": 6_000})
+    NoRoom(attempt, monkeypatch)
+    assert (await runner.run(attempt)).error is None
+    assert len(told.lines) == 6_000

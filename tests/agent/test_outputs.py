@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.agent import outputs
-from dispatcher.agent.outputs import found_in, open_owned
+from dispatcher.agent.outputs import found_in, left_out, open_owned
 
 
 def test_only_regular_files_are_found_behind_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,12 +20,18 @@ def test_only_regular_files_are_found_behind_no_link(tmp_path: Path, monkeypatch
     (output / "link").symlink_to(secret / "key")
     (output / "dir").symlink_to(secret)
     os.mkfifo(output / "pipe")
-    assert [name for name, _ in found_in(output)] == ["a", "b/file"]
+    assert ([name for name, _ in found_in(output)[0]], found_in(output)[1]) == (["a", "b/file"], 0)
     monkeypatch.setattr(outputs, "MOST_FILES", 1)
-    assert [name for name, _ in found_in(output)] == ["a"]
+    assert ([name for name, _ in found_in(output)[0]], found_in(output)[1]) == (["a"], 1)
+    (output / "c").touch()
+    (output / "d").touch()
+    monkeypatch.setattr(outputs, "MOST_COUNTED", 2)
+    assert found_in(output)[1] == 2, "of three"
+    assert left_out(1) == "[1 file left out: at most 1 are uploaded]"
+    assert left_out(2) == "[2 files or more left out: at most 1 are uploaded]"
     output.rename(tmp_path / "moved")
     output.symlink_to(secret)
-    assert found_in(output) == []
+    assert found_in(output) == ([], 0)
 
 
 def test_what_was_put_in_the_place_of_a_file_meanwhile_is_not_read(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from dispatcher.agent.attempt import Attempt
-from dispatcher.agent.errors import TaskError
+from dispatcher.agent.errors import NotHere, TaskError
 from dispatcher.agent.runners.process import ProcessOptions, ProcessRunner
 from dispatcher.agent.task import End, Needs
 from dispatcher.sandbox.user import unprivileged
-from tests.agent.attempts import Told, an_attempt
+from tests.agent.attempts import NoRoom, Told, an_attempt
 
 USER = unprivileged()
 
@@ -86,7 +86,7 @@ async def test_what_cannot_be_run_is_refused(payload: Any, message: str) -> None
 
 async def test_the_command_of_an_image_needs_a_pattern_that_allows_it() -> None:
     payload = {"docker_image": "python:3.13", "command": "echo hello"}
-    with pytest.raises(TaskError, match=r"image python:3\.13 is not allowed"):
+    with pytest.raises(NotHere, match=r"image python:3\.13 is not allowed"):
         await run(payload, "docker", images=("ubuntu:*",))
     end, told = await run(payload, "docker", images=("ubuntu:*", "python:*"))
     assert (end.error, told.lines) == (None, [("stdout", "hello")])
@@ -98,6 +98,26 @@ async def begun(script: str, **options: Any) -> tuple[Attempt, Told, "asyncio.Ta
     running = asyncio.create_task(ProcessRunner(ProcessOptions(USER, **options)).run(attempt))
     await until(lambda: bool(told.lines))
     return attempt, told, running
+
+
+async def test_it_waits_on_its_pipe_while_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt, told = an_attempt("process", sh("yes 1234567 | head -n 50000; echo end"))
+    room = NoRoom(attempt, monkeypatch)
+    running = asyncio.create_task(ProcessRunner(ProcessOptions(USER)).run(attempt))
+    await room.asked.wait()
+    await asyncio.sleep(0.2)
+    assert not running.done()
+    assert len(told.lines) < 5_000
+    room.made.set()
+    assert (await running).error is None
+    assert (len(told.lines), told.lines[-1]) == (50_001, ("stdout", "end"))
+
+
+async def test_what_it_left_in_its_pipe_is_kept_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt, told = an_attempt("process", sh("yes 1234567 | head -n 6000"))
+    NoRoom(attempt, monkeypatch)
+    assert (await ProcessRunner(ProcessOptions(USER)).run(attempt)).error is None
+    assert len(told.lines) == 6_000
 
 
 async def test_stopping_gives_it_time_to_take_its_leave() -> None:
@@ -149,6 +169,12 @@ async def test_memory_that_was_not_asked_for_is_not_there() -> None:
     assert end.error == "the command exited with 1"
     end, told = await run(hungry, needs=Needs(memory=2 << 30))
     assert told.lines == [("stdout", "had it")]
+
+
+async def test_a_line_tells_how_many_files_were_too_many() -> None:
+    end, told = await run(sh("cd $OUTPUT_DIR; touch $(seq 1003)"))
+    assert len(end.result["files"]) == len(told.files) == 1_000
+    assert told.lines == [("stderr", "[3 files left out: at most 1,000 are uploaded]")]
 
 
 async def test_a_file_of_an_odd_name_is_left_out() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from dispatcher.agent.outputs import MOST_FILES
+from dispatcher.agent.outputs import MOST_COUNTED, MOST_FILES
 
 
 def spooled(chunks: Iterable[bytes], spool: BinaryIO, most: int) -> bool:
@@ -20,16 +20,24 @@ def spooled(chunks: Iterable[bytes], spool: BinaryIO, most: int) -> bool:
     return True
 
 
-def members(archive: tarfile.TarFile, most: int = MOST_FILES) -> list[tuple[str, tarfile.TarInfo]]:
-    """Regular files by their path below the directory that was taken, the first `most`. Nothing behind them is read."""
+def members(
+    archive: tarfile.TarFile, most: int = MOST_FILES, most_counted: int = MOST_COUNTED
+) -> tuple[list[tuple[str, tarfile.TarInfo]], int]:
+    """Regular files by their path below the directory that was taken, the first `most`, and how many there are beyond.
+    Nothing is read behind `most_counted` of those."""
     found: list[tuple[str, tarfile.TarInfo]] = []
+    beyond = 0
     for member in archive:
         _, _, name = member.name.partition("/")
-        if name and member.isreg():
+        if not name or not member.isreg():
+            continue
+        if len(found) < most:
             found.append((name, member))
-        if len(found) == most:
+        else:
+            beyond += 1
+        if beyond == most_counted:
             break
-    return found
+    return found, beyond
 
 
 def opened(archive: tarfile.TarFile, member: tarfile.TarInfo) -> BinaryIO:

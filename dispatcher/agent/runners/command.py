@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from dispatcher.agent.errors import TaskError
+from dispatcher.agent.errors import NotHere, TaskError
 
 
 def command_of(payload: Mapping[str, Any]) -> list[str]:
@@ -34,10 +34,10 @@ def environment_of(payload: Mapping[str, Any]) -> dict[str, str]:
 
 
 def image_of(payload: Mapping[str, Any], allowed: tuple[str, ...]) -> str:
-    """`docker_image`, when a pattern allows it. Raises TaskError."""
+    """`docker_image`, when a pattern allows it. Raises TaskError, NotHere."""
     image = payload.get("docker_image")
     if not isinstance(image, str) or not image:
         raise TaskError("docker_image must be a string")
     if not any(fnmatchcase(image, pattern) for pattern in allowed):
-        raise TaskError(f"image {image[:200]} is not allowed on this worker")
+        raise NotHere(f"image {image[:200]} is not allowed on this worker")
     return image

@@ -7,22 +7,22 @@ import math
 import tarfile
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import docker
-from docker.errors import DockerException, NotFound
+from docker.errors import NotFound
 from docker.types import DeviceRequest, LogConfig
 
 from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.errors import TaskError
-from dispatcher.agent.lines import Pieces
-from dispatcher.agent.outputs import refusal
+from dispatcher.agent.outputs import left_out, refusal
 from dispatcher.agent.runners.archive import empty_directory, members, opened, spooled
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
+from dispatcher.agent.runners.container_output import ERRORS, follow, say
 from dispatcher.agent.task import End, Task
 from dispatcher.agent.threads import in_thread
 from dispatcher.sandbox.waiting import first
@@ -33,8 +33,7 @@ OUTPUT_DIR = "/output"
 TASK_LABEL = "edge-dispatcher.task"
 AGENT_LABEL = "edge-dispatcher.agent"
 MOST_PROCESSES = 4_096
-LAST_WORDS_S = 5.0
-_ERRORS = (DockerException, OSError)  # the engine's, and of the connection to it
+LAST_WORDS_S = 30.0  # what is left of the output when a container has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class DockerRunner:
         try:
             code = await self._run(attempt, container)
             sent = await self._upload(attempt, container)
-        except _ERRORS as error:
+        except ERRORS as error:
             raise TaskError(f"the container failed: {_text(error)}", retryable=True) from None
         finally:
             await asyncio.shield(in_thread(partial(_remove, container)))
@@ -118,7 +117,7 @@ class DockerRunner:
         try:
             await first(making, attempt.stopped)
             return making.result() if making.done() else None
-        except _ERRORS as error:
+        except ERRORS as error:
             raise TaskError(f"the container cannot be made: {_text(error)}", retryable=_passing(error)) from None
         finally:
             if not making.done():
@@ -136,7 +135,7 @@ class DockerRunner:
         container = self._client.containers.create(image, **settings)
         try:
             container.put_archive("/", empty_directory(OUTPUT_DIR))
-        except _ERRORS:
+        except ERRORS:
             _remove(container)
             raise
         if not wanted.is_set():
@@ -148,7 +147,7 @@ class DockerRunner:
         loop = asyncio.get_running_loop()
         await in_thread(container.start)
         said = [
-            asyncio.create_task(in_thread(partial(_follow, container, stream, partial(_say, loop, attempt, stream))))
+            asyncio.create_task(in_thread(partial(follow, container, stream, partial(say, loop, attempt, stream))))
             for stream in ("stdout", "stderr")
         ]
         ended: asyncio.Task[dict[str, Any]] = asyncio.create_task(in_thread(container.wait))
@@ -189,7 +188,10 @@ class DockerRunner:
             sent: list[str] = []
             spool.seek(0)
             with tarfile.open(fileobj=spool) as archive:
-                for name, member in await in_thread(partial(members, archive)):
+                found, beyond = await in_thread(partial(members, archive))
+                if beyond:
+                    attempt.log.write("stderr", left_out(beyond))
+                for name, member in found:
                     if (why := refusal(name)) is not None:
                         attempt.log.write("stderr", why)
                         continue
@@ -203,32 +205,15 @@ class DockerRunner:
         return spooled(chunks, spool, self._options.most_output)
 
 
-def _follow(container: Any, stream: str, write: Callable[[str], None]) -> None:
-    """Hand on the lines of a stream until its end."""
-    pieces = Pieces(write)
-    with suppress(*_ERRORS):
-        chunks: Iterator[bytes] = container.logs(
-            stdout=stream == "stdout", stderr=stream == "stderr", stream=True, follow=True
-        )
-        for chunk in chunks:
-            pieces.take(chunk)
-    pieces.end()
-
-
-def _say(loop: asyncio.AbstractEventLoop, attempt: Attempt, stream: str, text: str) -> None:
-    with suppress(RuntimeError):  # the loop is closed: nobody listens any more
-        loop.call_soon_threadsafe(attempt.log.write, stream, text)
-
-
 def _quietly(act: Callable[[], None]) -> None:
-    with suppress(*_ERRORS):  # it has ended meanwhile
+    with suppress(*ERRORS):  # it has ended meanwhile
         act()
 
 
 def _remove(container: Any) -> None:
     try:
         container.remove(force=True, v=True)
-    except _ERRORS as error:
+    except ERRORS as error:
         log.warning("a container could not be removed: %s", _text(error))
 
 

@@ -27,7 +27,7 @@ class ModelRunner:
                 return End(error=attempt.stopped.result())
             parameters = payload.get("parameters")
             begun = asyncio.Event()
-            predicting = asyncio.ensure_future(resident.predict(parameters, attempt.log.write, begun))
+            predicting = asyncio.ensure_future(resident.predict(parameters, attempt.log, begun))
             try:
                 await first(predicting, attempt.stopped)
                 if not predicting.done() and begun.is_set():

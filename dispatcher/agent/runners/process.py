@@ -15,7 +15,7 @@ from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.cgroups import Groups
 from dispatcher.agent.errors import TaskError
 from dispatcher.agent.lines import Lines
-from dispatcher.agent.outputs import found_in, open_owned, refusal
+from dispatcher.agent.outputs import found_in, left_out, open_owned, refusal
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
 from dispatcher.agent.task import End, Needs
 from dispatcher.sandbox.place import place
@@ -92,7 +92,8 @@ class ProcessRunner:
         pid, ended = started.process.pid, watched(started.process.pid)
         names = ("stdout", "stderr")
         streams = [
-            Lines(pipe, partial(attempt.log.write, name)) for name, pipe in zip(names, started.output, strict=True)
+            Lines(pipe, partial(attempt.log.write, name), attempt.log.room)
+            for name, pipe in zip(names, started.output, strict=True)
         ]
         timer = self._timer(attempt)
         attempt.when_paused(lambda on: signal_group(pid, signal.SIGSTOP if on else signal.SIGCONT))
@@ -147,7 +148,10 @@ def _environment(attempt: Attempt, work: Path, output: Path) -> Mapping[str, str
 async def _upload(attempt: Attempt, output: Path, user: tuple[int, int] | None) -> list[str]:
     owner = user[0] if user is not None else os.geteuid()
     sent = []
-    for name, path in await asyncio.to_thread(found_in, output):
+    found, beyond = await asyncio.to_thread(found_in, output)
+    if beyond:
+        attempt.log.write("stderr", left_out(beyond))
+    for name, path in found:
         if (why := refusal(name)) is not None:
             attempt.log.write("stderr", why)
             continue
@@ -164,6 +168,8 @@ async def _upload(attempt: Attempt, output: Path, user: tuple[int, int] | None) 
 
 async def _last_words(streams: list[Lines]) -> None:
     """The rest of the output; a process that left the group and lives on would keep the pipes open for ever."""
+    for stream in streams:
+        stream.take_rest()
     try:
         async with asyncio.timeout(LAST_WORDS_S):
             for stream in streams:
