@@ -12,7 +12,7 @@ def _kinds() -> list[type[e.DispatchError]]:
 
 def test_every_error_has_its_own_status_below_500_but_for_faults_of_ours() -> None:
     faults = {kind for kind in _kinds() if status_of(kind) >= 500}
-    assert faults == {e.DispatchError, e.Unavailable}
+    assert faults == {e.DispatchError, e.Unavailable, e.UploadExpired}
 
 
 def test_statuses_and_close_codes() -> None:
