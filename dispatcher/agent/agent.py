@@ -165,9 +165,10 @@ class Agent:
             self._work.pause(key, action == "pause")
 
     def _complain(self, message: Mapping[str, Any]) -> None:
-        """An error: about an end when it names one."""
+        """An error: about an end, of a task or of a command, when it names one."""
         log.warning("the gateway refused a message: %s", message.get("details"))
-        key, code = (message.get("taskId"), message.get("attempt")), message.get("code", "")
+        key = message["id"] if "id" in message else (message.get("taskId"), message.get("attempt"))
+        code = message.get("code", "")
         if key in self._outgoing:
             if code in TRANSIENT:
                 self._outgoing.again(key)

@@ -175,7 +175,7 @@ def _services(
     workers = Workers(store.tasks, store.servers, gateway=name, clock=clock)
     commands = Commands(store.commands)
     steps = Steps(store.servers, store.placements, commands)
-    operations = Operations(store.operations, store.servers, commands, steps, gateway=name, clock=clock)
+    operations = Operations(store.operations, store.servers, commands, steps, gateway=name)
     return Services(
         submit=Submit(store.tasks, dispatch, waits, gateway=name, clock=clock),
         batches=Batches(store.batches, dispatch),

@@ -46,13 +46,14 @@ _RANKS = {
 @dataclass(frozen=True, slots=True)
 class NewCommand:
     """A command under an id that its sender chose: the same id again is the same command. `args` is a JSON object,
-    `deadline_ms` when it is given up."""
+    It is given up at `deadline_ms`, or `for_ms` after it was kept where that is sooner."""
 
     id: str
     server_id: str
     verb: str
     deadline_ms: int
     args: str = "{}"
+    for_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,10 @@ class Unavailable(DispatchError):
         self.retry_after_s = retry_after_s
 
 
+class UploadExpired(Unavailable):
+    """It took so long that its bytes are given up: nothing was recorded."""
+
+
 class Overrun(DispatchError):
     code = "TOO_SLOW"
 

@@ -55,15 +55,16 @@ class NewStep:
 class NewOperation:
     """An operation under an id that its maker chose: the same id again is the same operation.
 
-    `guard` names what only one running operation may work on ("" for none). In `sequence` a step begins when the one
-    before is done, and a failed one ends the operation; otherwise all begin at once.
+    `guard` names what only one running operation may work on ("" for none). It fails when it has not ended `for_ms`
+    after it began. In `sequence` a step begins when the one before is done, and a failed one ends the operation;
+    otherwise all begin at once.
     """
 
     id: str
     kind: OperationKind
     actor: str  # who asked for it
     steps: tuple[NewStep, ...]
-    deadline_ms: int
+    for_ms: int
     guard: str = ""
     sequence: bool = False
     dry_run: bool = False

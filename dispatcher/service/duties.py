@@ -1,7 +1,8 @@
 """What any gateway does for all: ripe timers, health probes, waiting heads of the queue, files without an owner."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from dispatcher.domain.clock import Clock
 from dispatcher.service.background import Background
@@ -24,17 +25,16 @@ class Duties:
         *,
         gateway: str,
         clock: Clock,
-        also: Sequence[Callable[[], Awaitable[object]]] = (),  # done once a round
+        also: Sequence[Callable[[], Coroutine[Any, Any, object]]] = (),  # begun once a round
         files: Files | None = None,
     ) -> None:
         self._tasks = tasks
         self._servers = servers
         self._dispatch = dispatch
-        self._files = files
-        self._sweeping: asyncio.Task[int] | None = None
         self._gateway = gateway
         self._clock = clock
-        self._also = also
+        self._also = [*also, files.sweep] if files else also
+        self._beside: dict[int, asyncio.Task[object]] = {}  # by its place in `also`
         self._background = Background()
         self._peeking = asyncio.Lock()
 
@@ -56,11 +56,11 @@ class Duties:
                 self._background.spawn(self._servers.probe(ticked.probes))
             if not ticked.more or self._clock.monotonic() >= until:
                 break
-        for duty in self._also:
-            await duty()
-        self._sweep()
+        self._begin_others()
         started, full = await self._peek(until)
         if settle:
+            if self._beside:
+                await asyncio.wait(self._beside.values(), timeout=max(0.0, until - self._clock.monotonic()))
             await self._dispatch.idle(max(0.0, until - self._clock.monotonic()))
         return {"handled": handled, "probed": probed, "started": started, "more": ticked.more or full}
 
@@ -72,10 +72,12 @@ class Duties:
         """Drop probes that are under way."""
         await self._background.close()
 
-    def _sweep(self) -> None:
-        """In the background: a slow file store must not hold up timers."""
-        if self._files and (self._sweeping is None or self._sweeping.done()):
-            self._sweeping = self._background.spawn(self._files.sweep())
+    def _begin_others(self) -> None:
+        """In the background: a slow file store, or an operation that fails, must not hold up timers."""
+        for place, duty in enumerate(self._also):
+            before = self._beside.get(place)
+            if before is None or before.done():
+                self._beside[place] = self._background.spawn(duty())
 
     def _until(self, budget_ms: int) -> float:
         return self._clock.monotonic() + budget_ms / 1000

@@ -1,8 +1,9 @@
 """Files of tasks: uploaded by the attempt at work, downloaded and deleted by their owner."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Collection
+from contextlib import suppress
 
-from dispatcher.domain.errors import DispatchError, NotFound, Unavailable
+from dispatcher.domain.errors import DispatchError, NotFound, Unavailable, UploadExpired
 from dispatcher.domain.file import FileRecord, NewFile, relative_path
 from dispatcher.domain.ids import is_id, new_blob_id, new_file_id
 from dispatcher.domain.principal import Owner, Principal
@@ -55,14 +56,19 @@ class Files:
             raise _not_found(task_id)
         blob = await self._new_blob(task_id, origin)
         room = await self._files.reserve(task_id, by, path, origin=origin, blob=blob, keep_ms=self._keep_ms)
-        stored = await self._blobs.put(blob, chunks, max_bytes=room)
+        try:
+            stored = await self._blobs.put(blob, chunks, max_bytes=room)
+        except Unavailable:  # it may be stored all the same: the orphans will tell
+            raise
+        except BaseException:
+            await self._discard(blob)
+            raise
         file = NewFile(new_file_id(), task_id, path, stored.size, content_type, stored.sha256, blob)
         try:
             return await self._files.put(file, by, origin=origin)
-        except Unavailable:  # it may be recorded all the same: the orphans will tell
-            raise
-        except DispatchError:
-            await self._blobs.delete(blob)
+        except DispatchError as refused:
+            if not isinstance(refused, Unavailable) or isinstance(refused, UploadExpired):
+                await self._discard(blob)  # else it may be recorded all the same: the orphans will tell
             raise
 
     async def of_task(self, principal: Principal, task_id: str, *, origin: str) -> list[FileRecord]:
@@ -109,12 +115,22 @@ class Files:
 
     async def sweep(self) -> int:
         """Remove blobs that belong to no file any more; answers how many. For any gateway, at any time."""
-        orphans = await self._files.orphans(limit=SWEEP)
-        for blob in orphans:
+        swept = 0
+        while True:
+            orphans = await self._files.orphans(limit=SWEEP)
+            for blob in orphans:
+                await self._blobs.delete(blob)
+            if orphans:
+                await self._files.forget(orphans)
+            swept += len(orphans)
+            if len(orphans) < SWEEP:
+                return swept
+
+    async def _discard(self, blob: str) -> None:
+        """Bytes that no record will name."""
+        with suppress(DispatchError):  # then it stays an orphan
             await self._blobs.delete(blob)
-        if orphans:
-            await self._files.forget(orphans)
-        return len(orphans)
+            await self._files.forget([blob])
 
     async def _new_blob(self, task_id: str, origin: str | None) -> str:
         if self._apart and origin is None:

@@ -1,17 +1,20 @@
 """Restarts, loads, unloads and rebalances: begun by a request, driven to their end by any gateway."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dispatcher.domain.clock import Clock
 from dispatcher.domain.command import Command, Verb
 from dispatcher.domain.errors import Conflict, DispatchError, NoControl, NotFound, Unavailable
 from dispatcher.domain.ids import is_id, new_operation_id
 from dispatcher.domain.operation import NewOperation, NewStep, Operation, OperationKind, operation_of
 from dispatcher.domain.server import Server
+from dispatcher.service.background import where
 from dispatcher.service.commands import Commands
 from dispatcher.service.ports import OperationStore, ServerStore
 from dispatcher.service.steps import Steps
+
+log = logging.getLogger(__name__)
 
 LEASE_MS = 10_000
 RESTART = "restart:"  # begins the guard of a restart, before the id of its worker
@@ -41,14 +44,12 @@ class Operations:
         steps: Steps,
         *,
         gateway: str,
-        clock: Clock,
         options: OperationOptions | None = None,
     ) -> None:
         self._operations = operations
         self._servers = servers
         self._steps = steps
         self._gateway = gateway
-        self._clock = clock
         self.options = options or OperationOptions()
         commands.on_end(self._command_ended)
 
@@ -109,9 +110,8 @@ class Operations:
         note: str = "",
     ) -> Operation:
         """Keep an operation that may take `for_ms` and make its first steps. Raises as `OperationStore.create`."""
-        deadline_ms = self._clock.now_ms() + for_ms
         new = NewOperation(
-            operation_id or new_operation_id(), kind, actor, tuple(steps), deadline_ms, guard, sequence, dry_run, note
+            operation_id or new_operation_id(), kind, actor, tuple(steps), for_ms, guard, sequence, dry_run, note
         )
         return await self._drive(await self._operations.create(new))
 
@@ -125,7 +125,12 @@ class Operations:
         """Look at the operations that this gateway drives, or takes over; answers how many."""
         leased = await self._operations.lease(self._gateway, LEASE_MS)
         for operation in leased:
-            await self._drive(operation)
+            try:
+                await self._drive(operation)
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - the others go on; its deadline ends this one
+                log.error("operation %s: %s", operation.id, where(error))
         return len(leased)
 
     async def _command_ended(self, command: Command) -> None:

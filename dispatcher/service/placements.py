@@ -3,9 +3,10 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 
 from dispatcher.domain.command import Verb
-from dispatcher.domain.errors import Invalid, NotFound
+from dispatcher.domain.errors import DispatchError, Invalid, NotFound
 from dispatcher.domain.ids import new_operation_id
 from dispatcher.domain.operation import NewStep, Operation, OperationKind
 from dispatcher.domain.placement import ModelSize, Placement, PlacementStatus, is_model
@@ -51,11 +52,22 @@ class Placements:
         if preload:
             args = Steps.model_args(model, priority=priority)
             steps = [NewStep(Verb.LOAD, placement.server_id, args) for placement in placed]
-            await self._operations.begin(
-                OperationKind.LOAD, actor, steps, for_ms=self._operations.options.load_ms, operation_id=assignment
-            )
+            try:
+                await self._operations.begin(
+                    OperationKind.LOAD, actor, steps, for_ms=self._operations.options.load_ms, operation_id=assignment
+                )
+            except DispatchError as refused:
+                await self._give_up(placed, assignment, refused.message)
+                raise
             placed = [p for name in server_ids for p in await self._placements.find([name], model)]
         return assignment, placed
+
+    async def _give_up(self, placed: Sequence[Placement], assignment: str, why: str) -> None:
+        """Nobody may come to load these: the workers must not wait for it."""
+        for placement in placed:
+            if placement.assignment == assignment:
+                with suppress(DispatchError):
+                    await self._placements.failed(placement.server_id, placement.model, why)
 
     async def unload(self, actor: str, model: str, server_ids: Sequence[str], *, force: bool = False) -> Operation:
         """Take a model out of the memory of workers, with `force` also while it is in use. Raises Invalid, NotFound

@@ -19,6 +19,7 @@ RUNNING: Looked = (StepState.RUNNING, "")
 DONE: Looked = (StepState.DONE, "")
 MARGIN_MS = 30_000  # so that a command's expiry is seen while the operation runs
 LATE = "The worker did not do it in time"
+RESTARTED = "The worker restarted"
 
 
 class Steps:
@@ -83,6 +84,8 @@ class Steps:
                 return StepState.FAILED, placement.error
             case PlacementStatus.LOADING:
                 return await self._at_work(operation, place, step)
+            case PlacementStatus.ASSIGNED:  # what it was loading went with its memory
+                return StepState.FAILED, RESTARTED
         return RUNNING  # not its turn, or no room now
 
     async def _unload(self, operation: Operation, place: int, step: Step) -> Looked:
@@ -120,12 +123,20 @@ class Steps:
                 await self._placements.loaded(server_id, model, takes, _amount(told, "load_ms"))
 
     async def _command(self, operation: Operation, place: int, step: Step) -> Command:
-        """The step's command, sent now if it was not yet. It is given up before the operation is."""
+        """The step's command, sent now if it was not yet. It is given up when the step's part of the operation's time
+        is over, and before the operation is."""
         name, deadline_ms = command_id(operation.id, place), operation.deadline_ms - MARGIN_MS
+        new = NewCommand(name, step.server_id, step.verb, deadline_ms, step.args, _part_ms(operation) - MARGIN_MS)
         try:
-            return await self._commands.send(NewCommand(name, step.server_id, step.verb, deadline_ms, step.args))
+            return await self._commands.send(new)
         except Invalid:  # the operation is over its time
             raise NotFound(LATE) from None
+
+
+def _part_ms(operation: Operation) -> int:
+    """What a step may take: each move of a rebalance, which is two steps, has its own part of the time."""
+    moves = len(operation.steps) // 2 if operation.kind is OperationKind.REBALANCE else 1
+    return (operation.deadline_ms - operation.started_ms) // moves
 
 
 def _failure(command: Command) -> Looked | None:

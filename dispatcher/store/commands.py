@@ -22,6 +22,7 @@ class RedisCommands:
             verb=command.verb,
             args=command.args,
             deadline=command.deadline_ms,
+            for_ms=command.deadline_ms if command.for_ms is None else command.for_ms,
         )
         match reply.tag:
             case "not_found":

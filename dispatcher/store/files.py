@@ -7,7 +7,7 @@ from dispatcher.domain.file import FileRecord, NewFile
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import Reporter
 from dispatcher.store import codec
-from dispatcher.store.refusals import not_found, refuse_report
+from dispatcher.store.refusals import not_found, refuse_report, upload_expired
 from dispatcher.store.runner import Reply, Runner
 
 _PER_CALL = 64
@@ -89,7 +89,7 @@ def _refuse(reply: Reply, task_id: str) -> None:
     if reply.tag == "quota":
         raise errors.QuotaExceeded("There is no room for this file")
     if reply.tag == "late":
-        raise errors.Unavailable("The upload took too long")
+        raise upload_expired()
 
 
 def _record(file_id: bytes, flat: Sequence[bytes]) -> FileRecord:

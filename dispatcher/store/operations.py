@@ -27,7 +27,7 @@ class RedisOperations:
             guard=operation.guard,
             sequence="1" if operation.sequence else "0",
             dry_run="1" if operation.dry_run else "0",
-            deadline=operation.deadline_ms,
+            for_ms=operation.for_ms,
             steps=json.dumps([(step.verb, step.server_id, step.args) for step in operation.steps]),
             count=len(operation.steps),
             note=operation.note,

@@ -82,3 +82,7 @@ def too_many_models(server_id: str) -> errors.Conflict:
 
 def model_busy(model: str, server_id: str) -> errors.Conflict:
     return errors.ModelBusy(f"Model {model} is being loaded or unloaded on server {server_id}")
+
+
+def upload_expired() -> errors.UploadExpired:
+    return errors.UploadExpired("The upload took too long")

@@ -24,17 +24,21 @@ TellError = Callable[[DispatchError], str]  # the message that tells of an error
 
 
 class Seats:
-    """How many sockets each principal has open on this gateway."""
+    """How many sockets, or streams, each principal has open on this gateway."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._taken: Counter[str] = Counter()
 
+    def full(self, principal: Principal) -> bool:
+        """True when the principal has no seat left."""
+        return self._taken[principal.rate_key] >= self._most
+
     @contextmanager
     def taken(self, principal: Principal) -> Iterator[None]:
         """A seat for the length of the block. Raises CloseSocket(1008) when there is none."""
         key = principal.rate_key
-        if self._taken[key] >= self._most:
+        if self.full(principal):
             raise CloseSocket(FLOOD, f"More than {self._most} sockets")
         self._taken[key] += 1
         try:

@@ -204,6 +204,8 @@ async def test_a_command_is_done_once_and_its_end_told_until_it_is_recorded(gate
         assert [one["model"] for one in (await gateway.next("heartbeat"))["models"]] == ["m"]
         await gateway.send(type="command", id="c1", verb="model.load", args=args)
         assert await gateway.next("commandDone") == done
+        await gateway.send(type="error", code="UNAVAILABLE", details="", id="c1")
+        assert await gateway.next("commandDone") == done
         await gateway.send(type="commandRecorded", id="c1")
         await gateway.send(type="command", id="c2", verb="model.load", args=args)
         assert (await gateway.next("commandDone"))["id"] == "c2", "it is loaded: done"

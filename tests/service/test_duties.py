@@ -79,3 +79,29 @@ async def test_settling_waits_for_calls_within_the_budget() -> None:
     assert len(gateway.ends()) == 1, "the budget was spent"
     gateway.forwarder.gate.set()
     await gateway.settle()
+
+
+async def test_what_is_done_beside_holds_nothing_up() -> None:
+    gateway = Gateway(a_server("a"))
+    gateway.tasks.script("peek", heads(0, 1), heads(1, 1))
+    begun: list[str] = []
+    gate = asyncio.Event()
+
+    async def slow() -> None:
+        begun.append("slow")
+        await gate.wait()
+
+    async def fails() -> None:
+        begun.append("fails")
+        raise ValueError
+
+    servers = Servers(gateway.servers, FakeStats(), gateway.forwarder)  # type: ignore[arg-type]
+    duties = Duties(gateway.tasks, servers, gateway.dispatch, gateway="gw_1", clock=gateway.clock, also=[slow, fails])
+    for _ in range(2):
+        assert (await duties.run())["started"] == 1
+        await gateway.settle()
+    assert begun == ["slow", "fails", "fails"], "one at a time"
+    asyncio.get_running_loop().call_soon(gate.set)
+    await duties.run(1_000, settle=True)
+    assert gate.is_set(), "settling waits for it"
+    await duties.close()

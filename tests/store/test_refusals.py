@@ -167,7 +167,7 @@ def enqueue(server_id: str, life_ms: int = 60_000) -> Refused:
 
 def operation(world: World, operation_id: str, guard: str = "") -> NewOperation:
     step = NewStep("worker.restart", "agent")
-    return NewOperation(operation_id, OperationKind.RESTART, "ann", (step,), world.now + 60_000, guard)
+    return NewOperation(operation_id, OperationKind.RESTART, "ann", (step,), 60_000, guard)
 
 
 async def assign(scene: Scene, server_id: str, model: str = "m") -> None:

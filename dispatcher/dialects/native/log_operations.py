@@ -46,6 +46,6 @@ def log_operations(routes: LogRoutes) -> list[Operation]:
         Operation(
             "followLog", "GET", f"{TASK_PATH}/logs/stream", TAG, "Follow (server-sent events)", ANYBODY, Rate.DEFAULT,
             routes.stream, answer=LogLineAnswer, parameters=(_AFTER, _RESUME), media=EVENTS,
-            errors=(e.Invalid, e.NotFound, e.Unavailable), example=Example(_LINE, path=_PATH),
+            errors=(e.Invalid, e.NotFound, e.QuotaExceeded, e.Unavailable), example=Example(_LINE, path=_PATH),
         ),
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator
-from contextlib import closing
+from contextlib import aclosing, closing
 
 from dispatcher.dialects.call import Answer, Call, Stream
 from dispatcher.dialects.native import wire_logs as wire
@@ -11,13 +11,16 @@ from dispatcher.dialects.native.options import ORIGIN, NativeOptions
 from dispatcher.dialects.native.reporter import reporter_of
 from dispatcher.dialects.native.requests import AppendLog
 from dispatcher.dialects.native.validation import validate
-from dispatcher.domain.errors import DispatchError, Invalid
+from dispatcher.domain.clock import Clock
+from dispatcher.domain.errors import DispatchError, Invalid, QuotaExceeded, Unauthorized
+from dispatcher.domain.principal import Principal
 from dispatcher.service.services import Services
 from dispatcher.service.tails import Follower
 from dispatcher.web.answer import encode_json
 from dispatcher.web.query import whole
 from dispatcher.web.request_headers import attempt_number
 from dispatcher.web.request_id import request_id_of
+from dispatcher.web.sockets import Seats
 from dispatcher.web.stream import EVENTS, PING
 
 FARTHEST = 10**15 - 1
@@ -25,8 +28,10 @@ MOST_READ = 1_000
 
 
 class LogRoutes:
-    def __init__(self, services: Services, options: NativeOptions) -> None:
+    def __init__(self, services: Services, clock: Clock, options: NativeOptions) -> None:
         self._logs = services.logs
+        self._clock = clock
+        self._seats = Seats(options.streams)
         self._ping_s = options.stream_ping_ms / 1000
 
     async def append(self, call: Call) -> Answer:
@@ -46,26 +51,52 @@ class LogRoutes:
 
     async def stream(self, call: Call) -> Stream:
         after = whole(call.query, "after", default=0, least=0, most=FARTHEST)
+        if self._seats.full(call.caller):
+            raise _no_seat()
         follower = await self._logs.follow(call.caller, call.path_id, origin=ORIGIN, after=_last_seen(call, after))
-        return Stream(self._events(follower, request_id_of(call.scope)), {"Content-Type": EVENTS})
+        events = self._seated(call.caller, follower, request_id_of(call.scope))
+        return Stream(events, {"Content-Type": EVENTS})
 
-    async def _events(self, follower: Follower, request_id: str) -> AsyncGenerator[bytes, None]:
-        """Lines, and the end; or, in the place of more lines, why there are none."""
-        with closing(follower):
-            while True:
-                try:
-                    async with asyncio.timeout(self._ping_s):
-                        page = await follower.next()
-                except TimeoutError:
-                    yield PING
-                    continue
-                except DispatchError as error:
-                    yield wire.error_event(error, request_id)
-                    return
-                yield wire.line_events(page)
-                if page.complete:
-                    yield wire.end_event(page)
-                    return
+    async def _seated(self, principal: Principal, follower: Follower, request_id: str) -> AsyncGenerator[bytes, None]:
+        """Lines, and the end; or, in the place of more lines, why there are none. The seat is taken when it begins:
+        an answer that nobody reads never does."""
+        if self._seats.full(principal):
+            yield wire.error_event(_no_seat(), request_id)
+            return
+        with self._seats.taken(principal), closing(follower):
+            try:
+                async with aclosing(self._events(principal, follower)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+            except DispatchError as error:
+                yield wire.error_event(error, request_id)
+
+    async def _events(self, principal: Principal, follower: Follower) -> AsyncGenerator[bytes, None]:
+        """Raises Unauthorized when the token ends, and as `Follower.next`."""
+        while True:
+            try:
+                async with asyncio.timeout(min(self._ping_s, self._left_s(principal))):
+                    page = await follower.next()
+            except TimeoutError:
+                yield PING
+                continue
+            yield wire.line_events(page)
+            if page.complete:
+                yield wire.end_event(page)
+                return
+
+    def _left_s(self, principal: Principal) -> float:
+        """How long the token that opened a stream is still good. Raises Unauthorized."""
+        if not principal.expires_ms:
+            return self._ping_s
+        left_ms = principal.expires_ms - self._clock.now_ms()
+        if left_ms <= 0:
+            raise Unauthorized("The token has expired")
+        return left_ms / 1000
+
+
+def _no_seat() -> QuotaExceeded:
+    return QuotaExceeded("Too many open streams")
 
 
 def _last_seen(call: Call, after: int) -> int:

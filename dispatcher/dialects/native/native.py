@@ -86,7 +86,7 @@ def native_dialect(
     claims = ClaimRoutes(services, options, wire=wire)
     operations = [
         *task_operations(TaskRoutes(services, options)),
-        *log_operations(LogRoutes(services, options)),
+        *log_operations(LogRoutes(services, clock, options)),
         *file_operations(FileRoutes(services, options)),
         *server_operations(servers, claims),
         *fleet_operations(FleetRoutes(services)),

@@ -22,6 +22,7 @@ class NativeOptions:
     attempts_max      attempts before a failing task ends
     tenant_weights    share of each tenant in the fair order; 1 for those not named
     file_max          bytes of the largest file that is taken in
+    streams           log streams that a principal may have open at a gateway
     stream_ping_ms    silence of a stream after which a comment is sent
     docs              serve /docs and /openapi.json
     """
@@ -35,5 +36,6 @@ class NativeOptions:
     attempts_max: int = 3
     tenant_weights: Mapping[str, int] = field(default_factory=dict)
     file_max: int = 1 << 30
+    streams: int = 1000
     stream_ping_ms: int = 15_000
     docs: bool = True

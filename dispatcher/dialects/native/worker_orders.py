@@ -15,7 +15,7 @@ from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
 from dispatcher.web.event_stream import Outbox
 
-_STATES = {
+COMMAND_REPORTS = {
     "commandAck": CommandState.ACKED,
     "commandDone": CommandState.DONE,
     "commandFailed": CommandState.FAILED,
@@ -55,7 +55,7 @@ class WorkerOrders:
     async def told(self, kind: str, report: CommandReport) -> None:
         """How a command stands. An end is confirmed once it is recorded, and when nobody knows the command any more:
         it need not be told again. Raises NotFound for an acknowledgement."""
-        state = _STATES[kind]
+        state = COMMAND_REPORTS[kind]
         detail = report.error if state is CommandState.FAILED else json.dumps(report.detail)
         try:
             await self._services.commands.report(self._server_id, report.id, state, detail)

@@ -7,10 +7,11 @@ from dispatcher.dialects.native.errors import error_message
 from dispatcher.dialects.native.validation import validate
 from dispatcher.dialects.native.wire_reports import report
 from dispatcher.dialects.native.wire_servers import bounded_metrics, metrics_text
-from dispatcher.dialects.native.worker_orders import WorkerOrders
+from dispatcher.dialects.native.worker_orders import COMMAND_REPORTS, WorkerOrders
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.errors import DispatchError, Invalid, NotFound, RateLimited, Unavailable
 from dispatcher.domain.failure import Outcome, Verdict
+from dispatcher.domain.ids import is_id
 from dispatcher.domain.server import ServerHealth
 from dispatcher.service.sessions import Session
 from dispatcher.web.answer import encode_json
@@ -73,7 +74,7 @@ class WorkerSession:
                 self._session.ask(validate(r.Ready, message.members).slots)
             case "hello":
                 await self._orders.hello(validate(r.Hello, message.members))
-            case "commandAck" | "commandDone" | "commandFailed":
+            case str() if kind in COMMAND_REPORTS:
                 await self._orders.told(kind, validate(r.CommandReport, message.members))
             case "heartbeat":
                 await self._heartbeat(message)
@@ -138,7 +139,10 @@ class WorkerSession:
 
 
 def _about(message: JsonObject) -> dict[str, str | int]:
-    """The attempt that a message was about, where it says so."""
+    """The attempt or the command that a message was about, where it says so."""
+    kind, command = message.members.get("type"), message.members.get("id")
+    if isinstance(kind, str) and kind in COMMAND_REPORTS and isinstance(command, str) and is_id(command):
+        return {"id": command}
     task_id, attempt = message.members.get("taskId"), message.members.get("attempt")
     if isinstance(task_id, str) and len(task_id) <= 64 and type(attempt) is int and 0 < attempt <= 2**53:
         return {"taskId": task_id, "attempt": attempt}

@@ -23,6 +23,7 @@ class LogStore(Protocol):
         ...
 
     async def read(self, after: Mapping[str, int], *, limit: int) -> dict[str, LogPage]:
-        """Of each of at most 128 tasks up to `limit` lines after the one of this number, fewer where they are long.
-        A task that is not there is not in the answer."""
+        """Of each of at most 128 tasks up to `limit` lines after the one of this number. All of them together
+        have about 1 MiB, in the order in which they were asked for: a page for which nothing was left is empty, and
+        does not tell of an end. A task that is not there is not in the answer."""
         ...

@@ -34,7 +34,8 @@ class OperationStore(Protocol):
         ...
 
     async def fail(self, operation_id: str, error: str) -> Operation:
-        """End a running operation before its time; an ended one stays as it is. Raises NotFound."""
+        """End a running operation before its time; an ended one stays as it is. Raises NotFound. With every operation
+        that fails, the models that its steps would have loaded are given up: queued and loading ones have failed."""
         ...
 
     async def lease(self, gateway: str, lease_ms: int, limit: int = 16) -> list[Operation]:

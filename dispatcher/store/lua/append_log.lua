@@ -12,6 +12,7 @@ local own = 'own' .. (by == 'holder' and rank_of(task_id, t, holder) or 0)
 local h = redis.call('HMGET', head, 'last', 'n', 'bytes', own)
 local last, n, bytes = number(h[1]), number(h[2]), number(h[3])
 local others = number(redis.call('HGET', root .. 'log_use', t.tenant)) - bytes
+if redis.call('EXISTS', log) == 0 then n, bytes = 0, 0 end -- they may go before what was counted of them
 local own_fence, own_next = string.match(h[4] or '', '^(%d+):(%d+)$')
 local next_own = own_fence == t.fence and tonumber(own_next) or 1
 local at = text(now)

@@ -1,6 +1,6 @@
 -- create_operation: keep an operation and begin it, once per id; a dry run is only kept.
 -- KEYS    root
--- ARGV    operation_id kind actor guard sequence dry_run deadline steps count:n note
+-- ARGV    operation_id kind actor guard sequence dry_run for_ms:n steps count:n note
 -- OPTIONS retention_ms events_kept
 -- RETURNS operation fields | busy id | too_many
 --- @include operation
@@ -15,7 +15,7 @@ if running then
 end
 local key = root .. 'op:' .. operation_id
 redis.call('HSET', key, 'kind', kind, 'actor', actor, 'guard', guard, 'sequence', sequence, 'state',
-  running and 'running' or 'planned', 'deadline', deadline, 'steps', steps, 'n', text(count), 'started', text(now),
+  running and 'running' or 'planned', 'deadline', text(now + for_ms), 'steps', steps, 'n', text(count), 'started', text(now),
   'note', note)
 redis.call('ZADD', root .. 'ops', redis.call('HINCRBY', root .. 'reg', 'operations', 1), operation_id)
 redis.call('ZREMRANGEBYRANK', root .. 'ops', 0, -LISTED_MOST - 1)

@@ -12,7 +12,7 @@ local refusal, t = not_at_work(task_id, origin)
 if refusal then return reply(refusal, t) end
 local room, known = room_for(task_id, t, path)
 if not room or size > room then return reply('quota') end
-if not redis.call('ZSCORE', root .. 'orphans', blob) then return reply('late') end
+if number(redis.call('ZSCORE', root .. 'orphans', blob)) <= now then return reply('late') end -- it is being swept, or was
 
 if known then drop_file(known) end
 local f = {task = task_id, origin = t.origin, tenant = t.tenant, sub = t.sub, facets = t.facets, size = text(size)}

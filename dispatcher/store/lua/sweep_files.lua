@@ -3,11 +3,14 @@
 -- ARGV    limit:n
 -- RETURNS orphans blob...
 --- @include files
-local gone = redis.call('SRANDMEMBER', root .. 'file_gone')
-if gone then
-  for n, file in ipairs(redis.call('HVALS', root .. 'tf:' .. gone)) do
-    if n > limit then break end
+local left = limit
+for _ = 1, limit do
+  local gone = left > 0 and redis.call('SRANDMEMBER', root .. 'file_gone')
+  if not gone then break end
+  for _, file in ipairs(redis.call('HVALS', root .. 'tf:' .. gone)) do
+    if left == 0 then break end
     drop_file(file)
+    left = left - 1
   end
   if redis.call('EXISTS', root .. 'tf:' .. gone) == 0 then redis.call('SREM', root .. 'file_gone', gone) end
 end

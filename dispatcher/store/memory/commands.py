@@ -23,12 +23,15 @@ class MemoryCommands:
         server = s.server(command.server_id)
         if server.new.transport is not Transport.SOCKET or not server.online:
             raise no_control()
-        if command.deadline_ms <= s.now:
+        deadline_ms = command.deadline_ms
+        if command.for_ms is not None:
+            deadline_ms = min(deadline_ms, s.now + command.for_ms)
+        if deadline_ms <= s.now:
             raise too_late()
         if len(await self.pending(server.id)) >= WAITING_MOST:
             raise too_many_commands()
         s.commands[command.id] = Command(
-            command.id, server.id, command.verb, command.args, CommandState.QUEUED, s.now, command.deadline_ms
+            command.id, server.id, command.verb, command.args, CommandState.QUEUED, s.now, deadline_ms
         )
         s.hub.event("command", {"id": server.id})
         return s.commands[command.id]

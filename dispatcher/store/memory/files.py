@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-from dispatcher.domain.errors import NotFound, QuotaExceeded, Unavailable
+from dispatcher.domain.errors import NotFound, QuotaExceeded
 from dispatcher.domain.file import FileRecord, NewFile
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import Reporter
 from dispatcher.store.memory import reports
 from dispatcher.store.memory.rows import TaskRow
 from dispatcher.store.memory.state import State
+from dispatcher.store.refusals import upload_expired
 
 
 class MemoryFiles:
@@ -34,8 +35,8 @@ class MemoryFiles:
         row, attempt = reports.at_work(self._s, file.task_id, by, origin)
         if file.size > self._room(row, file.path):
             raise QuotaExceeded("There is no room for this file")
-        if file.blob not in self._orphans:
-            raise Unavailable("The upload took too long")
+        if self._orphans.get(file.blob, 0) <= self._s.now:  # it is being swept, or was
+            raise upload_expired()
         del self._orphans[file.blob]
         self._drop([old for old in self._of(file.task_id) if old.path == file.path])
         record = FileRecord(
@@ -86,7 +87,7 @@ class MemoryFiles:
         self._drop(files)
 
     async def orphans(self, *, limit: int = 64) -> list[str]:
-        self._drop([file for file in self._files.values() if file.task_id not in self._s.tasks])
+        self._drop([file for file in self._files.values() if file.task_id not in self._s.tasks][:limit])
         due = sorted((ms, blob) for blob, ms in self._orphans.items() if ms <= self._s.now)
         return [blob for _, blob in due[:limit]]
 

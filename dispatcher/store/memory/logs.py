@@ -10,6 +10,7 @@ from dispatcher.store.memory.rows import Log, TaskRow
 from dispatcher.store.memory.state import State
 
 PAGE_BYTES = 1 << 20
+AT_ONCE = 32  # lines that are looked at together
 
 
 class MemoryLogs:
@@ -56,18 +57,27 @@ class MemoryLogs:
             log.size -= log.lines.popleft()[1]
 
     async def read(self, after: Mapping[str, int], *, limit: int) -> dict[str, LogPage]:
-        rows = ((self._s.tasks.get(task_id), seq) for task_id, seq in after.items())
-        return {row.id: _page(row, seq, limit) for row, seq in rows if row is not None}
+        pages: dict[str, LogPage] = {}
+        left = PAGE_BYTES  # of all pages together
+        for task_id, seq in after.items():
+            row = self._s.tasks.get(task_id)
+            if row is not None:
+                pages[task_id], size = _page(row, seq, limit, left)
+                left -= size
+        return pages
 
 
-def _page(row: TaskRow, after: int, limit: int) -> LogPage:
-    log, ended = row.log or Log(), row.state if row.ended else None
+def _page(row: TaskRow, after: int, limit: int, left: int) -> tuple[LogPage, int]:
+    """A page, and the bytes of its lines: not many more than are left."""
+    log = row.log or Log()
+    unread = log.last > after and left <= 0
+    ended = row.state if row.ended and not unread else None
     oldest = log.last - len(log.lines) + 1
     lines: list[LogLine] = []
     size = 0
     for line, bytes_of_it in islice(log.lines, max(0, after + 1 - oldest), None):
-        if len(lines) == limit or (size >= PAGE_BYTES and len(lines) % 256 == 0):
+        if len(lines) == limit or (size >= left and len(lines) % AT_ONCE == 0):
             break
         lines.append(line)
         size += bytes_of_it
-    return LogPage(tuple(lines), max(0, oldest - after - 1), log.last, ended)
+    return LogPage(tuple(lines), max(0, oldest - after - 1), log.last, ended), size

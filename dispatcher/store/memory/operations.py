@@ -12,6 +12,7 @@ from dispatcher.domain.operation import (
     Step,
     StepState,
 )
+from dispatcher.store.memory.placements import give_up_loads
 from dispatcher.store.memory.state import State
 from dispatcher.store.refusals import operation_running, too_many_operations
 
@@ -39,7 +40,7 @@ class MemoryOperations:
         new = Operation(
             operation.id, operation.kind, RUNNING, operation.actor,
             tuple(Step(step.verb, step.server_id, step.args) for step in operation.steps),
-            self._s.now, operation.deadline_ms, operation.guard, operation.sequence,
+            self._s.now, self._s.now + operation.for_ms, operation.guard, operation.sequence,
             note=operation.note,
         )  # fmt: skip
         if operation.dry_run:
@@ -104,6 +105,8 @@ class MemoryOperations:
 
     def _end(self, operation: Operation, state: OperationState = OperationState.DONE, error: str = "") -> Operation:
         self._leases.pop(operation.id, None)
+        if state is OperationState.FAILED:
+            give_up_loads(self._s, operation.id, error)
         self._kept[operation.id] = ended = replace(operation, state=state, ended_ms=self._s.now, error=error)
         self._tell(ended)
         return ended

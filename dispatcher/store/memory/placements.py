@@ -31,6 +31,16 @@ def show(s: State, server: ServerRow) -> None:
         s.epoch += 1
 
 
+def give_up_loads(s: State, assignment: str, error: str) -> None:
+    """Loads that nobody drives any more: one left queued or loading would hold up all others of its worker."""
+    for server in s.servers.values():
+        for model, placement in server.models.items():
+            if placement.assignment == assignment and placement.status in (QUEUED, LOADING):
+                server.models[model] = replace(placement, status=FAILED, error=error)
+                server.placed.pop(model, None)
+                s.hub.event("model", {"id": server.id, "model": model, "state": "failed"})
+
+
 class MemoryPlacements:
     """Implements `PlacementStore`. A worker's dict keeps its models in the order in which they were put there."""
 

@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from dispatcher.domain.errors import Unavailable
+from dispatcher.domain.errors import TooLarge, Unavailable
+from dispatcher.service.files import SWEEP
 from dispatcher.store.options import StoreOptions
 from tests.dialects.native.world import World
 
@@ -142,7 +143,42 @@ async def test_a_refused_record_takes_its_bytes_along(world: World, monkeypatch:
     assert (await put(world, task_id, "a")).status_code == 409
     assert len(world.blobs.kept) == 1
     world.clock.advance(86_400_000)
-    assert await world.services.files.sweep() == 2
+    assert await world.services.files.sweep() == 1, "the other is forgotten"
+    assert world.blobs.kept == {}
+
+
+async def test_an_upload_that_took_too_long_keeps_no_bytes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    task_id = await running(world)
+    plain = world.blobs.put
+
+    async def slow(*args: Any, **more: Any) -> Any:
+        world.clock.advance(86_400_000)
+        await world.services.files.sweep()  # nothing is there yet
+        return await plain(*args, **more)
+
+    monkeypatch.setattr(world.blobs, "put", slow)
+    assert (await put(world, task_id, "a")).status_code == 503
+    assert world.blobs.kept == {}
+
+
+async def test_an_upload_that_breaks_off_is_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    task_id = await running(world)
+
+    async def breaks(*_: Any, **__: Any) -> Any:
+        raise TooLarge("too large")
+
+    monkeypatch.setattr(world.blobs, "put", breaks)
+    assert (await put(world, task_id, "a")).status_code == 413
+    world.clock.advance(86_400_000)
+    assert await world.services.files.sweep() == 0
+
+
+async def test_a_sweep_takes_all_that_is_there(world: World) -> None:
+    task_id = await running(world)
+    for n in range(SWEEP + 1):
+        await put(world, task_id, str(n), b"")
+    await world.services.files.delete(world.tokens.authenticate("client-a"), task_id, origin="native")
+    assert await world.services.files.sweep() == SWEEP + 1
     assert world.blobs.kept == {}
 
 

@@ -189,6 +189,36 @@ async def test_a_gateway_that_stops_says_so(world: World) -> None:
     assert refused.status_code == 503
 
 
+async def test_a_stream_ends_with_the_token_that_opened_it() -> None:
+    world = World(options=NativeOptions(stream_ping_ms=1))
+    task_id = await running(world)
+    following = Connection(world, f"/api/task/{task_id}/logs/stream")
+    await following.until(":")
+    world.clock.advance(world.tokens.authenticate(A).expires_ms - world.clock.now_ms())
+    async with asyncio.timeout(5):
+        await following.task
+    _, name, data = events(following.text)[-1]
+    assert (name, data["code"]) == ("failure", "UNAUTHORIZED")
+    await world.close()
+
+
+async def test_a_principal_has_so_many_streams() -> None:
+    world = World(options=NativeOptions(streams=1))
+    task_id = await running(world)
+    path = f"/api/task/{task_id}/logs/stream"
+    assert (await world.call("HEAD", path)).status_code == 200
+    first = Connection(world, path)
+    await say(world, task_id, 1, "a")
+    await first.until('"a"')
+    full = await world.call("GET", path)
+    assert (full.status_code, full.json()["code"]) == (429, "QUOTA_EXCEEDED")
+    await first.leave()
+    second = Connection(world, path)
+    await second.until('"a"')
+    await second.leave()
+    await world.close()
+
+
 async def test_the_document_tells_of_the_stream(world: World) -> None:
     paths = (await world.call("GET", "/openapi.json", None)).json()["paths"]
     assert "text/event-stream" in paths["/api/task/{id}/logs/stream"]["get"]["responses"]["200"]["content"]

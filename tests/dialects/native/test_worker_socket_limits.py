@@ -66,6 +66,17 @@ async def test_a_flood_closes_it_and_a_rate_is_told() -> None:
     await world.close()
 
 
+async def test_an_end_of_a_command_that_came_too_fast_is_named() -> None:
+    world, server_id = await limited(report=1)
+    async with working(world, server_id) as socket:
+        for message in ({"type": "commandDone", "id": "op_1-0"}, {"type": ["commandDone"], "id": "op_1-0"}):
+            socket.send(message)
+            error = await socket.recv()
+            assert error["code"] == "RATE_LIMITED"
+            assert error.get("id") == ("op_1-0" if message["type"] == "commandDone" else None)
+    await world.close()
+
+
 async def test_one_principal_has_so_many_sockets() -> None:
     world, server_id = await limited(sockets=1)
     other = await a_worker(world)

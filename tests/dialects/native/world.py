@@ -153,7 +153,7 @@ class World:
         workers = Workers(store.tasks, store.servers, gateway="gw_test", clock=self.clock)
         commands = Commands(store.commands)
         steps = Steps(store.servers, store.placements, commands)
-        operations = Operations(store.operations, store.servers, commands, steps, gateway="gw_test", clock=self.clock)
+        operations = Operations(store.operations, store.servers, commands, steps, gateway="gw_test")
         self.services = Services(
             submit=Submit(store.tasks, self.dispatch, waits, gateway="gw_test", clock=self.clock),
             batches=Batches(store.batches, self.dispatch),

@@ -126,3 +126,8 @@ async def test_what_is_over_is_forgotten(fleet: World) -> None:
     await fleet.store.servers.remove("s1")
     await fleet.given_server("s1", transport=Transport.SOCKET)
     assert await waiting(fleet) == []
+
+
+async def test_a_command_may_have_less_time_than_there_is(fleet: World) -> None:
+    for command_id, for_ms, ends_ms in (("short", 10, 10), ("long", LIFE_MS + 1, LIFE_MS)):
+        assert (await given(fleet, command_id, for_ms=for_ms)).deadline_ms == fleet.now + ends_ms

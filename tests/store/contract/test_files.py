@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.domain.errors import AlreadyEnded, NotFound, QuotaExceeded, StaleAttempt, Unavailable
+from dispatcher.domain.errors import AlreadyEnded, NotFound, QuotaExceeded, StaleAttempt, Unavailable, UploadExpired
 from dispatcher.domain.file import FileRecord, NewFile
 from dispatcher.domain.grant import Grant
 from dispatcher.domain.principal import Owner
@@ -85,6 +85,28 @@ async def test_an_upload_that_came_to_nothing_leaves_an_orphan(world: World) -> 
     with pytest.raises(Unavailable):
         await world.store.files.put(new_file(grant, "a", "b1"), by(grant), origin=ORIGIN)
     assert await paths(world) == []
+
+
+async def test_bytes_that_are_being_swept_are_not_recorded(world: World) -> None:
+    grant = await started(world)
+    await reserve(world, grant)
+    await world.advance(KEEP_MS)
+    assert await world.store.files.orphans() == ["b1"]  # some gateway has it in hand
+    with pytest.raises(UploadExpired):
+        await world.store.files.put(new_file(grant, "a", "b1"), by(grant), origin=ORIGIN)
+    assert await paths(world) == []
+
+
+async def test_files_of_several_tasks_are_swept_at_once(world: World) -> None:
+    for n in range(4):
+        grant = await started(world, f"t{n}")
+        for blob in (f"b{n}0", f"b{n}1"):
+            await upload(world, grant, blob, blob)
+        await world.end(grant, done())
+    await world.advance(8 * DAY_MS)
+    await world.tick()
+    assert len(await world.store.files.orphans(limit=5)) == 5
+    assert len(await world.store.files.orphans(limit=9)) == 8
 
 
 async def test_only_the_current_attempt_uploads(world: World) -> None:

@@ -23,7 +23,7 @@ WAITING, DONE, FAILED = StepState.WAITING, StepState.DONE, StepState.FAILED
 
 async def given(world: World, operation_id: str, steps: int = 2, **changes: Any) -> Operation:
     made = tuple(NewStep("model.load", f"s{n}", f'{{"n":{n}}}') for n in range(steps))
-    fields = {"kind": OperationKind.LOAD, "actor": "acme/ann", "steps": made, "deadline_ms": world.now + LIFE_MS}
+    fields = {"kind": OperationKind.LOAD, "actor": "acme/ann", "steps": made, "for_ms": LIFE_MS}
     return await world.store.operations.create(NewOperation(operation_id, **(fields | changes)))
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from dispatcher.domain.errors import Conflict, NotFound
 from dispatcher.domain.grant import Full
+from dispatcher.domain.operation import NewOperation, NewStep, OperationKind
 from dispatcher.domain.placement import MODELS_MOST, ModelSize, Placement, PlacementStatus
 from dispatcher.domain.resources import NOTHING, Resources
 from tests.store.world import World, done
@@ -226,3 +227,35 @@ async def test_the_fleet_is_told_of_loads(world: World) -> None:
         first = await events.until(lambda e: e.type == "model")
     assert dict(first.fields) == {"id": "s1", "model": "m", "state": "loaded"}
     assert dict(last.fields) == {"id": "s1", "model": "m", "state": "unloaded"}
+
+
+async def test_loads_of_an_operation_that_failed_are_given_up(world: World) -> None:
+    await fleet(world, totals=gb(24))
+    await load(world, "big", gb(20), "s2")
+    await put(world, "first")
+    await put(world, "big", priority=1)
+    await put(world, "other", priority=0)
+    await world.store.placements.begin_load("s1", "first")
+    for model in ("first", "big"):
+        step = NewStep("model.load", "s1", f'{{"model":"{model}"}}')
+        await world.store.operations.create(NewOperation(f"a_{model}", OperationKind.LOAD, "ann", (step,), 1_000))
+    await world.store.operations.fail("a_big", "replaced")
+    assert [await status(world, model) for model in ("first", "big", "other")] == [LOADING, FAILED, QUEUED]
+    assert (await world.store.placements.find(["s1"], "big"))[0].error == "replaced"
+    await world.advance(1_000)
+    await world.store.operations.lease("gw_1", 1_000)
+    assert await status(world, "first") is FAILED
+    assert await status(world, "big", "s2") is LOADED
+    assert (await world.store.placements.begin_load("s1", "other")).status is LOADING
+
+
+async def test_what_a_load_that_was_given_up_held_is_free(world: World) -> None:
+    await fleet(world, totals=gb(24))
+    await load(world, "big", gb(20), "s2")
+    await put(world, "big")
+    await world.store.placements.begin_load("s1", "big")
+    assert await held(world) == gb(20)
+    step = NewStep("model.load", "s1", '{"model":"big"}')
+    await world.store.operations.create(NewOperation("a_big", OperationKind.LOAD, "ann", (step,), 1_000))
+    await world.store.operations.fail("a_big", "replaced")
+    assert await held(world) == NOTHING
