@@ -7,6 +7,7 @@ from dispatcher.domain.resources import NOTHING, Resources
 
 MODELS_MOST = 64  # of one worker
 NAME_MOST = 128  # characters
+LOADABLE = "model:"  # begins the capability of a worker that can load a model, before its name
 
 
 class PlacementStatus(StrEnum):
@@ -46,6 +47,11 @@ class ModelSize:
 
     takes: Resources
     load_ms: int
+
+
+def can_load(model: str) -> str:
+    """The capability that a task with a model asks for, and workers that have its files offer."""
+    return LOADABLE + model
 
 
 def is_model(name: str) -> bool:

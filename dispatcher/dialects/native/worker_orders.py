@@ -9,7 +9,7 @@ from dispatcher.dialects.native.requests import CommandReport, Hello, LoadedMode
 from dispatcher.dialects.native.wire_resources import resources
 from dispatcher.domain.command import Command, CommandState
 from dispatcher.domain.errors import NotFound
-from dispatcher.domain.placement import Placement, PlacementStatus
+from dispatcher.domain.placement import LOADABLE, Placement, PlacementStatus, can_load
 from dispatcher.domain.resources import Resources
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
@@ -41,6 +41,9 @@ class WorkerOrders:
             offer = replace(offer, kinds=frozenset(hello.kinds))
         if hello.resources is not None:
             offer = replace(offer, resources=resources(hello.resources))
+        if hello.loadable is not None:
+            others = {capability for capability in offer.capabilities if not capability.startswith(LOADABLE)}
+            offer = replace(offer, capabilities=frozenset(others.union(map(can_load, hello.loadable))))
         await self._services.servers.reoffer(self._server_id, offer, max_concurrent=hello.max_concurrent)
         self._obeys = frozenset(hello.commands)
         self._began.set()

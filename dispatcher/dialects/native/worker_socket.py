@@ -2,7 +2,8 @@
 
 worker                                              gateway
                                                     {type: welcome, serverId, heartbeatMs, leaseMs}
-{type: hello, kinds, resources, maxConcurrent, commands}
+{type: hello, kinds, resources, maxConcurrent, commands,
+       loadable}
 {type: ready, slots}                                {type: task, task}             as a claim answers, `slots` times
 {type: heartbeat, status, activeTasks, ...}         {type: pong, serverToken?}
 {type: progress, taskId, attempt, progress, ...}

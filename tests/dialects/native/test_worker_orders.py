@@ -41,6 +41,25 @@ async def test_it_offers_what_its_machine_turned_out_to_have(world: World) -> No
         assert again.offer.resources == Resources(cpu=2, memory=GB), "what is left out stays"
 
 
+async def test_the_models_that_it_can_load_are_capabilities(world: World) -> None:
+    server_id = await a_worker(world)
+
+    async def capabilities() -> frozenset[str]:
+        return (await world.store.servers.get(server_id)).offer.capabilities
+
+    before = await capabilities()
+    async with working(world, server_id) as socket:
+        for said, expected in (
+            ({"loadable": ["a", "b"]}, before | {"model:a", "model:b"}),
+            ({}, before | {"model:a", "model:b"}),
+            ({"loadable": ["c"]}, before | {"model:c"}),
+            ({"loadable": []}, before),
+        ):
+            socket.send({**HELLO, **said})
+            await heard(socket)
+            assert await capabilities() == expected
+
+
 async def test_it_is_given_tasks_of_its_kinds_with_what_they_may_take(world: World) -> None:
     server_id = await a_worker(world)
     async with events(world), working(world, server_id) as socket:
@@ -129,6 +148,7 @@ async def test_what_it_does_not_obey_is_failed_in_its_place(world: World, first:
     [
         {"type": "hello", "kinds": []}, {"type": "hello", "kinds": ["training"]}, {"type": "hello", "maxConcurrent": 0},
         {"type": "hello", "resources": {"cpu": -1}}, {"type": "hello", "commands": "all"},
+        {"type": "hello", "loadable": ["m"] * 257}, {"type": "hello", "loadable": [""]},
         {"type": "heartbeat", "models": [{"model": "a", "memory": ""}]},
         {"type": "commandDone"}, {"type": "commandDone", "id": "a/b"}, {"type": "commandAck", "id": 1},
     ],
