@@ -9,6 +9,8 @@ MODELS_MOST = 64  # of one worker
 NAME_MOST = 128  # characters
 LOADABLE = "model:"  # begins the capability of a worker that can load a model, before its name
 
+NO_ROOM = "NO_ROOM: it takes more than the worker has free"  # why a model that was loaded has to go
+
 
 class PlacementStatus(StrEnum):
     ASSIGNED = "assigned"  # is loaded with its first task

@@ -16,6 +16,7 @@ from dispatcher.service.operations import Operations
 from dispatcher.service.ports import PlacementStore, ServerStore
 from dispatcher.service.steps import Steps
 
+NOT_IN_MEMORY = (PlacementStatus.ASSIGNED, PlacementStatus.FAILED)
 REBALANCE = "rebalance"  # the guard
 
 
@@ -84,17 +85,21 @@ class Placements:
             OperationKind.UNLOAD, actor, steps, for_ms=self._operations.options.unload_ms
         )
 
-    async def loaded(self, server_id: str, loaded: Sequence[Placement]) -> None:
+    async def loaded(self, server_id: str, loaded: Sequence[Placement]) -> bool:
         """What a worker says it has in memory: models that it loaded by itself become known, those that it has lost
-        are forgotten."""
+        are forgotten. False when it has some that do not fit, which it was told to unload."""
+        refused = False
         kept = {p.model: p for p in await self._placements.find([server_id])}
         for told in loaded:
-            if told.model not in kept or kept[told.model].status is PlacementStatus.ASSIGNED:
-                await self._placements.loaded(server_id, told.model, told.takes, told.load_ms or 0)
+            if told.model not in kept or kept[told.model].status in NOT_IN_MEMORY:
+                steps = self._operations.steps
+                why = await steps.loaded(server_id, told.model, told.takes, told.load_ms or 0)
+                refused = refused or why is not None
         has = {told.model for told in loaded}
         for placement in kept.values():
             if placement.status is PlacementStatus.LOADED and placement.model not in has:
                 await self._placements.unloaded(server_id, placement.model)
+        return not refused
 
     async def rebalance(
         self, actor: str, strategy: Strategy, *, dry_run: bool = False, force: bool = False

@@ -170,6 +170,27 @@ async def test_a_worker_that_never_does_it(fleet: Fleet) -> None:
     assert await fleet.where() == {("s1", "m"): PlacementStatus.LOADED}
 
 
+async def test_a_model_that_does_not_fit_is_unloaded_again(fleet: Fleet) -> None:
+    await fleet.load("s1", "a", 20)
+    assignment, _ = await fleet.one.placements.assign("ann", "b", ["s1"])
+    await fleet.does("s1", memory_bytes=5 * GB)
+    operation = await fleet.one.operations.get(assignment)
+    assert (operation.state, operation.error[:7]) == (OperationState.FAILED, "NO_ROOM")
+    assert (await fleet.store.servers.get("s1")).allocated == Resources(memory=20 * GB)
+    in_memory = [
+        Placement(name, "s1", PlacementStatus.LOADED, takes=Resources(memory=memory * GB), load_ms=9)
+        for name, memory in (("a", 20), ("b", 5))
+    ]
+    [command] = await fleet.told("s1")
+    assert (command.verb, json.loads(command.args)["model"]) == (Verb.UNLOAD, "b")
+    await fleet.does("s1", state=FAILED, error="in use")
+    assert not await fleet.one.placements.loaded("s1", in_memory), "it is reminded for as long as it has it"
+    assert await fleet.does("s1") == Verb.UNLOAD
+    assert await fleet.where() == {("s1", "a"): PlacementStatus.LOADED, ("s1", "b"): PlacementStatus.FAILED}
+    assert await fleet.one.placements.loaded("s1", in_memory[:1])
+    assert await fleet.told("s1") == []
+
+
 async def test_unloading(fleet: Fleet) -> None:
     await fleet.load("s1", "m", 6)
     with pytest.raises(NotFound):

@@ -52,8 +52,9 @@ class WorkerOrders:
         """A heartbeat, with the models that are in its memory where it tells them. Raises NotFound, Conflict."""
         self._began.set()
         if models is not None and models != self._models:
-            await self._services.placements.loaded(self._server_id, [self._placement(told) for told in models])
-            self._models = models
+            told = [self._placement(one) for one in models]
+            kept = await self._services.placements.loaded(self._server_id, told)
+            self._models = models if kept else None  # one that does not fit and is in use stays until it is not
 
     async def told(self, kind: str, report: CommandReport) -> None:
         """How a command stands. An end is confirmed once it is recorded, and when nobody knows the command any more:

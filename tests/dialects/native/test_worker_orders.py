@@ -103,6 +103,20 @@ async def test_models_in_its_memory_take_their_room(world: World) -> None:
         assert await world.store.placements.find([server_id]) == []
 
 
+async def test_one_that_does_not_fit_is_unloaded_as_soon_as_it_is_not_in_use(world: World) -> None:
+    server_id = await a_worker(world)
+    async with events(world), working(world, server_id) as socket:
+        socket.send({**HELLO, "commands": ["model.unload"], "resources": {"memoryMB": 1024}})
+        for _ in range(2):
+            socket.send({"type": "heartbeat", "models": [{"model": "llama", "memory": 2 * GB}]})
+            said = [await socket.recv() for _ in range(2)]
+            (told,) = [message for message in said if message["type"] == "command"]
+            assert (told["verb"], told["args"]["model"]) == ("model.unload", "llama")
+            socket.send({"type": "commandFailed", "id": told["id"], "error": "in use"})
+            assert (await socket.recv())["type"] == "commandRecorded"
+        assert (await world.store.servers.get(server_id)).allocated == Resources()
+
+
 async def test_commands_come_down_and_their_ends_are_recorded(world: World) -> None:
     server_id = await a_worker(world)
     await command(world, server_id, "op_1-0", drain_s=3)

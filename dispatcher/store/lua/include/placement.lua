@@ -43,6 +43,12 @@ local function drop_placement(server, model)
   show_models(server)
 end
 
+-- Room for a model: what it takes where that is known, else any memory at all.
+local function room_for_model(takes, room)
+  if takes ~= '' then return fits_in(takes, room) end
+  return not room or room[2] > 0 or room[5] > 0
+end
+
 local function new_placement(status, assignment, preload, priority)
   return {status = status, assignment = assignment, preload = preload, priority = priority, takes = '', load_ms = '',
     why = '', seq = text(redis.call('HINCRBY', root .. 'reg', 'placements', 1))}
