@@ -7,6 +7,7 @@ from dispatcher.domain.resources import NOTHING, Resources
 
 MODELS_MOST = 64  # of one worker
 NAME_MOST = 128  # characters
+RUNNER = "model"  # the kind of workers that load models
 LOADABLE = "model:"  # begins the capability of a worker that can load a model, before its name
 
 NO_ROOM = "NO_ROOM: it takes more than the worker has free"  # why a model that was loaded has to go

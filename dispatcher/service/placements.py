@@ -2,14 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from dispatcher.domain.command import Verb
-from dispatcher.domain.errors import DispatchError, Invalid, NotFound
+from dispatcher.domain.errors import DispatchError, Invalid, ModelBusy, NoRunner, NotFound
 from dispatcher.domain.ids import new_operation_id
 from dispatcher.domain.operation import NewStep, Operation, OperationKind
-from dispatcher.domain.placement import ModelSize, Placement, PlacementStatus, is_model
+from dispatcher.domain.placement import RUNNER, ModelSize, Placement, PlacementStatus, is_model
 from dispatcher.domain.rebalance import Copy, Host, Move, Strategy, plan
 from dispatcher.domain.server import Server
 from dispatcher.service.operations import Operations
@@ -42,10 +42,12 @@ class Placements:
         """Put a model on workers, all or none; with `preload` it is loaded now, else with its first task. Answers the
         id of the assignment, which is also that of the operation that loads it (with `preload`), and how it stands.
 
-        Raises Invalid, NotFound, NoControl, and as `PlacementStore.assign`.
+        Raises Invalid, NotFound, NoControl, NoRunner, and as `PlacementStore.assign`.
         """
         _check(model, server_ids)
-        await self._operations.controlled(server_ids)
+        for server in await self._operations.controlled(server_ids):
+            if RUNNER not in server.offer.kinds:
+                raise NoRunner(f"Server {server.id} loads no models: it runs no tasks of the kind {RUNNER}")
         assignment = new_operation_id()
         placed = await self._placements.assign(
             model, server_ids, assignment=assignment, preload=preload, priority=priority
@@ -72,13 +74,16 @@ class Placements:
 
     async def unload(self, actor: str, model: str, server_ids: Sequence[str], *, force: bool = False) -> Operation:
         """Take a model out of the memory of workers, with `force` also while it is in use. Raises Invalid, NotFound
-        where it is not, NoControl."""
+        where it is not, NoControl, ModelBusy while it is being loaded."""
         _check(model, server_ids)
         await self._operations.controlled(server_ids)
-        there = {placement.server_id for placement in await self._placements.find(server_ids, model)}
+        there = {placement.server_id: placement for placement in await self._placements.find(server_ids, model)}
         missing = [server_id for server_id in server_ids if server_id not in there]
         if missing:
             raise NotFound(f"Model {model} is not on server {missing[0]}")
+        for placement in there.values():
+            if placement.status is PlacementStatus.LOADING:
+                raise ModelBusy(f"Model {model} is being loaded on server {placement.server_id}")
         args = Steps.model_args(model, force=force)
         steps = [NewStep(Verb.UNLOAD, server_id, args) for server_id in server_ids]
         return await self._operations.begin(
@@ -109,7 +114,8 @@ class Placements:
         With `force` a running rebalance is ended first. Raises Conflict (OPERATION_RUNNING) without.
         """
         servers, placements = await asyncio.gather(self._servers.all(), self._placements.find())
-        hosts = [_host(server, placements) for server in servers if _can_take(server)]
+        having = {placement.server_id for placement in placements}
+        hosts = [_host(server, placements) for server in servers if _can_take(server, having)]
         moves = await asyncio.to_thread(plan, strategy, hosts, _copies(servers, placements))
         if force and not dry_run:
             await self._operations.replace(REBALANCE, "Another rebalance was begun")
@@ -145,8 +151,10 @@ def _steps_of(move: Move) -> list[NewStep]:
     return [NewStep(Verb.LOAD, move.target, args), NewStep(Verb.UNLOAD, move.source, args)]
 
 
-def _can_take(server: Server) -> bool:
-    return server.takes_commands and server.online and not server.maintenance
+def _can_take(server: Server, having: Collection[str]) -> bool:
+    """`having` are the workers that models are on."""
+    loads = RUNNER in server.offer.kinds or server.id in having
+    return loads and server.takes_commands and server.online and not server.maintenance
 
 
 def _on_gpu(server: Server) -> bool:

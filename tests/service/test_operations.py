@@ -7,7 +7,7 @@ import pytest
 
 from dispatcher.domain.clock import ManualClock
 from dispatcher.domain.command import Command, CommandState, Verb
-from dispatcher.domain.errors import Conflict, Invalid, NoControl, NotFound
+from dispatcher.domain.errors import Conflict, Invalid, ModelBusy, NoControl, NoRunner, NotFound
 from dispatcher.domain.lane import Offer
 from dispatcher.domain.operation import (
     LIVE_MOST,
@@ -47,8 +47,10 @@ class Fleet:
         self.store = MemoryStore(self.clock)
         self.one, self.two = (Gateway(self.store, name) for name in ("gw_1", "gw_2"))
 
-    async def add(self, server_id: str, memory: int = 24, transport: Transport = Transport.SOCKET) -> None:
-        offer = Offer(resources=Resources(memory=memory * GB))
+    async def add(
+        self, server_id: str, memory: int = 24, transport: Transport = Transport.SOCKET, kind: str = "model"
+    ) -> None:
+        offer = Offer(frozenset({kind}), resources=Resources(memory=memory * GB))
         await self.store.servers.put(NewServer(server_id, "native", server_id, Endpoints(), offer, transport=transport))
         await self.beat(server_id)
 
@@ -119,6 +121,18 @@ async def test_who_cannot_be_told_is_refused_and_nothing_is_kept(fleet: Fleet) -
             await fleet.one.placements.assign("ann", model, servers)
     assert await fleet.one.operations.recent() == []
     assert await fleet.where() == {}
+
+
+async def test_who_loads_no_models_is_given_none(fleet: Fleet) -> None:
+    await fleet.add("runner", kind="process")
+    for preload in (True, False):
+        with pytest.raises(NoRunner):
+            await fleet.one.placements.assign("ann", "m", ["s1", "runner"], preload=preload)
+    assert await fleet.where() == {}
+    for model in ("a", "b", "c"):
+        await fleet.load("s1", model, 6)
+    _, moves = await fleet.one.placements.rebalance("ann", Strategy.MEMORY, dry_run=True)
+    assert {move.target for move in moves} == {"s2"}
 
 
 async def test_an_assignment_loads_on_all_its_workers_at_once(fleet: Fleet) -> None:
@@ -195,6 +209,11 @@ async def test_unloading(fleet: Fleet) -> None:
     await fleet.load("s1", "m", 6)
     with pytest.raises(NotFound):
         await fleet.one.placements.unload("ann", "m", ["s1", "s2"])
+    await fleet.one.placements.assign("ann", "m", ["s2"])
+    with pytest.raises(ModelBusy):
+        await fleet.one.placements.unload("ann", "m", ["s1", "s2"])
+    await fleet.does("s2", state=FAILED, error="no")
+    await fleet.one.placements.unload("ann", "m", ["s2"])
     await fleet.one.placements.unload("ann", "m", ["s1"])
     await fleet.does("s1", state=FAILED, error="in use")
     assert await fleet.where() == {("s1", "m"): PlacementStatus.LOADED}

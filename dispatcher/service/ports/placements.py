@@ -25,7 +25,8 @@ class PlacementStore(Protocol):
     async def loaded(self, server_id: str, model: str, takes: Resources, load_ms: int) -> Placement:
         """It is in memory, and takes so much; also of a model that nobody assigned. Tells the fleet's stream (`model`
         with id, model, state) when it was not. One that turns out not to fit in what is left of the worker holds
-        nothing and is FAILED: it has to be unloaded. Raises NotFound for an unknown worker, Conflict: TOO_MANY, NO_ROOM."""
+        nothing and is FAILED: it has to be unloaded. Raises NotFound for an unknown worker, Conflict: TOO_MANY,
+        NO_ROOM."""
         ...
 
     async def failed(self, server_id: str, model: str, error: str) -> Placement:
