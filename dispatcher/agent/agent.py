@@ -73,6 +73,7 @@ class Agent:
             self._leaving.set()
             await self._work.drain(self._grace_s, hurry)
             await first_of(self._outgoing.flushed(FAREWELL_S), hurry.wait())
+            await self._outgoing.tell(type="bye")
         finally:
             for job in (told, leaving, keeping):
                 job.cancel()

@@ -50,6 +50,7 @@ async def test_it_says_what_it_is_and_does_what_it_is_given(gateway: Scripted) -
         assert (await gateway.next("ready"))["slots"] == 1
         await gateway.acknowledge()
         assert await work.leave() == 0
+        assert await gateway.next("bye") == {"type": "bye"}, "it is known at once"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ worker                                              gateway
                                                     {type: command, id, verb, args}
 {type: commandAck | commandDone | commandFailed,
        id, detail | error}                          {type: commandRecorded, id}     of an end
+{type: bye}                                         the socket is closed with 1000, and the server offline at once
 {type: ping}                                        {type: pong}
                                                     {type: control, action, taskId, attempt, reason}
                                                     {type: error, error, details, code, taskId?, attempt?}
