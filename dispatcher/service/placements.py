@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from dispatcher.domain.command import Verb
-from dispatcher.domain.errors import DispatchError, Invalid, ModelBusy, NoRunner, NotFound
+from dispatcher.domain.errors import Conflict, DispatchError, Invalid, ModelBusy, NoRunner, NotFound
 from dispatcher.domain.ids import new_operation_id
 from dispatcher.domain.operation import NewStep, Operation, OperationKind
 from dispatcher.domain.placement import RUNNER, ModelSize, Placement, PlacementStatus, is_model
@@ -91,8 +91,9 @@ class Placements:
         )
 
     async def loaded(self, server_id: str, loaded: Sequence[Placement]) -> bool:
-        """What a worker says it has in memory: models that it loaded by itself become known, those that it has lost
-        are forgotten. False when it has some that do not fit, which it was told to unload."""
+        """What a worker says it has in memory: models that it loaded by itself become known, lost ones are forgotten. What
+        was assigned to it stays so, and is loaded again where it was to be preloaded. False when not all is as it should
+        be: it has some that do not fit, which it was told to unload, or a load was refused."""
         refused = False
         kept = {p.model: p for p in await self._placements.find([server_id])}
         for told in loaded:
@@ -102,9 +103,28 @@ class Placements:
                 refused = refused or why is not None
         has = {told.model for told in loaded}
         for placement in kept.values():
-            if placement.status is PlacementStatus.LOADED and placement.model not in has:
-                await self._placements.unloaded(server_id, placement.model)
+            if placement.model not in has and not await self._restored(placement):
+                refused = True
         return not refused
+
+    async def _restored(self, placement: Placement) -> bool:
+        """A model that is not in its worker's memory, and perhaps ought to be: a crash or a cancelled task took it."""
+        lost = placement.status is PlacementStatus.LOADED
+        if lost:
+            await self._placements.unloaded(placement.server_id, placement.model)
+        waits = placement.status is PlacementStatus.ASSIGNED and placement.preload
+        if placement.assignment and (lost or waits):
+            try:
+                await self.assign(
+                    f"server/{placement.server_id}",
+                    placement.model,
+                    [placement.server_id],
+                    preload=placement.preload,
+                    priority=placement.priority,
+                )
+            except Conflict:
+                return False
+        return True
 
     async def rebalance(
         self, actor: str, strategy: Strategy, *, dry_run: bool = False, force: bool = False

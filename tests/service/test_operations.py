@@ -256,7 +256,7 @@ async def test_a_forced_rebalance_replaces_the_running_one(fleet: Fleet) -> None
 
 
 async def test_a_worker_says_what_is_in_its_memory(fleet: Fleet) -> None:
-    await fleet.load("s1", "lost", 6)
+    await fleet.store.placements.loaded("s1", "lost", Resources(memory=6 * GB), 5)
     await fleet.one.placements.assign("ann", "later", ["s1"], preload=False)
     said = [
         Placement(name, "s1", PlacementStatus.LOADED, takes=Resources(memory=GB), load_ms=9)
@@ -264,6 +264,24 @@ async def test_a_worker_says_what_is_in_its_memory(fleet: Fleet) -> None:
     ]
     await fleet.one.placements.loaded("s1", said)
     assert await fleet.where() == {("s1", name): PlacementStatus.LOADED for name in ("own", "later")}
+
+
+async def test_an_assigned_model_that_was_lost_is_loaded_again(fleet: Fleet) -> None:
+    await fleet.load("s1", "m", 6)
+    await fleet.one.placements.assign("ann", "later", ["s1"], preload=False)
+    later = Placement("later", "s1", PlacementStatus.LOADED, takes=Resources(memory=GB), load_ms=9)
+    await fleet.one.placements.loaded("s1", [later])
+    assert await fleet.does("s1", memory_bytes=6 * GB) == Verb.LOAD, "its process was killed with a task"
+    await fleet.one.placements.loaded("s1", [])
+    assert (await fleet.where())["s1", "later"] is PlacementStatus.ASSIGNED
+    assert await fleet.does("s1", memory_bytes=6 * GB) == Verb.LOAD
+    await fleet.beat("s1", "b2")
+    assert (await fleet.where())["s1", "m"] is PlacementStatus.ASSIGNED
+    await fleet.one.placements.loaded("s1", [])
+    assert await fleet.does("s1", memory_bytes=6 * GB) == Verb.LOAD, "it crashed"
+    assert await fleet.where() == {("s1", "m"): PlacementStatus.LOADED, ("s1", "later"): PlacementStatus.ASSIGNED}
+    await fleet.one.placements.loaded("s1", [Placement("m", "s1", PlacementStatus.LOADED)])
+    assert await fleet.told("s1") == []
 
 
 async def test_a_load_that_cannot_begin_holds_up_no_other(fleet: Fleet) -> None:
