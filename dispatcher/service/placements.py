@@ -91,9 +91,9 @@ class Placements:
         )
 
     async def loaded(self, server_id: str, loaded: Sequence[Placement]) -> bool:
-        """What a worker says it has in memory: models that it loaded by itself become known, lost ones are forgotten. What
-        was assigned to it stays so, and is loaded again where it was to be preloaded. False when not all is as it should
-        be: it has some that do not fit, which it was told to unload, or a load was refused."""
+        """What a worker says it has in memory: models that it loaded by itself become known, lost ones are forgotten.
+        What was assigned to it stays so, and is loaded again where it was to be preloaded. False when not all is as it
+        should be: it has some that do not fit, which it was told to unload, or a load was refused."""
         refused = False
         kept = {p.model: p for p in await self._placements.find([server_id])}
         for told in loaded:

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from dispatcher.domain.command import Command, CommandState, NewCommand, Verb
@@ -49,7 +50,7 @@ class Steps:
 
     @staticmethod
     def restart_args(server: Server, drain_s: int) -> str:
-        """The boot id that is to change, and how long running tasks may go on."""
+        """The boot id that is to change, empty while the worker has told none; and how long running tasks may go on."""
         return json.dumps({"drain_s": drain_s, "boot_id": server.boot_id})
 
     @staticmethod
@@ -59,9 +60,13 @@ class Steps:
 
     async def _restart(self, operation: Operation, place: int, step: Step) -> Looked:
         server = await self._servers.get(step.server_id)
-        if server.online and server.boot_id not in ("", json.loads(step.args)["boot_id"]):
+        if not server.boot_id:
+            return RUNNING  # its next heartbeat tells which start is to end
+        args = json.loads(step.args)
+        args["boot_id"] = args["boot_id"] or server.boot_id
+        command = await self._command(operation, place, replace(step, args=json.dumps(args)))
+        if server.online and server.boot_id != json.loads(command.args)["boot_id"]:
             return DONE
-        command = await self._command(operation, place, step)
         if command.state is CommandState.DONE:
             return RUNNING  # it goes down now, and comes back with another boot id
         return _failure(command) or RUNNING

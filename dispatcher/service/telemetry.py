@@ -12,6 +12,7 @@ from dispatcher.domain.ids import is_id
 from dispatcher.domain.server import Server
 from dispatcher.domain.task import Task
 from dispatcher.domain.telemetry import Sample, Timeframe, Window, summarise
+from dispatcher.service.background import where
 from dispatcher.service.ports import ServerStore, TaskStore, TelemetryStore
 from dispatcher.service.retry import Sleep
 
@@ -117,6 +118,9 @@ class Telemetry:
             self._newest = await self.latest()
         except DispatchError as error:
             log.warning("no telemetry now: %s", error.message)
+            return
+        except Exception as error:  # noqa: BLE001 - those who follow wait for the next one
+            log.error("no telemetry now: %s", where(error))
             return
         for follower in self._followers:
             follower.show(self._newest)

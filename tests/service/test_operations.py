@@ -9,14 +9,7 @@ from dispatcher.domain.clock import ManualClock
 from dispatcher.domain.command import Command, CommandState, Verb
 from dispatcher.domain.errors import Conflict, Invalid, ModelBusy, NoControl, NoRunner, NotFound
 from dispatcher.domain.lane import Offer
-from dispatcher.domain.operation import (
-    LIVE_MOST,
-    NewOperation,
-    NewStep,
-    OperationKind,
-    OperationState,
-    StepState,
-)
+from dispatcher.domain.operation import OperationState, StepState
 from dispatcher.domain.placement import Placement, PlacementStatus
 from dispatcher.domain.rebalance import Strategy
 from dispatcher.domain.resources import Resources
@@ -48,11 +41,18 @@ class Fleet:
         self.one, self.two = (Gateway(self.store, name) for name in ("gw_1", "gw_2"))
 
     async def add(
-        self, server_id: str, memory: int = 24, transport: Transport = Transport.SOCKET, kind: str = "model"
+        self,
+        server_id: str,
+        memory: int = 24,
+        transport: Transport = Transport.SOCKET,
+        *,
+        kind: str = "model",
+        beats: bool = True,
     ) -> None:
         offer = Offer(frozenset({kind}), resources=Resources(memory=memory * GB))
         await self.store.servers.put(NewServer(server_id, "native", server_id, Endpoints(), offer, transport=transport))
-        await self.beat(server_id)
+        if beats:
+            await self.beat(server_id)
 
     async def beat(self, server_id: str, boot_id: str = "b1") -> None:
         await self.store.servers.heartbeat(
@@ -282,44 +282,3 @@ async def test_an_assigned_model_that_was_lost_is_loaded_again(fleet: Fleet) -> 
     assert await fleet.where() == {("s1", "m"): PlacementStatus.LOADED, ("s1", "later"): PlacementStatus.ASSIGNED}
     await fleet.one.placements.loaded("s1", [Placement("m", "s1", PlacementStatus.LOADED)])
     assert await fleet.told("s1") == []
-
-
-async def test_a_load_that_cannot_begin_holds_up_no_other(fleet: Fleet) -> None:
-    for n in range(LIVE_MOST):
-        step = NewStep(Verb.RESTART, "s2")
-        await fleet.store.operations.create(NewOperation(f"o{n}", OperationKind.RESTART, "ann", (step,), 10**9))
-    with pytest.raises(Conflict):
-        await fleet.one.placements.assign("ann", "m", ["s1"])
-    assert await fleet.where() == {("s1", "m"): PlacementStatus.FAILED}
-    await fleet.store.operations.fail("o0", "")
-    await fleet.load("s1", "other", 6)
-
-
-async def test_a_worker_that_starts_anew_loses_what_it_was_loading(fleet: Fleet) -> None:
-    assignment, _ = await fleet.one.placements.assign("ann", "m", ["s1"])
-    await fleet.does("s1", state=ACKED)
-    await fleet.beat("s1", "b2")
-    await fleet.one.operations.run_once()
-    operation = await fleet.one.operations.get(assignment)
-    assert (operation.state, operation.error) == (OperationState.FAILED, "The worker restarted")
-
-
-async def test_each_move_has_its_own_time(fleet: Fleet) -> None:
-    for model, memory in (("a", 6), ("b", 5), ("c", 5), ("d", 5)):
-        await fleet.load("s1", model, memory)
-    operation, moves = await fleet.one.placements.rebalance("ann", Strategy.MEMORY)
-    assert len(moves) > 1
-    await fleet.does("s2", state=ACKED)
-    fleet.clock.advance(fleet.one.operations.options.move_ms)
-    await fleet.one.operations.run_once()
-    assert (await fleet.one.operations.get(operation.id)).error == LATE
-
-
-async def test_an_operation_that_is_broken_holds_up_no_other(fleet: Fleet) -> None:
-    for name, step in (
-        ("broken", NewStep(Verb.LOAD, "s1")),
-        ("whole", NewStep(Verb.RESTART, "s1", '{"boot_id": "b0"}')),
-    ):
-        await fleet.store.operations.create(NewOperation(name, OperationKind.LOAD, "ann", (step,), 60_000))
-    assert await fleet.one.operations.run_once() == 2
-    assert (await fleet.one.operations.get("whole")).state is OperationState.DONE

@@ -117,6 +117,22 @@ async def test_an_outage_ends_with_the_store_s_return(fleet: Fleet) -> None:
     await asyncio.sleep(0)
 
 
+async def test_a_fault_of_ours_ends_nothing(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_: object) -> None:
+        raise ValueError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fleet.world.store.tasks, "running", broken)
+        with fleet.telemetry.follow() as one:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            patched.undo()
+            await fleet.ticking.tick()
+            async with asyncio.timeout(1):
+                assert (await one.next()).servers == []
+    await asyncio.sleep(0)
+
+
 async def test_a_window_in_figures(fleet: Fleet) -> None:
     world = fleet.world
     await world.store.servers.put(new_server("s1", max_concurrent=9))

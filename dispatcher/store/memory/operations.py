@@ -88,7 +88,8 @@ class MemoryOperations:
 
     async def lease(self, gateway: str, lease_ms: int, limit: int = 16) -> list[Operation]:
         leased: list[Operation] = []
-        for operation in [o for o in self._kept.values() if o.state is RUNNING]:
+        running = [o for o in self._kept.values() if o.state is RUNNING]
+        for operation in sorted(running, key=lambda o: (self._leases.get(o.id, ("", 0))[1], o.id)):  # they take turns
             holder, until_ms = self._leases.get(operation.id, ("", 0))
             if operation.deadline_ms <= self._s.now:
                 self._end(operation, OperationState.FAILED, "It took too long")

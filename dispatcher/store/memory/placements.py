@@ -15,9 +15,13 @@ IN_MEMORY = (LOADED, LOADING)
 
 
 def forget_loaded(s: State, server: ServerRow) -> None:
-    """It started anew: nothing is in its memory. What was there is loaded again when it is needed."""
+    """It started anew: nothing is in its memory. What was there may be loaded again; a load that was under way has
+    failed: it may be what brought the worker down."""
     for model, placement in server.models.items():
-        if placement.status in (LOADED, LOADING, UNLOADING):
+        if placement.status is LOADING:
+            server.models[model] = replace(placement, status=FAILED, error="The worker restarted")
+            server.placed.pop(model, None)
+        elif placement.status in (LOADED, UNLOADING):
             server.models[model] = replace(placement, status=ASSIGNED)
             server.placed.pop(model, None)
     show(s, server)

@@ -70,6 +70,7 @@ async def test_a_model_is_assigned_loaded_and_unloaded(agents: World) -> None:
 
 
 async def test_a_restart_is_an_operation(agents: World) -> None:
+    await ask(agents, "POST", "/api/servers/agent_1/heartbeat", {"bootId": "b1"})
     answer = await agents.call("POST", "/api/servers/agent_1/restart", "admin")
     begun = answer.json()
     assert answer.headers["Location"] == f"/api/operations/{begun['id']}"

@@ -112,6 +112,16 @@ async def test_one_gateway_drives_it_until_its_lease_ends(world: World) -> None:
     assert await leased(world, limit=1) == ["o2"]
 
 
+async def test_operations_take_turns(world: World) -> None:
+    for name in ("o2", "o1", "o3"):
+        await given(world, name)
+    turns = []
+    for _ in range(4):
+        turns += await leased(world, limit=1)
+        await world.advance(1)
+    assert turns == ["o1", "o2", "o3", "o1"]
+
+
 async def test_the_deadline_ends_it(world: World) -> None:
     await given(world, "o1", guard="g")
     await world.advance(LIFE_MS)

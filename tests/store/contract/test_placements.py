@@ -220,11 +220,15 @@ async def test_a_restart_empties_the_memory(world: World) -> None:
     await fleet(world, totals=gb(24))
     await world.beat("s1", boot_id="b1")
     await load(world, "m", gb(16))
+    await put(world, "l", priority=2)
     await put(world, "q", priority=1)
+    await world.store.placements.begin_load("s1", "l")
     await world.beat("s1", boot_id="b1")
     assert await status(world, "m") is LOADED
     await world.beat("s1", boot_id="b2")
     assert (await status(world, "m"), await status(world, "q"), await held(world)) == (ASSIGNED, QUEUED, NOTHING)
+    (lost,) = await world.store.placements.find(["s1"], "l")
+    assert (lost.status, lost.error) == (FAILED, "The worker restarted"), "it may be what brought it down"
     assert (await world.store.servers.get("s1")).models == frozenset()
     await load(world, "m", gb(16))
     await fleet(world, "s1", totals=gb(24))  # it registers again

@@ -54,13 +54,18 @@ local function new_placement(status, assignment, preload, priority)
     why = '', seq = text(redis.call('HINCRBY', root .. 'reg', 'placements', 1))}
 end
 
--- The worker started anew: nothing is in its memory. What was there is loaded again when it is needed.
+-- The worker started anew: nothing is in its memory. What was there may be loaded again; a load that was
+-- under way has failed: it may be what brought the worker down.
 local function forget_loaded(server)
   local kept = redis.call('HGETALL', root .. 'pl:' .. server)
   for i = 1, #kept, 2 do
     local p = cjson.decode(kept[i + 1])
     if p.status == 'loaded' or p.status == 'loading' or p.status == 'unloading' then
-      p.status = 'assigned'
+      if p.status == 'loading' then
+        p.status, p.why = 'failed', 'The worker restarted'
+      else
+        p.status = 'assigned'
+      end
       release(server, 'm:' .. kept[i])
       redis.call('HSET', root .. 'pl:' .. server, kept[i], cjson.encode(p))
     end
