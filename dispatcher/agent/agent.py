@@ -54,6 +54,7 @@ class Agent:
         self._outgoing = Outgoing(sleep)
         self._work = Work(runners, api, self._outgoing, rng=rng, sleep=sleep)
         self._commands = Commands(self._acts(), self._outgoing)
+        self._told: list[str] = []  # the models that the gateway knows this worker can load
         self._asked = 0  # tasks asked for over this connection that have not come
         self._beats = asyncio.Event()
         self._leaving = asyncio.Event()
@@ -74,6 +75,7 @@ class Agent:
             await self._work.drain(self._grace_s, hurry)
             await self._commands.close()
             await first_of(self._outgoing.flushed(FAREWELL_S), hurry.wait())
+            await self._outgoing.tell(type="bye")
         finally:
             for job in (told, leaving, keeping):
                 job.cancel()
@@ -118,19 +120,27 @@ class Agent:
             await self._pauses.wait()
 
     async def _converse(self, connection: Connection, me: Identity) -> None:
+        await self._greet(connection, self._loadable())
+        log.info("connected as %s", me.server_id)
+        self._asked = 0
+        self._work.freed.set()
+        await self._outgoing.connected(connection.send)
+        await first_of(self._listen(connection, me), self._ask(connection), self._beat(connection))
+
+    async def _greet(self, connection: Connection, loadable: list[str]) -> None:
         hello = {
             "type": "hello",
             "kinds": list(self._options.kinds),
             "resources": dict(self._options.resources or self._machine.totals()),
             "maxConcurrent": self._options.concurrency,
             "commands": self._commands.verbs,
+            "loadable": loadable,
         }
         await connection.send(json.dumps(hello))
-        log.info("connected as %s", me.server_id)
-        self._asked = 0
-        self._work.freed.set()
-        await self._outgoing.connected(connection.send)
-        await first_of(self._listen(connection, me), self._ask(connection), self._beat(connection))
+        self._told = loadable
+
+    def _loadable(self) -> list[str]:
+        return self._models.loadable if self._models is not None else []
 
     async def _listen(self, connection: Connection, me: Identity) -> None:
         async for message in connection.messages():
@@ -196,6 +206,8 @@ class Agent:
     async def _beat(self, connection: Connection) -> None:
         interval = min(self._options.heartbeat_s, connection.heartbeat_s)
         while True:
+            if (loadable := self._loadable()) != self._told:  # the directory has changed
+                await self._greet(connection, loadable)
             await self._outgoing.tell(
                 type="heartbeat",
                 bootId=self.boot_id,

@@ -11,6 +11,8 @@ from dispatcher.agent.errors import CommandError, TaskError
 from dispatcher.agent.resident import Resident, load
 from dispatcher.sandbox.waiting import first
 
+NAME_MOST, LOADABLE_MOST = 128, 256
+
 log = logging.getLogger("dispatcher.agent")
 
 LOAD_S = 1_800.0
@@ -32,6 +34,13 @@ class Models:
         """File by name of what is in the directory now: a name that somebody asks for is never a part of a path."""
         found = {path.stem: path for path in self._directory.glob("*.py")}
         return found | {path.parent.name: path for path in self._directory.glob("*/model.py")}
+
+    @property
+    def loadable(self) -> list[str]:
+        """What the gateway is told of `known`: at most 256 names of at most 128 printable characters."""
+        return sorted(name for name in self.known() if 0 < len(name) <= NAME_MOST and name.isprintable())[
+            :LOADABLE_MOST
+        ]
 
     @property
     def loaded(self) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@
     |  |- Replaced                REPLACED                another connection of the same worker took over
     |  |- ConflictingResult       CONFLICT_RESULT         another end was already recorded for this attempt
     |  |- NoControl               NO_CONTROL_CHANNEL      its worker cannot be told to pause
+    |  |- NoRunner                NO_MODEL_RUNNER         a worker loads no models
     |  |- OperationRunning        OPERATION_RUNNING       another operation works on the same thing
     |  |- NoRoom                  NO_ROOM                 a server has not so much left
     |  |- ModelBusy               MODEL_BUSY              a model is being loaded or unloaded there
@@ -109,6 +110,10 @@ class ConflictingResult(Conflict):
 
 class NoControl(Conflict):
     code = "NO_CONTROL_CHANNEL"
+
+
+class NoRunner(Conflict):
+    code = "NO_MODEL_RUNNER"
 
 
 class OperationRunning(Conflict):

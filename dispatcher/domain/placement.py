@@ -7,6 +7,10 @@ from dispatcher.domain.resources import NOTHING, Resources
 
 MODELS_MOST = 64  # of one worker
 NAME_MOST = 128  # characters
+RUNNER = "model"  # the kind of workers that load models
+LOADABLE = "model:"  # begins the capability of a worker that can load a model, before its name
+
+NO_ROOM = "NO_ROOM: it takes more than the worker has free"  # why a model that was loaded has to go
 
 
 class PlacementStatus(StrEnum):
@@ -46,6 +50,11 @@ class ModelSize:
 
     takes: Resources
     load_ms: int
+
+
+def can_load(model: str) -> str:
+    """The capability that a task with a model asks for, and workers that have its files offer."""
+    return LOADABLE + model
 
 
 def is_model(name: str) -> bool:

@@ -48,7 +48,7 @@ class Operations:
     ) -> None:
         self._operations = operations
         self._servers = servers
-        self._steps = steps
+        self.steps = steps
         self._gateway = gateway
         self.options = options or OperationOptions()
         commands.on_end(self._command_ended)
@@ -75,7 +75,7 @@ class Operations:
         """Have a worker finish its tasks, stop, and be started again by its supervisor. It is done when the worker
         says hello with another boot id. Raises NotFound, NoControl, Conflict (OPERATION_RUNNING)."""
         [server] = await self.controlled([server_id])
-        args = self._steps.restart_args(server, self.options.drain_s)
+        args = self.steps.restart_args(server, self.options.drain_s)
         return await self.begin(
             OperationKind.RESTART,
             actor,
@@ -134,7 +134,7 @@ class Operations:
         return len(leased)
 
     async def _command_ended(self, command: Command) -> None:
-        await self._steps.settle(command)
+        await self.steps.settle(command)
         try:
             await self._drive(await self._operations.get(operation_of(command.id)))
         except NotFound:
@@ -151,7 +151,7 @@ class Operations:
 
     async def _step(self, operation: Operation, place: int) -> Operation:
         try:
-            state, error = await self._steps.look(operation, place)
+            state, error = await self.steps.look(operation, place)
         except Unavailable:
             raise
         except (Conflict, NotFound) as refused:

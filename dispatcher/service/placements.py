@@ -2,20 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from dispatcher.domain.command import Verb
-from dispatcher.domain.errors import DispatchError, Invalid, NotFound
+from dispatcher.domain.errors import Conflict, DispatchError, Invalid, ModelBusy, NoRunner, NotFound
 from dispatcher.domain.ids import new_operation_id
 from dispatcher.domain.operation import NewStep, Operation, OperationKind
-from dispatcher.domain.placement import ModelSize, Placement, PlacementStatus, is_model
+from dispatcher.domain.placement import RUNNER, ModelSize, Placement, PlacementStatus, is_model
 from dispatcher.domain.rebalance import Copy, Host, Move, Strategy, plan
 from dispatcher.domain.server import Server
 from dispatcher.service.operations import Operations
 from dispatcher.service.ports import PlacementStore, ServerStore
 from dispatcher.service.steps import Steps
 
+NOT_IN_MEMORY = (PlacementStatus.ASSIGNED, PlacementStatus.FAILED)
 REBALANCE = "rebalance"  # the guard
 
 
@@ -41,10 +42,12 @@ class Placements:
         """Put a model on workers, all or none; with `preload` it is loaded now, else with its first task. Answers the
         id of the assignment, which is also that of the operation that loads it (with `preload`), and how it stands.
 
-        Raises Invalid, NotFound, NoControl, and as `PlacementStore.assign`.
+        Raises Invalid, NotFound, NoControl, NoRunner, and as `PlacementStore.assign`.
         """
         _check(model, server_ids)
-        await self._operations.controlled(server_ids)
+        for server in await self._operations.controlled(server_ids):
+            if RUNNER not in server.offer.kinds:
+                raise NoRunner(f"Server {server.id} loads no models: it runs no tasks of the kind {RUNNER}")
         assignment = new_operation_id()
         placed = await self._placements.assign(
             model, server_ids, assignment=assignment, preload=preload, priority=priority
@@ -71,30 +74,57 @@ class Placements:
 
     async def unload(self, actor: str, model: str, server_ids: Sequence[str], *, force: bool = False) -> Operation:
         """Take a model out of the memory of workers, with `force` also while it is in use. Raises Invalid, NotFound
-        where it is not, NoControl."""
+        where it is not, NoControl, ModelBusy while it is being loaded."""
         _check(model, server_ids)
         await self._operations.controlled(server_ids)
-        there = {placement.server_id for placement in await self._placements.find(server_ids, model)}
+        there = {placement.server_id: placement for placement in await self._placements.find(server_ids, model)}
         missing = [server_id for server_id in server_ids if server_id not in there]
         if missing:
             raise NotFound(f"Model {model} is not on server {missing[0]}")
+        for placement in there.values():
+            if placement.status is PlacementStatus.LOADING:
+                raise ModelBusy(f"Model {model} is being loaded on server {placement.server_id}")
         args = Steps.model_args(model, force=force)
         steps = [NewStep(Verb.UNLOAD, server_id, args) for server_id in server_ids]
         return await self._operations.begin(
             OperationKind.UNLOAD, actor, steps, for_ms=self._operations.options.unload_ms
         )
 
-    async def loaded(self, server_id: str, loaded: Sequence[Placement]) -> None:
-        """What a worker says it has in memory: models that it loaded by itself become known, those that it has lost
-        are forgotten."""
+    async def loaded(self, server_id: str, loaded: Sequence[Placement]) -> bool:
+        """What a worker says it has in memory: models that it loaded by itself become known, lost ones are forgotten.
+        What was assigned to it stays so, and is loaded again where it was to be preloaded. False when not all is as it
+        should be: it has some that do not fit, which it was told to unload, or a load was refused."""
+        refused = False
         kept = {p.model: p for p in await self._placements.find([server_id])}
         for told in loaded:
-            if told.model not in kept or kept[told.model].status is PlacementStatus.ASSIGNED:
-                await self._placements.loaded(server_id, told.model, told.takes, told.load_ms or 0)
+            if told.model not in kept or kept[told.model].status in NOT_IN_MEMORY:
+                steps = self._operations.steps
+                why = await steps.loaded(server_id, told.model, told.takes, told.load_ms or 0)
+                refused = refused or why is not None
         has = {told.model for told in loaded}
         for placement in kept.values():
-            if placement.status is PlacementStatus.LOADED and placement.model not in has:
-                await self._placements.unloaded(server_id, placement.model)
+            if placement.model not in has and not await self._restored(placement):
+                refused = True
+        return not refused
+
+    async def _restored(self, placement: Placement) -> bool:
+        """A model that is not in its worker's memory, and perhaps ought to be: a crash or a cancelled task took it."""
+        lost = placement.status is PlacementStatus.LOADED
+        if lost:
+            await self._placements.unloaded(placement.server_id, placement.model)
+        waits = placement.status is PlacementStatus.ASSIGNED and placement.preload
+        if placement.assignment and (lost or waits):
+            try:
+                await self.assign(
+                    f"server/{placement.server_id}",
+                    placement.model,
+                    [placement.server_id],
+                    preload=placement.preload,
+                    priority=placement.priority,
+                )
+            except Conflict:
+                return False
+        return True
 
     async def rebalance(
         self, actor: str, strategy: Strategy, *, dry_run: bool = False, force: bool = False
@@ -104,7 +134,8 @@ class Placements:
         With `force` a running rebalance is ended first. Raises Conflict (OPERATION_RUNNING) without.
         """
         servers, placements = await asyncio.gather(self._servers.all(), self._placements.find())
-        hosts = [_host(server, placements) for server in servers if _can_take(server)]
+        having = {placement.server_id for placement in placements}
+        hosts = [_host(server, placements) for server in servers if _can_take(server, having)]
         moves = await asyncio.to_thread(plan, strategy, hosts, _copies(servers, placements))
         if force and not dry_run:
             await self._operations.replace(REBALANCE, "Another rebalance was begun")
@@ -140,8 +171,10 @@ def _steps_of(move: Move) -> list[NewStep]:
     return [NewStep(Verb.LOAD, move.target, args), NewStep(Verb.UNLOAD, move.source, args)]
 
 
-def _can_take(server: Server) -> bool:
-    return server.takes_commands and server.online and not server.maintenance
+def _can_take(server: Server, having: Collection[str]) -> bool:
+    """`having` are the workers that models are on."""
+    loads = RUNNER in server.offer.kinds or server.id in having
+    return loads and server.takes_commands and server.online and not server.maintenance
 
 
 def _on_gpu(server: Server) -> bool:

@@ -54,6 +54,7 @@ class Session:
         on_drop: Callable[["Session", str], None],
     ) -> None:
         self.id = session_id
+        self.left = False  # its worker said that it leaves for good
         self.server_id = server.id
         self._max_concurrent = server.max_concurrent
         self._channel = channel

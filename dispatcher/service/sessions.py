@@ -133,7 +133,7 @@ class Sessions:
 
     async def _disconnect(self, session: Session) -> None:
         with suppress(DispatchError, *OUTAGE):  # a dead session's claims are refused as soon as there is a new one
-            await self._ports.servers.disconnect(session.server_id, session.id)
+            await self._ports.servers.disconnect(session.server_id, session.id, left=session.left)
 
     async def _check(self, session: Session) -> None:
         try:

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from dispatcher.domain.command import Command, CommandState, NewCommand, Verb
-from dispatcher.domain.errors import Conflict, Invalid, NotFound
+from dispatcher.domain.errors import Conflict, Invalid, NoRoom, NotFound
+from dispatcher.domain.ids import new_operation_id
 from dispatcher.domain.operation import Operation, OperationKind, Step, StepState, command_id
-from dispatcher.domain.placement import PlacementStatus
+from dispatcher.domain.placement import NO_ROOM, PlacementStatus
 from dispatcher.domain.resources import Resources
 from dispatcher.domain.server import Server
 from dispatcher.service.commands import Commands
@@ -19,6 +20,7 @@ Looked = tuple[StepState, str]
 RUNNING: Looked = (StepState.RUNNING, "")
 DONE: Looked = (StepState.DONE, "")
 MARGIN_MS = 30_000  # so that a command's expiry is seen while the operation runs
+UNLOAD_MS, FAR_MS = 300_000, 1 << 52  # for a model that does not fit: so long from now
 LATE = "The worker did not do it in time"
 RESTARTED = "The worker restarted"
 
@@ -108,13 +110,16 @@ class Steps:
         except (Conflict, NotFound) as refused:
             await self._placements.failed(step.server_id, json.loads(step.args)["model"], refused.message)
             raise
-        await self.settle(command)
+        why = await self.settle(command)
+        if why is not None:
+            return StepState.FAILED, why
         return DONE if command.state is CommandState.DONE else _failure(command) or RUNNING
 
-    async def settle(self, command: Command) -> None:
-        """What the end of a command says of a model, whatever became of the operation that sent it."""
+    async def settle(self, command: Command) -> str | None:
+        """What the end of a command says of a model, whatever became of the operation that sent it. Answers why a
+        model that was loaded is not kept."""
         if not command.state.ended or command.verb not in (Verb.LOAD, Verb.UNLOAD):
-            return
+            return None
         server_id, model = command.server_id, json.loads(command.args)["model"]
         failure = _failure(command)
         with suppress(NotFound):  # unregistered, or forgotten meanwhile
@@ -125,7 +130,21 @@ class Steps:
             else:
                 told = _object(command.detail)
                 takes = Resources(memory=_amount(told, "memory_bytes"), gpu_memory=_amount(told, "gpu_memory_bytes"))
-                await self._placements.loaded(server_id, model, takes, _amount(told, "load_ms"))
+                return await self.loaded(server_id, model, takes, _amount(told, "load_ms"))
+        return None
+
+    async def loaded(self, server_id: str, model: str, takes: Resources, load_ms: int) -> str | None:
+        """A model is in a worker's memory. One that does not fit is sent away at once; answers why. Raises as
+        `PlacementStore.loaded` otherwise."""
+        try:
+            await self._placements.loaded(server_id, model, takes, load_ms)
+        except NoRoom:
+            name = f"{new_operation_id()}-0"
+            args = self.model_args(model)
+            with suppress(Conflict):  # too many commands wait there: its heartbeats remind us
+                await self._commands.send(NewCommand(name, server_id, Verb.UNLOAD, FAR_MS, args, for_ms=UNLOAD_MS))
+            return NO_ROOM
+        return None
 
     async def _command(self, operation: Operation, place: int, step: Step) -> Command:
         """The step's command, sent now if it was not yet. It is given up when the step's part of the operation's time

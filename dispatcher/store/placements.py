@@ -49,6 +49,8 @@ class RedisPlacements:
             raise NotFound(f"Server not found: {server_id}")
         if reply.tag == "too_many":
             raise too_many_models(server_id)
+        if reply.tag == "no_room":
+            raise no_room(model, server_id)
         return _placement(reply.values[0])
 
     async def failed(self, server_id: str, model: str, error: str) -> Placement:

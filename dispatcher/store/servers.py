@@ -128,8 +128,8 @@ class RedisServers:
         reply = await self._run.call("connect_worker", server_id=server_id, session=session, gateway=gateway)
         _known(reply, server_id)
 
-    async def disconnect(self, server_id: str, session: str) -> None:
-        await self._run.call("disconnect_worker", server_id=server_id, session=session)
+    async def disconnect(self, server_id: str, session: str, *, left: bool = False) -> None:
+        await self._run.call("disconnect_worker", server_id=server_id, session=session, left="1" if left else "0")
 
     async def get(self, server_id: str) -> Server:
         found = await self._read(server_id)

@@ -38,6 +38,7 @@ async def test_it_says_what_it_is_and_does_what_it_is_given(gateway: Scripted) -
         hello = await gateway.next("hello")
         assert hello | {"commands": []} == {
             "type": "hello", "kinds": ["led"], "resources": {"cpu": 2}, "maxConcurrent": 2, "commands": [],
+            "loadable": [],
         }  # fmt: skip
         assert (await gateway.next("ready"))["slots"] == 2
         beat = await gateway.next("heartbeat")
@@ -50,6 +51,7 @@ async def test_it_says_what_it_is_and_does_what_it_is_given(gateway: Scripted) -
         assert (await gateway.next("ready"))["slots"] == 1
         await gateway.acknowledge()
         assert await work.leave() == 0
+        assert await gateway.next("bye") == {"type": "bye"}, "it is known at once"
 
 
 @pytest.mark.parametrize(
@@ -283,3 +285,17 @@ async def test_a_second_signal_leaves_behind_what_does_not_end(
         work.hurry.set()
         assert (await gateway.next("release"))["taskId"] == "t1"
         assert await work.leave() == 0
+
+
+async def test_it_says_which_models_it_can_load_and_when_they_change(gateway: Scripted, tmp_path: Path) -> None:
+    for name in ("m", "no\nname", "x" * 129):
+        (tmp_path / f"{name}.py").write_text(COUNTS_ITS_LOADS)
+    async with working(gateway, tmp_path):
+        assert (await gateway.next("hello"))["loadable"] == ["m"]
+        await gateway.next("heartbeat")
+        (tmp_path / "m.py").rename(tmp_path / "n.py")
+        await gateway.send(
+            type="command", id="c1", verb="model.load", args={"model": "n"}
+        )  # the next beat comes at once
+        hello = await gateway.next("hello")
+        assert (hello["loadable"], hello["commands"]) == (["n"], ["worker.restart", "model.load", "model.unload"])

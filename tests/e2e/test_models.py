@@ -90,6 +90,14 @@ class Cluster:
         assert {model["status"] for one in found for model in one["models"]} == {status}, found
         return {one["worker_id"]: sorted(model["name"] for model in one["models"]) for one in found}
 
+    async def again(self, models: dict[str, list[str]], box: Box) -> None:
+        """The worker has them in memory once more."""
+        path = f"/cluster/workers/{box.id}"
+        await self._fleet.until(
+            path, lambda found: sorted(model["name"] for model in found["loaded_models"]) == models[box.id]
+        )
+        assert await self.placed() == models
+
     async def reserved(self, box: Box) -> int:
         """What the dispatcher holds free for it, bytes."""
         allocated = (await self._fleet.get(f"/api/servers/{box.id}"))["allocated"]
@@ -160,17 +168,16 @@ async def _unload(cluster: Cluster, full: Box) -> None:
 
 
 async def _restart(cluster: Cluster, box: Box) -> None:
+    before = await cluster.placed()
     restart = await cluster.post(f"/workers/{box.id}/restart")
     again = await cluster.post(f"/workers/{box.id}/restart", expect=409)
     assert again["reason"] == "OPERATION_RUNNING"
     assert await asyncio.to_thread(box.agent.process.wait, 20) == 75
     box.agent = await asyncio.to_thread(cluster.agent, box.name)
     await cluster.done(restart["operation_id"])
-    ((model,),) = (await cluster.placed("assigned")).values()
-    assert await cluster.reserved(box) == 0, "what it had in memory is gone"
-    await cluster.assign(model, box)
+    await cluster.again(before, box)
     assert box.resident() > WEIGHTS
-    assert await cluster.placed() == {box.id: [model]}
+    assert await cluster.reserved(box) > WEIGHTS
 
 
 async def _refuse(cluster: Cluster) -> None:

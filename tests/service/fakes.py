@@ -201,7 +201,7 @@ class FakeServers(Scripted):
     async def connect(self, server_id: str, session: str, gateway: str) -> None:
         await self._answer("connect", None, server_id=server_id, session=session, gateway=gateway)
 
-    async def disconnect(self, server_id: str, session: str) -> None:
+    async def disconnect(self, server_id: str, session: str, *, left: bool = False) -> None:
         await self._answer("disconnect", None, server_id=server_id, session=session)
 
     async def probed(self, server_id: str, ok: bool) -> None:

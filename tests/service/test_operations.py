@@ -7,7 +7,7 @@ import pytest
 
 from dispatcher.domain.clock import ManualClock
 from dispatcher.domain.command import Command, CommandState, Verb
-from dispatcher.domain.errors import Conflict, Invalid, NoControl, NotFound
+from dispatcher.domain.errors import Conflict, Invalid, ModelBusy, NoControl, NoRunner, NotFound
 from dispatcher.domain.lane import Offer
 from dispatcher.domain.operation import OperationState, StepState
 from dispatcher.domain.placement import Placement, PlacementStatus
@@ -41,9 +41,15 @@ class Fleet:
         self.one, self.two = (Gateway(self.store, name) for name in ("gw_1", "gw_2"))
 
     async def add(
-        self, server_id: str, memory: int = 24, transport: Transport = Transport.SOCKET, *, beats: bool = True
+        self,
+        server_id: str,
+        memory: int = 24,
+        transport: Transport = Transport.SOCKET,
+        *,
+        kind: str = "model",
+        beats: bool = True,
     ) -> None:
-        offer = Offer(resources=Resources(memory=memory * GB))
+        offer = Offer(frozenset({kind}), resources=Resources(memory=memory * GB))
         await self.store.servers.put(NewServer(server_id, "native", server_id, Endpoints(), offer, transport=transport))
         if beats:
             await self.beat(server_id)
@@ -117,6 +123,18 @@ async def test_who_cannot_be_told_is_refused_and_nothing_is_kept(fleet: Fleet) -
     assert await fleet.where() == {}
 
 
+async def test_who_loads_no_models_is_given_none(fleet: Fleet) -> None:
+    await fleet.add("runner", kind="process")
+    for preload in (True, False):
+        with pytest.raises(NoRunner):
+            await fleet.one.placements.assign("ann", "m", ["s1", "runner"], preload=preload)
+    assert await fleet.where() == {}
+    for model in ("a", "b", "c"):
+        await fleet.load("s1", model, 6)
+    _, moves = await fleet.one.placements.rebalance("ann", Strategy.MEMORY, dry_run=True)
+    assert {move.target for move in moves} == {"s2"}
+
+
 async def test_an_assignment_loads_on_all_its_workers_at_once(fleet: Fleet) -> None:
     assignment, placed = await fleet.one.placements.assign("ann", "m", ["s1", "s2"], priority=80)
     assert [p.status for p in placed] == [PlacementStatus.LOADING] * 2
@@ -166,10 +184,36 @@ async def test_a_worker_that_never_does_it(fleet: Fleet) -> None:
     assert await fleet.where() == {("s1", "m"): PlacementStatus.LOADED}
 
 
+async def test_a_model_that_does_not_fit_is_unloaded_again(fleet: Fleet) -> None:
+    await fleet.load("s1", "a", 20)
+    assignment, _ = await fleet.one.placements.assign("ann", "b", ["s1"])
+    await fleet.does("s1", memory_bytes=5 * GB)
+    operation = await fleet.one.operations.get(assignment)
+    assert (operation.state, operation.error[:7]) == (OperationState.FAILED, "NO_ROOM")
+    assert (await fleet.store.servers.get("s1")).allocated == Resources(memory=20 * GB)
+    in_memory = [
+        Placement(name, "s1", PlacementStatus.LOADED, takes=Resources(memory=memory * GB), load_ms=9)
+        for name, memory in (("a", 20), ("b", 5))
+    ]
+    [command] = await fleet.told("s1")
+    assert (command.verb, json.loads(command.args)["model"]) == (Verb.UNLOAD, "b")
+    await fleet.does("s1", state=FAILED, error="in use")
+    assert not await fleet.one.placements.loaded("s1", in_memory), "it is reminded for as long as it has it"
+    assert await fleet.does("s1") == Verb.UNLOAD
+    assert await fleet.where() == {("s1", "a"): PlacementStatus.LOADED, ("s1", "b"): PlacementStatus.FAILED}
+    assert await fleet.one.placements.loaded("s1", in_memory[:1])
+    assert await fleet.told("s1") == []
+
+
 async def test_unloading(fleet: Fleet) -> None:
     await fleet.load("s1", "m", 6)
     with pytest.raises(NotFound):
         await fleet.one.placements.unload("ann", "m", ["s1", "s2"])
+    await fleet.one.placements.assign("ann", "m", ["s2"])
+    with pytest.raises(ModelBusy):
+        await fleet.one.placements.unload("ann", "m", ["s1", "s2"])
+    await fleet.does("s2", state=FAILED, error="no")
+    await fleet.one.placements.unload("ann", "m", ["s2"])
     await fleet.one.placements.unload("ann", "m", ["s1"])
     await fleet.does("s1", state=FAILED, error="in use")
     assert await fleet.where() == {("s1", "m"): PlacementStatus.LOADED}
@@ -212,7 +256,7 @@ async def test_a_forced_rebalance_replaces_the_running_one(fleet: Fleet) -> None
 
 
 async def test_a_worker_says_what_is_in_its_memory(fleet: Fleet) -> None:
-    await fleet.load("s1", "lost", 6)
+    await fleet.store.placements.loaded("s1", "lost", Resources(memory=6 * GB), 5)
     await fleet.one.placements.assign("ann", "later", ["s1"], preload=False)
     said = [
         Placement(name, "s1", PlacementStatus.LOADED, takes=Resources(memory=GB), load_ms=9)
@@ -220,3 +264,21 @@ async def test_a_worker_says_what_is_in_its_memory(fleet: Fleet) -> None:
     ]
     await fleet.one.placements.loaded("s1", said)
     assert await fleet.where() == {("s1", name): PlacementStatus.LOADED for name in ("own", "later")}
+
+
+async def test_an_assigned_model_that_was_lost_is_loaded_again(fleet: Fleet) -> None:
+    await fleet.load("s1", "m", 6)
+    await fleet.one.placements.assign("ann", "later", ["s1"], preload=False)
+    later = Placement("later", "s1", PlacementStatus.LOADED, takes=Resources(memory=GB), load_ms=9)
+    await fleet.one.placements.loaded("s1", [later])
+    assert await fleet.does("s1", memory_bytes=6 * GB) == Verb.LOAD, "its process was killed with a task"
+    await fleet.one.placements.loaded("s1", [])
+    assert (await fleet.where())["s1", "later"] is PlacementStatus.ASSIGNED
+    assert await fleet.does("s1", memory_bytes=6 * GB) == Verb.LOAD
+    await fleet.beat("s1", "b2")
+    assert (await fleet.where())["s1", "m"] is PlacementStatus.ASSIGNED
+    await fleet.one.placements.loaded("s1", [])
+    assert await fleet.does("s1", memory_bytes=6 * GB) == Verb.LOAD, "it crashed"
+    assert await fleet.where() == {("s1", "m"): PlacementStatus.LOADED, ("s1", "later"): PlacementStatus.ASSIGNED}
+    await fleet.one.placements.loaded("s1", [Placement("m", "s1", PlacementStatus.LOADED)])
+    assert await fleet.told("s1") == []

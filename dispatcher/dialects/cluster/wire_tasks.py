@@ -5,10 +5,11 @@ import secrets
 from typing import cast
 
 from dispatcher.dialects.cluster.answers import ListedTask, TaskDetails, TaskStatus
-from dispatcher.dialects.cluster.options import ORIGIN, POINTS, ClusterOptions
+from dispatcher.dialects.cluster.options import MODEL, ORIGIN, POINTS, ClusterOptions
 from dispatcher.dialects.cluster.requests import SubmitTask
 from dispatcher.dialects.cluster.units import duration
 from dispatcher.domain.lane import Demand
+from dispatcher.domain.placement import can_load
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.task import NewTask, Task
 from dispatcher.domain.transitions import TaskState
@@ -36,7 +37,7 @@ def new_task(body: SubmitTask, owner: Owner, options: ClusterOptions) -> NewTask
         origin=ORIGIN,
         owner=owner,
         type=body.task_type,
-        demand=Demand(options.kind),
+        demand=Demand(options.kind, capabilities=_needs(body.model_name, options)),
         points=POINTS[body.priority],
         boost_ms=options.boost_ms(body.priority),
         spec=encode_json({"model": body.model_name, "level": body.priority}),
@@ -48,6 +49,11 @@ def new_task(body: SubmitTask, owner: Owner, options: ClusterOptions) -> NewTask
         model=body.model_name or "",
         by_server=True,
     )
+
+
+def _needs(model: str | None, options: ClusterOptions) -> frozenset[str]:
+    """A worker that has the model's files; servers that are called do not tell which models they have."""
+    return frozenset({can_load(model)}) if model and options.kind == MODEL else frozenset()
 
 
 def spent(task: Task) -> str | None:

@@ -175,6 +175,9 @@ class Hello(RequestModel):
     resources: OwnResources | None = None
     max_concurrent: int | None = Field(default=None, ge=1, le=MAX_CONCURRENT)
     commands: Words = Field(default=[], description="Those that it obeys")
+    loadable: Annotated[list[Name], Field(max_length=256)] | None = Field(
+        default=None, description="Models that it can load: each is a capability, `model:` and its name"
+    )
 
 
 class CommandReport(RequestModel):

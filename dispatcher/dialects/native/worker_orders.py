@@ -10,7 +10,7 @@ from dispatcher.dialects.native.requests import CommandReport, Hello, LoadedMode
 from dispatcher.dialects.native.wire_resources import resources
 from dispatcher.domain.command import Command, CommandState
 from dispatcher.domain.errors import DispatchError, NotFound
-from dispatcher.domain.placement import Placement, PlacementStatus
+from dispatcher.domain.placement import LOADABLE, Placement, PlacementStatus, can_load
 from dispatcher.domain.resources import Resources
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
@@ -42,6 +42,9 @@ class WorkerOrders:
             offer = replace(offer, kinds=frozenset(hello.kinds))
         if hello.resources is not None:
             offer = replace(offer, resources=resources(hello.resources))
+        if hello.loadable is not None:
+            others = {capability for capability in offer.capabilities if not capability.startswith(LOADABLE)}
+            offer = replace(offer, capabilities=frozenset(others.union(map(can_load, hello.loadable))))
         await self._services.servers.reoffer(self._server_id, offer, max_concurrent=hello.max_concurrent)
         self._obeys = frozenset(hello.commands)
         self._began.set()
@@ -50,8 +53,9 @@ class WorkerOrders:
         """A heartbeat, with the models that are in its memory where it tells them. Raises NotFound, Conflict."""
         self._began.set()
         if models is not None and models != self._models:
-            await self._services.placements.loaded(self._server_id, [self._placement(told) for told in models])
-            self._models = models
+            told = [self._placement(one) for one in models]
+            kept = await self._services.placements.loaded(self._server_id, told)
+            self._models = models if kept else None  # one that does not fit and is in use stays until it is not
 
     async def told(self, kind: str, report: CommandReport) -> None:
         """How a command stands. An end is confirmed once it is recorded, and when nobody knows the command any more:

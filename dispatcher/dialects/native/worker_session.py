@@ -18,6 +18,7 @@ from dispatcher.web.answer import encode_json
 from dispatcher.web.event_stream import TOO_BIG, CloseSocket, Inlet, Outbox
 from dispatcher.web.jsonbody import JsonObject, parse_object
 
+NORMAL = 1000
 _AGAIN = (Unavailable, RateLimited)  # no answer to the report: it is to be sent once more
 _RELEASED = Outcome(Verdict.RELEASED, text="The worker handed it back")
 
@@ -84,6 +85,9 @@ class WorkerSession:
                 await self._ended(message, report(message, None).outcome)
             case "release":
                 await self._ended(message, _RELEASED)
+            case "bye":
+                self._session.left = True
+                raise CloseSocket(NORMAL, "bye")
             case _:
                 raise Invalid("Unknown message type", field="type")
 

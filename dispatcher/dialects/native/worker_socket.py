@@ -2,7 +2,8 @@
 
 worker                                              gateway
                                                     {type: welcome, serverId, heartbeatMs, leaseMs}
-{type: hello, kinds, resources, maxConcurrent, commands}
+{type: hello, kinds, resources, maxConcurrent, commands,
+       loadable}
 {type: ready, slots}                                {type: task, task}             as a claim answers, `slots` times
 {type: heartbeat, status, activeTasks, ...}         {type: pong, serverToken?}
 {type: progress, taskId, attempt, progress, ...}
@@ -11,6 +12,7 @@ worker                                              gateway
                                                     {type: command, id, verb, args}
 {type: commandAck | commandDone | commandFailed,
        id, detail | error}                          {type: commandRecorded, id}     of an end
+{type: bye}                                         the socket is closed with 1000, and the server offline at once
 {type: ping}                                        {type: pong}
                                                     {type: control, action, taskId, attempt, reason}
                                                     {type: error, error, details, code, taskId?, attempt?}

@@ -13,7 +13,7 @@ class PlacementStore(Protocol):
     ) -> list[Placement]:
         """Put a model on workers, all or none, in the order named: to be loaded (`preload`) or only assigned. One that
         is loaded or loading stays as it is. Raises NotFound for an unknown worker, Conflict: NO_ROOM where the model
-        is known not to fit, TOO_MANY over 64, MODEL_BUSY while it is unloaded there."""
+        is known not to fit or no memory is left, TOO_MANY over 64, MODEL_BUSY while it is unloaded there."""
         ...
 
     async def begin_load(self, server_id: str, model: str) -> Placement:
@@ -24,7 +24,9 @@ class PlacementStore(Protocol):
 
     async def loaded(self, server_id: str, model: str, takes: Resources, load_ms: int) -> Placement:
         """It is in memory, and takes so much; also of a model that nobody assigned. Tells the fleet's stream (`model`
-        with id, model, state) when it was not. Raises NotFound for an unknown worker, Conflict TOO_MANY."""
+        with id, model, state) when it was not. One that turns out not to fit in what is left of the worker holds
+        nothing and is FAILED: it has to be unloaded. Raises NotFound for an unknown worker, Conflict: TOO_MANY,
+        NO_ROOM."""
         ...
 
     async def failed(self, server_id: str, model: str, error: str) -> Placement:
@@ -38,7 +40,7 @@ class PlacementStore(Protocol):
         ...
 
     async def unloaded(self, server_id: str, model: str) -> None:
-        """It is no longer in memory, and forgotten; its room is free. Raises NotFound."""
+        """It is no longer in memory, and forgotten; its room is free. One that FAILED stays so. Raises NotFound."""
         ...
 
     async def find(self, server_ids: Sequence[str] = (), model: str | None = None) -> list[Placement]:

@@ -53,8 +53,9 @@ class ServerStore(Protocol):
         work, and the fleet is told (`server.connected`). A sign of life. Raises NotFound."""
         ...
 
-    async def disconnect(self, server_id: str, session: str) -> None:
-        """That socket has ended. Changes nothing when another session has taken its place."""
+    async def disconnect(self, server_id: str, session: str, *, left: bool = False) -> None:
+        """That socket has ended; a worker that has `left` is offline at once. Changes nothing when another session has
+        taken its place."""
         ...
 
     async def get(self, server_id: str) -> Server:

@@ -10,7 +10,7 @@ local function goes_before(other)
   local a, b = number(other.priority), number(p.priority)
   return other.status == 'queued' and (a > b or (a == b and number(other.seq) < number(p.seq)))
 end
-local turn = p.status == 'queued' and fits_in(p.takes, room_of(server_id))
+local turn = p.status == 'queued' and room_for_model(p.takes, room_of(server_id))
 for _, record in ipairs(redis.call('HVALS', root .. 'pl:' .. server_id)) do
   if turn and goes_before(cjson.decode(record)) then turn = false end
 end

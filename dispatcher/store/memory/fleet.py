@@ -139,6 +139,14 @@ def alive(s: State, server: ServerRow, next_check_ms: int) -> None:
     wake(s, server)
 
 
+def silent(s: State, server: ServerRow) -> None:
+    """It is offline, and forgotten after a while where it was registered so."""
+    server.forget_at_ms = s.now + server.new.forget_ms if server.new.forget_ms else None
+    if server.online:
+        server.online = False
+        s.fleet_changed("offline", server)
+
+
 def drop_slot(s: State, server_id: str, task_id: str, fence: int) -> bool:
     """Free a slot; False when there is none."""
     server = s.servers.get(server_id)

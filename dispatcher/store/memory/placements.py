@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dispatcher.domain.placement import MODELS_MOST, ModelSize, Placement, PlacementStatus
+from dispatcher.domain.placement import MODELS_MOST, NO_ROOM, ModelSize, Placement, PlacementStatus
 from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.store.memory.room import fits_now
 from dispatcher.store.memory.rows import ServerRow
@@ -15,9 +15,13 @@ IN_MEMORY = (LOADED, LOADING)
 
 
 def forget_loaded(s: State, server: ServerRow) -> None:
-    """It started anew: nothing is in its memory. What was there is loaded again when it is needed."""
+    """It started anew: nothing is in its memory. What was there may be loaded again; a load that was under way has
+    failed: it may be what brought the worker down."""
     for model, placement in server.models.items():
-        if placement.status in (LOADED, LOADING, UNLOADING):
+        if placement.status is LOADING:
+            server.models[model] = replace(placement, status=FAILED, error="The worker restarted")
+            server.placed.pop(model, None)
+        elif placement.status in (LOADED, UNLOADING):
             server.models[model] = replace(placement, status=ASSIGNED)
             server.placed.pop(model, None)
     show(s, server)
@@ -39,6 +43,14 @@ def give_up_loads(s: State, assignment: str, error: str) -> None:
                 server.models[model] = replace(placement, status=FAILED, error=error)
                 server.placed.pop(model, None)
                 s.hub.event("model", {"id": server.id, "model": model, "state": "failed"})
+
+
+def _has_room(server: ServerRow, takes: Resources) -> bool:
+    """Room for a model: what it takes where that is known, else any memory at all."""
+    totals, held = server.new.offer.resources, server.held_in_all
+    if takes or totals is None:
+        return fits_now(server, takes)
+    return totals.memory > held.memory or totals.gpu_memory > held.gpu_memory
 
 
 class MemoryPlacements:
@@ -70,13 +82,13 @@ class MemoryPlacements:
             raise model_busy(model, server.id)
         if old is None and len(server.models) >= MODELS_MOST:
             raise too_many_models(server.id)
-        if (old is None or old.status not in IN_MEMORY) and not fits_now(server, takes):
+        if (old is None or old.status not in IN_MEMORY) and not _has_room(server, takes):
             raise no_room(model, server.id)
 
     async def begin_load(self, server_id: str, model: str) -> Placement:
         server, placement = self._placed(server_id, model)
         others = server.models.values()
-        if any(p.status is LOADING for p in others) or not fits_now(server, placement.takes):
+        if any(p.status is LOADING for p in others) or not _has_room(server, placement.takes):
             return self._view(server, placement)
         queue = sorted((p for p in others if p.status is QUEUED), key=lambda p: -p.priority)  # stable: then by age
         if placement.status is QUEUED and queue[0] is placement:
@@ -90,11 +102,18 @@ class MemoryPlacements:
         if old is None and len(server.models) >= MODELS_MOST:
             raise too_many_models(server_id)
         base = old or Placement(model, server_id, LOADED, preload=False)
-        new = self._keep(server, replace(base, status=LOADED, takes=takes, load_ms=load_ms, error=""))
-        self._hold(server, model, takes)
+        counted = old is not None and old.status in (LOADED, UNLOADING)
+        if not counted:
+            server.placed.pop(model, None)
+        fits = counted or fits_now(server, takes)
+        status, error = (LOADED, "") if fits else (FAILED, NO_ROOM)
+        new = self._keep(server, replace(base, status=status, takes=takes, load_ms=load_ms, error=error))
         self._sizes[model] = ModelSize(takes, load_ms)
-        if old is None or old.status is not LOADED:
-            self._tell(server_id, model, "loaded")
+        if old is None or old.status is not status:
+            self._tell(server_id, model, status.value)
+        if not fits:
+            raise no_room(model, server_id)
+        self._hold(server, model, takes)
         return self._view(server, new)
 
     async def failed(self, server_id: str, model: str, error: str) -> Placement:
@@ -118,7 +137,9 @@ class MemoryPlacements:
         return self._view(server, self._keep(server, replace(placement, status=UNLOADING)))
 
     async def unloaded(self, server_id: str, model: str) -> None:
-        server, _ = self._placed(server_id, model)
+        server, placement = self._placed(server_id, model)
+        if placement.status is FAILED:
+            return
         self._drop(server, model)
         self._tell(server_id, model, "unloaded")
         self._s.hub.wake(self._s.now)

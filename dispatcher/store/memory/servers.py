@@ -187,11 +187,13 @@ class MemoryServers:
             server.wants_since_ms = None  # that was the older connection's wish
             self._s.hub.event("server.connected", {"id": server_id, "session": session})
 
-    async def disconnect(self, server_id: str, session: str) -> None:
+    async def disconnect(self, server_id: str, session: str, *, left: bool = False) -> None:
         server = self._s.servers.get(server_id)
         if server is not None and server.session == session:
             server.session = server.gateway = ""
             server.wants_since_ms = None
+            if left:
+                fleet.silent(self._s, server)
 
     async def get(self, server_id: str) -> Server:
         return self._s.server(server_id).view()

@@ -151,9 +151,7 @@ def _silent(s: State, server: ServerRow) -> str | None:
     if server.new.endpoints.health is not None:
         server.alive_ms = s.now + PROBE_AGAIN_MS
         return server.id
-    server.online = False
-    server.forget_at_ms = s.now + server.new.forget_ms if server.new.forget_ms else None
-    s.fleet_changed("offline", server)
+    fleet.silent(s, server)
     return None
 
 

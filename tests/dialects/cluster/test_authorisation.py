@@ -24,7 +24,7 @@ TABLE: dict[str, tuple[str, str, Any, set[str]]] = {
     "listTasks": ("GET", "/tasks", None, CLIENTS),
     "getTask": ("GET", "/tasks/{task}", None, OWNERS),
     "cancelTask": ("DELETE", "/tasks/{task}", None, OWNERS),
-    "assignModel": ("POST", "/models/assign", MODEL, ADMINS),
+    "assignModel": ("POST", "/models/assign", MODEL | {"preload": False}, ADMINS),
     "unloadModel": ("POST", "/models/unload", MODEL, ADMINS),
     "listModelAssignments": ("GET", "/models/assignments", None, ANYBODY),
     "rebalanceCluster": ("POST", "/cluster/rebalance", {"dry_run": True}, ADMINS),

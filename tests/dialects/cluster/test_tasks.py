@@ -32,6 +32,15 @@ async def test_a_task_is_given_to_workers_of_the_kind_as_it_was_asked_for(world:
     assert (grant.type, grant.deadline_ms - grant.now_ms) == ("text_generation", 2_500)
 
 
+async def test_a_task_waits_for_a_worker_that_can_load_its_model(world: World) -> None:
+    await world.worker("other", models=["mistral"])
+    task_id = await world.submit()
+    assert await world.services.workers.claim("other", lease_ms=1_000) is None
+    assert (await world.get(f"/tasks/{task_id}"))["status"] == "queued"
+    await world.worker("right", models=["llama-2-7b"])
+    assert (await world.taken("right")).task_id == task_id
+
+
 async def test_gpu_servers_may_run_the_tasks_instead(open_world: OpenWorld) -> None:
     world = open_world(cluster={"runs_on": "servers"})
     await world.worker(kind="predict", transport=Transport.PULL)

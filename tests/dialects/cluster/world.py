@@ -1,7 +1,7 @@
 """The gateway with the cluster: its workers, their machines and models, and what clients ask and hear."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from dispatcher.domain.command import Command, CommandState
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Grant
 from dispatcher.domain.lane import Offer
+from dispatcher.domain.placement import can_load
 from dispatcher.domain.principal import Owner, Role
 from dispatcher.domain.reporter import ByHolder
 from dispatcher.domain.resources import Resources
@@ -21,6 +22,7 @@ from tests.dialects.world import GatewayWorld
 
 GB = 1 << 30
 START_MS = 1_748_599_200_000  # 2025-05-30T10:00:00Z
+MODELS = ("llama-2-7b", "llama", "used")  # that workers can load
 TASK: dict[str, Any] = {"task_type": "text_generation", "model_name": "llama-2-7b"}
 MACHINE: dict[str, Any] = {
     "cpu": 20.0,
@@ -62,8 +64,10 @@ class World(GatewayWorld):
         slots: int = 4,
         machine: dict[str, Any] | None = None,
         origin: str = "native",
+        models: Sequence[str] = MODELS,
     ) -> str:
-        offer = Offer(frozenset({kind}), resources=Resources(memory=64 * GB, gpu_memory=24 * GB))
+        capabilities = frozenset(map(can_load, models))
+        offer = Offer(frozenset({kind}), capabilities, resources=Resources(memory=64 * GB, gpu_memory=24 * GB))
         new = NewServer(name, origin, f"{name}.local", Endpoints(), offer, max_concurrent=slots, transport=transport)
         await self.store.servers.put(new)
         await self.beat(name, MACHINE if machine is None else machine)

@@ -17,7 +17,7 @@ GB = 1 << 30
 async def agents(world: World) -> World:
     """The world with two workers that keep a control channel."""
     for name in ("agent_1", "agent_2"):
-        offer = Offer(resources=Resources(memory=24 * GB))
+        offer = Offer(frozenset({"model"}), resources=Resources(memory=24 * GB))
         await world.store.servers.put(NewServer(name, "native", name, Endpoints(), offer, transport=Transport.SOCKET))
     return world
 

@@ -82,7 +82,7 @@ async def test_answers_are_what_the_schemas_say(world: World) -> None:
     task_id = await world.create()
     await world.call("PUT", f"/api/task/{task_id}/files/f", "admin", raw=b"x")
     await world.report(task_id, status="FAILED", error="x")
-    agent = NewServer("agent", "native", "agent", Endpoints(), Offer(), transport=Transport.SOCKET)
+    agent = NewServer("agent", "native", "agent", Endpoints(), Offer(frozenset({"model"})), transport=Transport.SOCKET)
     await world.store.servers.put(agent)
     begun = await world.services.operations.restart("x/y", "agent")
     await world.services.placements.assign("x/y", "m", ["agent"])

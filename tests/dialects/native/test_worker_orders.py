@@ -43,6 +43,25 @@ async def test_it_offers_what_its_machine_turned_out_to_have(world: World) -> No
         assert again.offer.resources == Resources(cpu=2, memory=GB), "what is left out stays"
 
 
+async def test_the_models_that_it_can_load_are_capabilities(world: World) -> None:
+    server_id = await a_worker(world)
+
+    async def capabilities() -> frozenset[str]:
+        return (await world.store.servers.get(server_id)).offer.capabilities
+
+    before = await capabilities()
+    async with working(world, server_id) as socket:
+        for said, expected in (
+            ({"loadable": ["a", "b"]}, before | {"model:a", "model:b"}),
+            ({}, before | {"model:a", "model:b"}),
+            ({"loadable": ["c"]}, before | {"model:c"}),
+            ({"loadable": []}, before),
+        ):
+            socket.send({**HELLO, **said})
+            await heard(socket)
+            assert await capabilities() == expected
+
+
 async def test_it_is_given_tasks_of_its_kinds_with_what_they_may_take(world: World) -> None:
     server_id = await a_worker(world)
     async with events(world), working(world, server_id) as socket:
@@ -84,6 +103,20 @@ async def test_models_in_its_memory_take_their_room(world: World) -> None:
         socket.send({"type": "heartbeat", "models": []})
         assert await socket.recv() == {"type": "pong"}
         assert await world.store.placements.find([server_id]) == []
+
+
+async def test_one_that_does_not_fit_is_unloaded_as_soon_as_it_is_not_in_use(world: World) -> None:
+    server_id = await a_worker(world)
+    async with events(world), working(world, server_id) as socket:
+        socket.send({**HELLO, "commands": ["model.unload"], "resources": {"memoryMB": 1024}})
+        for _ in range(2):
+            socket.send({"type": "heartbeat", "models": [{"model": "llama", "memory": 2 * GB}]})
+            said = [await socket.recv() for _ in range(2)]
+            (told,) = [message for message in said if message["type"] == "command"]
+            assert (told["verb"], told["args"]["model"]) == ("model.unload", "llama")
+            socket.send({"type": "commandFailed", "id": told["id"], "error": "in use"})
+            assert (await socket.recv())["type"] == "commandRecorded"
+        assert (await world.store.servers.get(server_id)).allocated == Resources()
 
 
 async def test_commands_come_down_and_their_ends_are_recorded(world: World) -> None:
@@ -154,6 +187,7 @@ async def test_what_it_does_not_obey_is_failed_in_its_place(world: World, first:
     [
         {"type": "hello", "kinds": []}, {"type": "hello", "kinds": ["training"]}, {"type": "hello", "maxConcurrent": 0},
         {"type": "hello", "resources": {"cpu": -1}}, {"type": "hello", "commands": "all"},
+        {"type": "hello", "loadable": ["m"] * 257}, {"type": "hello", "loadable": [""]},
         {"type": "heartbeat", "models": [{"model": "a", "memory": ""}]},
         {"type": "commandDone"}, {"type": "commandDone", "id": "a/b"}, {"type": "commandAck", "id": 1},
     ],

@@ -223,6 +223,20 @@ async def test_a_second_socket_replaces_the_first(world: World) -> None:
         await handed(world, new)
 
 
+@pytest.mark.parametrize("says", [True, False])
+async def test_one_that_says_that_it_leaves_is_offline_at_once(world: World, says: bool) -> None:
+    server_id = await a_worker(world)
+    async with working(world, server_id) as socket:
+        if says:
+            socket.send({"type": "bye"})
+            assert await closed_with(socket) == 1000
+        else:
+            await socket.drop()
+    await world.settle()
+    server = await world.store.servers.get(server_id)
+    assert (server.session, server.online) == ("", not says)
+
+
 async def test_a_gateway_that_stops_sends_workers_elsewhere(world: World) -> None:
     server_id = await a_worker(world)
     async with working(world, server_id) as socket:

@@ -6,7 +6,8 @@ from dispatcher.domain.errors import NotFound, Replaced
 from dispatcher.domain.event import FleetEvent
 from dispatcher.domain.failure import Verdict
 from dispatcher.domain.grant import Grant, Held
-from dispatcher.domain.server import ServerStatus, Transport
+from dispatcher.domain.lane import Offer
+from dispatcher.domain.server import Endpoints, NewServer, ServerStatus, Transport
 from dispatcher.domain.transitions import TaskState
 from tests.store.world import GATEWAY, World
 
@@ -57,6 +58,30 @@ async def test_only_the_connection_that_counts_can_end_it(world: World) -> None:
     server = await world.store.servers.get("w1")
     assert (server.session, server.gateway) == ("", "")
     await world.store.servers.disconnect("nobody", "new")
+
+
+async def test_one_that_left_is_offline_at_once_unless_it_has_come_back(world: World) -> None:
+    await worker(world)
+    for session, left, status in (("a", True, ServerStatus.OFFLINE), ("b", False, ServerStatus.ONLINE)):
+        await world.store.servers.connect("w1", session, GATEWAY)
+        await world.store.servers.disconnect("w1", session, left=left)
+        assert (await world.store.servers.get("w1")).status is status
+    await world.store.servers.connect("w1", "c", GATEWAY)
+    await world.store.servers.connect("w1", "d", GATEWAY)
+    await world.store.servers.disconnect("w1", "c", left=True)
+    assert (await world.store.servers.get("w1")).status is ServerStatus.ONLINE
+
+
+async def test_one_that_left_is_forgotten_as_long_after_as_a_silent_one(world: World) -> None:
+    new = NewServer("w2", "native", "w2", Endpoints(), Offer(), transport=Transport.SOCKET, forget_ms=100_000)
+    await world.store.servers.put(new)
+    await world.store.servers.connect("w2", "a", GATEWAY)
+    await world.store.servers.disconnect("w2", "a", left=True)
+    await world.later(99_000)
+    assert (await world.store.servers.get("w2")).status is ServerStatus.OFFLINE
+    await world.later(2_000)
+    with pytest.raises(NotFound):
+        await world.store.servers.get("w2")
 
 
 async def test_connecting_is_told_once_and_a_sign_of_life(world: World) -> None:

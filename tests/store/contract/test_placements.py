@@ -39,6 +39,10 @@ async def load(world: World, model: str, takes: Resources, server_id: str = "s1"
     return await world.store.placements.loaded(server_id, model, takes, 45_000)
 
 
+async def loaded(world: World, model: str, takes: Resources) -> Placement:
+    return await world.store.placements.loaded("s1", model, takes, 45_000)
+
+
 async def status(world: World, model: str, server_id: str = "s1") -> PlacementStatus | None:
     found = await world.store.placements.find([server_id], model)
     return found[0].status if found else None
@@ -144,6 +148,36 @@ async def test_a_size_that_is_known_is_checked_before_and_held_while_it_loads(wo
     assert (await held(world), await status(world, "m")) == (NOTHING, FAILED)
 
 
+async def test_a_model_that_turns_out_not_to_fit_holds_nothing(world: World) -> None:
+    await fleet(world, "s1", totals=gb(24))
+    await load(world, "a", gb(16))
+    for _ in range(2):
+        with pytest.raises(Conflict) as error:
+            await (load(world, "b", gb(9)) if await status(world, "b") is None else loaded(world, "b", gb(9)))
+        assert error.value.code == "NO_ROOM"
+        assert (await status(world, "b"), await held(world)) == (FAILED, gb(16))
+    assert (await world.store.placements.find(["s1"], "b"))[0].error.startswith("NO_ROOM")
+    await world.store.placements.unloaded("s1", "b")
+    assert await status(world, "b") is FAILED, "why it is not there is still to be seen"
+    await refused("NO_ROOM", world, "b")
+    with pytest.raises(Conflict):
+        await loaded(world, "own", gb(9))
+    assert (await status(world, "own"), await held(world)) == (FAILED, gb(16))
+    assert (await loaded(world, "b", gb(8))).status is LOADED
+    await refused("NO_ROOM", world, "unknown")
+    assert await held(world) == gb(24)
+    assert (await loaded(world, "b", gb(8))).status is LOADED, "said twice"
+
+
+async def test_a_load_of_unknown_size_waits_while_no_memory_is_left(world: World) -> None:
+    await fleet(world, "s1", totals=gb(24))
+    await put(world, "m")
+    task = await world.running("t1", "s1", needs=gb(24))
+    assert (await world.store.placements.begin_load("s1", "m")).status is QUEUED
+    await world.end(task, done())
+    assert (await world.store.placements.begin_load("s1", "m")).status is LOADING
+
+
 async def test_unloading(world: World) -> None:
     await fleet(world)
     store = world.store.placements
@@ -186,11 +220,15 @@ async def test_a_restart_empties_the_memory(world: World) -> None:
     await fleet(world, totals=gb(24))
     await world.beat("s1", boot_id="b1")
     await load(world, "m", gb(16))
+    await put(world, "l", priority=2)
     await put(world, "q", priority=1)
+    await world.store.placements.begin_load("s1", "l")
     await world.beat("s1", boot_id="b1")
     assert await status(world, "m") is LOADED
     await world.beat("s1", boot_id="b2")
     assert (await status(world, "m"), await status(world, "q"), await held(world)) == (ASSIGNED, QUEUED, NOTHING)
+    (lost,) = await world.store.placements.find(["s1"], "l")
+    assert (lost.status, lost.error) == (FAILED, "The worker restarted"), "it may be what brought it down"
     assert (await world.store.servers.get("s1")).models == frozenset()
     await load(world, "m", gb(16))
     await fleet(world, "s1", totals=gb(24))  # it registers again

@@ -43,18 +43,29 @@ local function drop_placement(server, model)
   show_models(server)
 end
 
+-- Room for a model: what it takes where that is known, else any memory at all.
+local function room_for_model(takes, room)
+  if takes ~= '' then return fits_in(takes, room) end
+  return not room or room[2] > 0 or room[5] > 0
+end
+
 local function new_placement(status, assignment, preload, priority)
   return {status = status, assignment = assignment, preload = preload, priority = priority, takes = '', load_ms = '',
     why = '', seq = text(redis.call('HINCRBY', root .. 'reg', 'placements', 1))}
 end
 
--- The worker started anew: nothing is in its memory. What was there is loaded again when it is needed.
+-- The worker started anew: nothing is in its memory. What was there may be loaded again; a load that was
+-- under way has failed: it may be what brought the worker down.
 local function forget_loaded(server)
   local kept = redis.call('HGETALL', root .. 'pl:' .. server)
   for i = 1, #kept, 2 do
     local p = cjson.decode(kept[i + 1])
     if p.status == 'loaded' or p.status == 'loading' or p.status == 'unloading' then
-      p.status = 'assigned'
+      if p.status == 'loading' then
+        p.status, p.why = 'failed', 'The worker restarted'
+      else
+        p.status = 'assigned'
+      end
       release(server, 'm:' .. kept[i])
       redis.call('HSET', root .. 'pl:' .. server, kept[i], cjson.encode(p))
     end
