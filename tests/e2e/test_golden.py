@@ -1,22 +1,36 @@
 """Every example of every document, replayed over real HTTP and WebSockets against one gateway process."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from tests.dialects.cloudai import examples as cloudai
+from tests.dialects.cluster import examples as cluster
 from tests.dialects.farm import examples as farm
-from tests.dialects.golden import check, fill, timeless
+from tests.dialects.golden import at, check, fill, timeless
 from tests.dialects.jobs import examples as jobs
 from tests.dialects.native import examples as native
 from tests.e2e import live
 from tests.e2e.fleet import running_fleet
+from tests.e2e.live_workers import LiveCloudAI, LiveCluster
 
 pytestmark = pytest.mark.e2e
+
+ENDED_SOONER = "a task that takes 3.2 s would be waited for so long"
+SETTINGS = {"DISPATCHER_CLUSTER__ID": "biting-lip-cluster"}
+NOT_LIVE = {
+    "get_task": {"duration": ENDED_SOONER},
+    "list_tasks": {"tasks.0.duration": ENDED_SOONER},
+    "socket_event": {"data.duration": ENDED_SOONER},
+    "cluster_status": {"uptime": "a cluster of a week's age"},
+    "cluster_metrics": {"metrics.average_response_time": "a task that takes 2.1 s would be waited for so long"},
+}  # values of the cluster's examples that only manual time brings about; all others are as documented
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_fleet(tmp_path_factory.mktemp("golden"), gateways=1, servers=0) as fleet:
+    with running_fleet(tmp_path_factory.mktemp("golden"), gateways=1, servers=0, **SETTINGS) as fleet:
         yield fleet.urls[0]
 
 
@@ -70,3 +84,66 @@ async def test_farm_messages(url: str, name: str) -> None:
             check(golden, fill(golden["hear"], known), await socket.hear(), timeless)
         await world.shows(known["task_uuid"], **golden.get("then", {}))
     await world.close()
+
+
+@pytest.mark.parametrize("name", cloudai.REST)
+async def test_cloudai(url: str, name: str) -> None:
+    golden = cloudai.REST[name]
+    world = LiveCloudAI(url, f"cloudai-{name}")
+    async with world.alone():
+        known = await cloudai.given(world, golden["given"])
+        asked, documented = fill(golden["request"], known), fill(golden["answer"], known)
+        answer = await world.call(asked["method"], asked["path"], asked["caller"], asked["body"], prefix="/cloudai")
+        assert answer.status_code == golden["status"], answer.text
+        check(golden, documented, answer.json(), timeless)
+
+
+@pytest.mark.parametrize("name", cloudai.SOCKET)
+async def test_cloudai_messages(url: str, name: str) -> None:
+    golden = cloudai.SOCKET[name]
+    world = LiveCloudAI(url, f"cloudai-{name}")
+    async with world.alone():
+        known = await cloudai.given(world, golden["given"])
+        async with world.hearing("/cloudai" + fill(golden["path"], known)) as socket:
+            for documented in fill(golden["hear"], known):
+                check(golden, documented, await socket.hear(), timeless)
+
+
+@pytest.mark.parametrize("name", cluster.REST)
+async def test_cluster(url: str, name: str) -> None:
+    golden = cluster.REST[name]
+    world = LiveCluster(url, f"cluster-{name}")
+    async with world.alone():
+        if golden["given"] == "nothing":
+            await world.forgotten()
+        known = await cluster.given(world, golden["given"])
+        asked, documented = fill(golden["request"], known), fill(golden["answer"], known | world.ids)
+        answer = await world.call(asked["method"], asked["path"], asked["caller"], asked["body"])
+        assert answer.status_code == golden["status"], answer.text
+        _set_aside(name, documented, answer.json())
+        check(golden, documented, answer.json(), timeless)
+
+
+async def test_cluster_event(url: str) -> None:
+    world = LiveCluster(url, "cluster-event")
+    async with world.alone(), world.hearing("/cluster/ws") as socket:
+        known = await cluster.completed_task(world)
+        told, documented = await world.event(socket, cluster.EVENT["event"]), fill(cluster.EVENT, known | world.ids)
+        _set_aside("socket_event", documented, told)
+        assert timeless(told) == timeless(documented)
+
+
+def test_no_other_example_of_the_cluster_is_left_out() -> None:
+    assert set(NOT_LIVE) <= set(cluster.GOLDEN)
+    assert set(cluster.GOLDEN) == {*cluster.REST, "socket_event"}
+    assert set(cloudai.GOLDEN) == {*cloudai.REST, *cloudai.SOCKET}
+
+
+def _set_aside(name: str, documented: Any, given: Any) -> None:
+    """What is not live in an example. A value that is as documented must not be listed."""
+    for path in NOT_LIVE.get(name, {}):
+        owner, _, member = path.rpartition(".")
+        found = at(given, path)
+        assert at(documented, path) != found, f"{name}: {path} is live"
+        assert type(at(documented, path)) is type(found), path
+        at(documented, owner)[member] = found

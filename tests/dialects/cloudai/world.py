@@ -39,6 +39,10 @@ class World(GatewayWorld):
     def __init__(self, start_ms: int = START_MS, **sections: Any) -> None:
         super().__init__(start_ms, **sections)
 
+    def at(self, seconds: int) -> None:
+        """Let it be so many seconds after the beginning."""
+        self.clock.advance(START_MS + seconds * 1000 - self.clock.now_ms())
+
     # ---- clients
 
     async def submit(self, caller: str = "a", **more: Any) -> str:

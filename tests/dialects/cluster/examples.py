@@ -27,7 +27,7 @@ async def five_workers(world: World) -> None:
     world.clock.advance(UPTIME_MS)
     for number in range(4):
         await world.beat(f"worker-{number}", machine(10, 7 if number < 2 else 6, 60.0 + number * 11 / 3))
-    await world.services.servers.set_maintenance("worker-4", True, "")
+    await world.maintained("worker-4")
     for _ in range(20):
         await world.submit()
     for number in range(8):

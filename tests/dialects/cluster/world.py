@@ -80,6 +80,10 @@ class World(GatewayWorld):
         more = {"boot_id": "b1"} | more
         await self.services.servers.heartbeat(name, health=health, active=None, metrics=metrics, **more)
 
+    async def maintained(self, name: str) -> None:
+        """From now on."""
+        await self.services.servers.set_maintenance(name, True, "")
+
     async def does(self, name: str, state: CommandState = CommandState.DONE, **detail: Any) -> Command:
         """The worker does the oldest thing that it was told to."""
         command = (await self.store.commands.pending(name))[0]
