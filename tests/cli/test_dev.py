@@ -27,6 +27,13 @@ def _request(program: Program) -> Any:
     return json.loads(done.stdout)
 
 
+def _has_engine(program: Program) -> bool:
+    try:
+        return any(child.name().endswith("-server") for child in _children(program))
+    except psutil.NoSuchProcess:  # one of them ended while we looked
+        return False
+
+
 def _children(program: Program) -> list[psutil.Process]:
     return psutil.Process(program.process.pid).children(recursive=True)
 
@@ -174,7 +181,7 @@ def test_an_engine_that_dies_again_and_again_ends_it_with_a_clear_line(start: St
     for _ in range(2):
         _kill_engine(program)
         program.until("the state engine died; it is started again")
-        while not any(child.name().endswith("-server") for child in _children(program)):
+        while not _has_engine(program):
             pass
     _kill_engine(program)
     program.until("^dispatcher: the state engine died 3 times within a minute")
