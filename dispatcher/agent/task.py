@@ -1,12 +1,15 @@
 """A task as it came down, and how it ended."""
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from dispatcher.agent.options import MB
 
+DEEPEST = 31  # levels of a result; the message around it is one more
+LARGEST = sys.float_info.max
 Key = tuple[str, int]  # task id, number of the attempt
 
 
@@ -50,12 +53,33 @@ class End:
         head = {"type": "release" if self.released else "result", "taskId": key[0], "attempt": key[1]}
         if self.released:
             return head
-        if self.error is None:
+        error, retryable = self.error, self.retryable
+        if error is None and (fault := unsendable(self.result)) is not None:
+            error, retryable = f"The result cannot be sent: {fault}", False
+        if error is None:
             return {**head, "status": "COMPLETED", "result": self.result}
-        return {**head, "status": "FAILED", "error": self.error[:2000], "retryable": self.retryable}
+        return {**head, "status": "FAILED", "error": _plain(error[:2000]), "retryable": retryable}
 
 
 RELEASED = End(released=True)
+
+
+def unsendable(value: Any, levels: int = DEEPEST) -> str | None:
+    """Why the gateway would refuse this as a result; None when it takes it."""
+    if isinstance(value, dict | list):
+        if levels == 0:
+            return f"it is nested deeper than {DEEPEST} levels"
+        inner = [*value, *value.values()] if isinstance(value, dict) else value
+        return next((fault for one in inner if (fault := unsendable(one, levels - 1)) is not None), None)
+    if isinstance(value, str) and _plain(value) != value:
+        return "a text holds half a character"
+    if isinstance(value, int | float) and not -LARGEST <= value <= LARGEST:  # NaN is in no range
+        return "a number is none that JSON has"
+    return None
+
+
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def decode(fields: Any) -> Task:
