@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,15 @@ def _base(user: tuple[int, int] | None) -> str:
 def _open_to_all(directory: Path) -> bool:
     real = directory.resolve()
     return all(step.stat().st_mode & 0o001 for step in (real, *real.parents))
+
+
+def clear_left(user: tuple[int, int]) -> None:
+    """Remove the places of this user's programs that nobody was left to remove."""
+    for root in Path(_base(user)).glob("job-*"):
+        with suppress(OSError):
+            found = root.lstat()
+            if found.st_uid == os.geteuid() and found.st_gid == user[1]:
+                shutil.rmtree(root, ignore_errors=True)
 
 
 @contextmanager

@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from dispatcher.agent.runners.process import ProcessOptions, ProcessRunner
 from dispatcher.sandbox import users as module
+from dispatcher.sandbox.place import place
 from dispatcher.sandbox.users import Users, end_all_of
 from tests.agent.attempts import an_attempt
 
@@ -54,3 +57,17 @@ async def test_what_cannot_be_killed_is_not_waited_for(
     monkeypatch.setattr(module, "_processes_of", lambda user: [2**22 + 1])
     await end_all_of(FIRST)
     assert f"processes of user {FIRST} do not end" in caplog.text
+
+
+async def test_what_a_killed_agent_left_is_gone_before_its_user_runs_another_task() -> None:
+    if not ROOT:
+        return  # nobody else may become another user
+    left = subprocess.Popen(["sleep", "600"], user=FIRST, group=FIRST, extra_groups=[])
+    with place((FIRST, FIRST)) as here:
+        (here.work / "secret").write_text("x")
+        runner = ProcessRunner(ProcessOptions(users=Users(FIRST, FIRST)))
+        task, told = an_attempt("process", {"command": ["sh", "-c", f"ls {here.work}"]})
+        await runner.run(task)
+        assert left.wait(5) == -signal.SIGKILL
+        assert not any(stream == "stdout" for stream, _ in told.lines)
+        assert not here.work.exists()

@@ -18,7 +18,7 @@ from dispatcher.agent.lines import Lines
 from dispatcher.agent.outputs import found_in, left_out, open_owned, refusal
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
 from dispatcher.agent.task import End, Needs
-from dispatcher.sandbox.place import place
+from dispatcher.sandbox.place import clear_left, place
 from dispatcher.sandbox.program import PATH, Limits, Program, signal_group, start, watched
 from dispatcher.sandbox.users import Users, end_all_of
 from dispatcher.sandbox.waiting import first
@@ -58,6 +58,8 @@ class ProcessRunner:
             user = options.user
             if options.users is not None:
                 user = kept.enter_context(options.users.one())
+                await end_all_of(user[0])  # an agent that was killed left what it ran
+                await asyncio.to_thread(clear_left, user)
             here = kept.enter_context(place(user))
             if options.users is not None and user is not None:
                 kept.push_async_callback(end_all_of, user[0])
