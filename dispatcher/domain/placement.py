@@ -1,5 +1,6 @@
 """Which model is to be, or is, in the memory of which worker. Times are epoch milliseconds of the store."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -55,6 +56,12 @@ class ModelSize:
 def can_load(model: str) -> str:
     """The capability that a task with a model asks for, and workers that have its files offer."""
     return LOADABLE + model
+
+
+def loadable(capabilities: Iterable[str]) -> frozenset[str] | None:
+    """The models that a worker says it can load; None when it says nothing of that."""
+    names = frozenset(one.removeprefix(LOADABLE) for one in capabilities if one.startswith(LOADABLE))
+    return names or None
 
 
 def is_model(name: str) -> bool:

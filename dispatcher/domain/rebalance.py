@@ -24,7 +24,8 @@ class Strategy(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Host:
     """A worker that models can be on. `memory` in bytes, of which `taken` by anything but the models that are planned
-    with; `slots` >= 1; `load` is use that stays where it is; `speed` > 0, relative to the others."""
+    with; `slots` >= 1; `load` is use that stays where it is; `speed` > 0, relative to the others. `models` are those
+    that it can load, None: any."""
 
     server_id: str
     memory: int
@@ -32,6 +33,7 @@ class Host:
     slots: int = 1
     load: float = 0.0
     speed: float = 1.0
+    models: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,8 @@ def _best(strategy: Strategy, places: list[_Place], moved: set[tuple[str, str]])
 def _targets(by_share: list[_Place], copy: Copy) -> Iterator[_Place]:
     left = TARGETS
     for place in by_share:
-        if copy.model not in place.copies and copy.memory <= place.free:
+        loads = place.host.models is None or copy.model in place.host.models
+        if loads and copy.model not in place.copies and copy.memory <= place.free:
             yield place
             left -= 1
             if not left:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dispatcher.domain.command import Command, Verb
-from dispatcher.domain.errors import Conflict, DispatchError, NoControl, NotFound, Unavailable
+from dispatcher.domain.errors import Conflict, DispatchError, NoControl, NotFound, OperationRunning, Unavailable
 from dispatcher.domain.ids import is_id, new_operation_id
 from dispatcher.domain.operation import NewOperation, NewStep, Operation, OperationKind, operation_of
 from dispatcher.domain.server import Server
@@ -74,6 +74,8 @@ class Operations:
     async def restart(self, actor: str, server_id: str) -> Operation:
         """Have a worker finish its tasks, stop, and be started again by its supervisor. It is done when the worker
         says hello with another boot id. Raises NotFound, NoControl, Conflict (OPERATION_RUNNING)."""
+        if is_id(server_id) and (under_way := await self.running(RESTART + server_id)) is not None:
+            raise OperationRunning(f"Another operation is running there: {under_way.id}")  # its connection may be down
         [server] = await self.controlled([server_id])
         args = self.steps.restart_args(server, self.options.drain_s)
         return await self.begin(

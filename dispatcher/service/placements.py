@@ -9,7 +9,7 @@ from dispatcher.domain.command import Verb
 from dispatcher.domain.errors import Conflict, DispatchError, Invalid, ModelBusy, NoRunner, NotFound
 from dispatcher.domain.ids import new_operation_id
 from dispatcher.domain.operation import NewStep, Operation, OperationKind
-from dispatcher.domain.placement import RUNNER, ModelSize, Placement, PlacementStatus, is_model
+from dispatcher.domain.placement import RUNNER, ModelSize, Placement, PlacementStatus, is_model, loadable
 from dispatcher.domain.rebalance import Copy, Host, Move, Strategy, plan
 from dispatcher.domain.server import Server
 from dispatcher.service.operations import Operations
@@ -48,6 +48,9 @@ class Placements:
         for server in await self._operations.controlled(server_ids):
             if RUNNER not in server.offer.kinds:
                 raise NoRunner(f"Server {server.id} loads no models: it runs no tasks of the kind {RUNNER}")
+            names = loadable(server.offer.capabilities)
+            if names is not None and model not in names:
+                raise NoRunner(f"Server {server.id} does not have the model {model}")
         assignment = new_operation_id()
         placed = await self._placements.assign(
             model, server_ids, assignment=assignment, preload=preload, priority=priority
@@ -193,6 +196,7 @@ def _host(server: Server, placements: Sequence[Placement]) -> Host:
         taken=max(0, held - movable),
         slots=server.max_concurrent,
         speed=1_000 / server.latency_ms if server.latency_ms else 1.0,
+        models=loadable(server.offer.capabilities),
     )
 
 

@@ -20,6 +20,7 @@ def fleets(draw: st.DrawFn) -> tuple[list[Host], list[Copy]]:
             draw(st.integers(1, 8)),
             draw(st.floats(0, 20)),
             draw(st.floats(0.1, 10)),
+            draw(st.none() | st.frozensets(st.sampled_from("abcdef"))),
         )
         for name in names
     ]
@@ -50,7 +51,10 @@ def check_each_step(hosts: list[Host], copies: list[Copy], moves: list[Move]) ->
     for (_, server_id), memory in where.items():
         if server_id in room:
             room[server_id] -= memory
+    can = {host.server_id: host.models for host in hosts}
     for move in moves:
+        has = can[move.target]
+        assert has is None or move.model in has
         assert where[move.model, move.source] == move.memory > 0
         assert (move.model, move.target) not in where
         room[move.target] -= move.memory

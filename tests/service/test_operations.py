@@ -1,6 +1,7 @@
 """Operations on the fleet: driven by what workers report, and by whichever gateway is there."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from dispatcher.domain.command import Command, CommandState, Verb
 from dispatcher.domain.errors import Conflict, Invalid, ModelBusy, NoControl, NoRunner, NotFound
 from dispatcher.domain.lane import Offer
 from dispatcher.domain.operation import OperationState, StepState
-from dispatcher.domain.placement import Placement, PlacementStatus
+from dispatcher.domain.placement import Placement, PlacementStatus, can_load
 from dispatcher.domain.rebalance import Strategy
 from dispatcher.domain.resources import Resources
 from dispatcher.domain.server import Endpoints, NewServer, ServerHealth, Transport
@@ -48,8 +49,10 @@ class Fleet:
         *,
         kind: str = "model",
         beats: bool = True,
+        loadable: Iterable[str] = (),
     ) -> None:
-        offer = Offer(frozenset({kind}), resources=Resources(memory=memory * GB))
+        models = frozenset(map(can_load, loadable))
+        offer = Offer(frozenset({kind}), models, resources=Resources(memory=memory * GB))
         await self.store.servers.put(NewServer(server_id, "native", server_id, Endpoints(), offer, transport=transport))
         if beats:
             await self.beat(server_id)
@@ -129,6 +132,16 @@ async def test_who_loads_no_models_is_given_none(fleet: Fleet) -> None:
         with pytest.raises(NoRunner):
             await fleet.one.placements.assign("ann", "m", ["s1", "runner"], preload=preload)
     assert await fleet.where() == {}
+    for model in ("a", "b", "c"):
+        await fleet.load("s1", model, 6)
+    _, moves = await fleet.one.placements.rebalance("ann", Strategy.MEMORY, dry_run=True)
+    assert {move.target for move in moves} == {"s2"}
+
+
+async def test_a_worker_is_given_no_model_that_it_says_it_does_not_have(fleet: Fleet) -> None:
+    await fleet.add("s3", memory=96, loadable=["other"])
+    with pytest.raises(NoRunner):
+        await fleet.one.placements.assign("ann", "m", ["s3"])
     for model in ("a", "b", "c"):
         await fleet.load("s1", model, 6)
     _, moves = await fleet.one.placements.rebalance("ann", Strategy.MEMORY, dry_run=True)
@@ -282,3 +295,12 @@ async def test_an_assigned_model_that_was_lost_is_loaded_again(fleet: Fleet) -> 
     assert await fleet.where() == {("s1", "m"): PlacementStatus.LOADED, ("s1", "later"): PlacementStatus.ASSIGNED}
     await fleet.one.placements.loaded("s1", [Placement("m", "s1", PlacementStatus.LOADED)])
     assert await fleet.told("s1") == []
+
+
+async def test_a_restart_under_way_is_told_though_the_connection_is_down(fleet: Fleet) -> None:
+    await fleet.one.operations.restart("ann", "s1")
+    await fleet.store.servers.connect("s1", "c1", "gw")
+    await fleet.store.servers.disconnect("s1", "c1", left=True)
+    with pytest.raises(Conflict) as refused:
+        await fleet.one.operations.restart("ann", "s1")
+    assert refused.value.code == "OPERATION_RUNNING"

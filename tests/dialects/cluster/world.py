@@ -22,7 +22,22 @@ from tests.dialects.world import GatewayWorld
 
 GB = 1 << 30
 START_MS = 1_748_599_200_000  # 2025-05-30T10:00:00Z
-MODELS = ("llama-2-7b", "llama", "used")  # that workers can load
+# that workers can load
+MODELS = (
+    "llama-2-7b",
+    "llama",
+    "stable-diffusion-xl",
+    "used",
+    "huge",
+    "later",
+    "one",
+    "two",
+    "wide",
+    "other",
+    "idle",
+    "a",
+    "b",
+)
 TASK: dict[str, Any] = {"task_type": "text_generation", "model_name": "llama-2-7b"}
 MACHINE: dict[str, Any] = {
     "cpu": 20.0,
