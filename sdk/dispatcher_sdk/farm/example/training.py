@@ -44,7 +44,7 @@ class Training:
         for epoch in range(done + 1, wanted.epochs + 1):
             for batch in batches(rows, wanted, epoch):
                 model.learn(batch, wanted.learning_rate)
-            time.sleep(self._step_delay)
+            time.sleep(self._step_delay)  # 0 but for who wants to watch or to interrupt it
             loss, accuracy = model.score(rows)
             place = checkpoints.save(epoch, model)
             metrics = {"loss": loss, "accuracy": accuracy, "learning_rate": wanted.learning_rate}
