@@ -33,6 +33,11 @@ class Resources:
         """True when there is at least as much room of everything."""
         return all(a <= b for a, b in zip(self.amounts, room.amounts, strict=True))
 
+    def up_to(self, totals: "Resources", held: "Resources") -> "Resources":
+        """As much of it as is left of the totals beside what is held."""
+        each = zip(self.amounts, totals.amounts, held.amounts, strict=True)
+        return Resources(*(min(a, max(t - h, 0)) for a, t, h in each))  # type: ignore[arg-type]
+
     @property
     def amounts(self) -> tuple[float, int, int, float, int]:
         return (self.cpu, self.memory, self.storage, self.gpu, self.gpu_memory)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dispatcher.domain.lane import Demand
+from dispatcher.domain.placement import RUNNER
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.transitions import TERMINAL, TaskState
@@ -44,6 +45,11 @@ class NewTask:
     model: str = ""  # a free server that has it in memory is preferred
     gang_restart: bool = True  # a lost rank puts the gang back into the queue; False: it ends the task
     shy: bool = False  # its workers' reports name no attempt: a worker that lost it gets it again only as the last
+
+    @property
+    def loads(self) -> str:
+        """The model that whoever runs it brings into memory, if it is not there; empty for none."""
+        return self.model if self.demand.kind == RUNNER else ""
 
 
 def facet_word(text: str) -> str:

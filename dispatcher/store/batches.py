@@ -21,7 +21,7 @@ def _record(task: NewTask) -> bytes:
     fields: Iterable[object] = (
         task.id, task.type, task.points, task.boost_ms, task.spec, task.payload, task.timeout_ms, task.attempts_max,
         task.waiting_ms or 0, task.weight, "1" if task.shy else "0", " ".join(task.facets), task.needs.to_text(),
-        task.model,
+        task.model, task.loads,
     )  # fmt: skip
     raw = (field if isinstance(field, bytes) else str(field).encode() for field in fields)
     return b"".join(b"%d:%b" % (len(field), field) for field in raw)

@@ -47,6 +47,7 @@ KEYS: dict[str, str] = {
     "gathering": "string: the gang for which such workers are held",
     "ranks:<task>": "hash: of a gang: who has which rank, how far it is, its checkpoint, its end, what rank 0 brought",
     "held:<server>": "hash: what running attempts (as in slots) and models (m:<model>) take of it -> five amounts",
+    "loads:<server>": "hash: attempt (as in slots) -> the model that it works with, and loads if need be",
     "acc:<server>": "hash: accepted (202) attempts -> heartbeats in a row that did not list it",
     "servers": "sorted set: server ids by registration sequence",
     "cmd:<command>": "hash: a command to a worker, until a day after its deadline",

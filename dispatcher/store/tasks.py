@@ -81,6 +81,7 @@ class RedisTasks(TaskPauses):
                 by_server="1" if task.by_server else "0",
                 needs=task.needs.to_text(),
                 model=task.model,
+                loads=task.loads,
                 rule=rule.name,
                 rate_key=rule.key,
                 rate_limit=rule.limit,

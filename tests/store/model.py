@@ -1,11 +1,14 @@
 """Random commands, and what must hold after each of them."""
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Grant
-from dispatcher.domain.lane import Offer
+from dispatcher.domain.lane import Demand, Offer
+from dispatcher.domain.placement import RUNNER, can_load
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAdmin, ByHolder
 from dispatcher.domain.resources import NOTHING, Resources
@@ -17,6 +20,9 @@ from tests.store.world import GATEWAY, LEASE_MS, ORIGIN, by, held, new_server, n
 
 SLOTS = 2
 TOTALS = {"s0": Resources(cpu=3), "s1": Resources(cpu=2.4), "s2": None}
+LOADS_MODELS = Offer(
+    frozenset({"predict", RUNNER}), frozenset(map(can_load, MODELS)), resources=Resources(cpu=3, memory=3)
+)
 
 grants = st.integers(0, 10_000)  # an index into the past grants
 tasks = st.integers(0, 10_000)
@@ -43,6 +49,8 @@ class StoreModel(PlacementRules):
             name, max_concurrent=SLOTS, capabilities=capabilities, health=health, resources=TOTALS.get(name),
             transport=transport,
         )  # fmt: skip
+        if name == WORKER:
+            server = replace(server, offer=LOADS_MODELS)
         self.do(lambda store: store.servers.put(server))
 
     @rule(name=servers, gpu=st.booleans())
@@ -81,16 +89,18 @@ class StoreModel(PlacementRules):
         run_in=st.sampled_from([None, None, None, 3_000]), deadline_in=st.sampled_from([None, None, None, 9_000]),
         timeout_ms=st.sampled_from([5_000, 300_000]), weight=st.sampled_from([1, 1, 2]),
         cores=st.sampled_from([0, 0, 1.2, 2.5]), model=st.sampled_from(["", "", *MODELS]),
+        loads=st.booleans(),
     )  # fmt: skip
     def create(
         self, tenant: str, gpu: bool, boost: int, run_in: int | None, deadline_in: int | None, timeout_ms: int,
-        weight: int, cores: float, model: str,
+        weight: int, cores: float, model: str, loads: bool,
     ) -> None:  # fmt: skip
         now = self.clock.now_ms()
+        demand = {"demand": Demand(kind=RUNNER).shaped(Resources(cpu=cores))} if model and loads else {}
         task = new_task(
             self.fresh("t"), owner=Owner(tenant, "x"), capabilities=["gpu"] if gpu else [], boost_ms=boost,
             run_at_ms=now + run_in if run_in else None, deadline_ms=now + deadline_in if deadline_in else None,
-            timeout_ms=timeout_ms, weight=weight, needs=Resources(cpu=cores), model=model,
+            timeout_ms=timeout_ms, weight=weight, needs=Resources(cpu=cores), model=model, **demand,
         )  # fmt: skip
         self.task_ids.append(task.id)
         self.do(lambda store: store.tasks.create(task, gateway=GATEWAY))

@@ -9,6 +9,7 @@ from tests.store.task_rules import TaskRules
 
 anywhere = st.sampled_from([*SERVERS, WORKER])
 models = st.sampled_from(MODELS)
+amounts = st.sampled_from([NOTHING, Resources(cpu=1), Resources(memory=2)])
 
 
 class PlacementRules(TaskRules):
@@ -21,7 +22,12 @@ class PlacementRules(TaskRules):
         )
         self.do(lambda store: store.placements.begin_load(name, model))
 
-    @rule(model=models, name=anywhere, takes=st.sampled_from([NOTHING, Resources(cpu=1)]), fails=st.booleans())
+    @rule(
+        model=models,
+        name=anywhere,
+        takes=st.sampled_from([NOTHING, Resources(cpu=1), Resources(memory=2)]),
+        fails=st.booleans(),
+    )
     def loaded(self, model: str, name: str, takes: Resources, fails: bool) -> None:
         if fails:
             self.do(lambda store: store.placements.failed(name, model, "why"))

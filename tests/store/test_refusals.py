@@ -368,8 +368,8 @@ async def test_an_unknown_lane_is_refused_without_a_count(scene: Scene) -> None:
     reply = await runner.call(
         "create_task", task_id="t", origin=ORIGIN, tenant="a", sub="b", type="t", lane="unknown", demand="", points=0,
         boost_ms=0, spec="", payload="", timeout_ms=1, attempts_max=1, run_at=0, deadline=0, waiting_ms=0, weight=1,
-        shy="0", gang=1, once="0", facets="", by_server="0", needs="", model="", rule="create", rate_key="a/b",
-        rate_limit=5, idem_key="", idem_digest="", idem_ttl_ms=0, gateway="g", waiter="0",
+        shy="0", gang=1, once="0", facets="", by_server="0", needs="", model="", loads="", rule="create",
+        rate_key="a/b", rate_limit=5, idem_key="", idem_digest="", idem_ttl_ms=0, gateway="g", waiter="0",
     )  # fmt: skip
     assert reply.tag == "lane_unknown"
     assert await redis_factory.dump(scene.store.client, scene.namespace) == before

@@ -70,8 +70,8 @@ def new_task(task_id: str, *, owner: Owner = OWNER, capabilities: Iterable[str] 
         "origin": ORIGIN, "type": "echo", "points": 0, "boost_ms": 0, "spec": b"{}", "payload": b'{"n":1}',
         "timeout_ms": 300_000,
     }  # fmt: skip
-    demand = Demand(capabilities=frozenset(capabilities)).shaped(changes.get("needs", NOTHING))
-    return NewTask(id=task_id, owner=owner, demand=demand, **fields | changes)
+    fields["demand"] = Demand(capabilities=frozenset(capabilities)).shaped(changes.get("needs", NOTHING))
+    return NewTask(id=task_id, owner=owner, **fields | changes)
 
 
 def new_server(

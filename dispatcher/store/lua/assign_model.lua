@@ -3,7 +3,7 @@
 -- ARGV    model assignment preload priority servers...
 -- RETURNS placements (fields)... | not_found server | no_room server | too_many server | model_busy server
 --- @include placement
-local takes = redis.call('HGET', root .. 'model:' .. model, 'takes') or ''
+local takes = size_of(model)
 for i = servers_at, #ARGV do
   local server = ARGV[i]
   if redis.call('EXISTS', root .. 's:' .. server) == 0 then return reply('not_found', server) end
@@ -19,7 +19,11 @@ for i = servers_at, #ARGV do
   local server = ARGV[i]
   local p = placement_of(server, model)
   local stays = p and (p.status == 'loaded' or p.status == 'loading' or (p.status == 'queued' and preload ~= '1'))
-  if not stays then
+  if stays and p.assignment == '' then -- its worker loaded it for a task; from now on it is kept
+    p.assignment, p.preload, p.priority = assignment, preload, priority
+    if p.before then p.before, p.took = preload == '1' and 'queued' or 'assigned', takes end
+    keep_placement(server, model, p)
+  elseif not stays then
     p = new_placement(preload == '1' and 'queued' or 'assigned', assignment, preload, priority)
     p.takes = takes
     keep_placement(server, model, p)

@@ -14,9 +14,5 @@ local turn = p.status == 'queued' and room_for_model(p.takes, room_of(server_id)
 for _, record in ipairs(redis.call('HVALS', root .. 'pl:' .. server_id)) do
   if turn and goes_before(cjson.decode(record)) then turn = false end
 end
-if turn then
-  p.status = 'loading'
-  keep_placement(server_id, model, p)
-  hold(server_id, 'm:' .. model, p.takes)
-end
+if turn then start_load(server_id, model, p) end
 return reply('placement', placement_fields(server_id, model, p))

@@ -1,6 +1,6 @@
 -- create_task: persist and enqueue a task, or refuse without a trace (but for the rate count).
 -- KEYS    root
--- ARGV    task_id origin tenant sub type lane demand points boost_ms:n spec payload timeout_ms attempts_max run_at:n deadline:n waiting_ms:n weight shy gang once facets by_server needs model rule rate_key rate_limit:n idem_key idem_digest idem_ttl_ms gateway waiter
+-- ARGV    task_id origin tenant sub type lane demand points boost_ms:n spec payload timeout_ms attempts_max run_at:n deadline:n waiting_ms:n weight shy gang once facets by_server needs model loads rule rate_key rate_limit:n idem_key idem_digest idem_ttl_ms gateway waiter
 -- OPTIONS first_right_ms queue_max queue_bytes_max tenant_max tenant_bytes_max tenant_lanes_max stats_ms retention_ms waiters_max updates_kept events_kept
 -- RETURNS created id state created_ms rate_count rate_reset [complete turn (server load)...] | replayed id state created_ms rate_count rate_reset
 -- RETURNS limited count reset | key_reused count reset | quota count reset | full count reset | deadline_past count reset | lane_unknown
@@ -48,6 +48,7 @@ local t = {origin = origin, tenant = tenant, sub = sub, type = type, lane = lane
   by_server = by_server == '1' and '1' or nil,
   shy = shy == '1' and '1' or nil, gang = gang ~= '1' and gang or nil, once = once == '1' and '1' or nil,
   needs = needs ~= '' and needs or nil, model = model ~= '' and model or nil,
+  loads = loads ~= '' and loads or nil,
   demand = demand ~= '' and demand or nil} -- its demand: for a retry after its lane was dropped
 insert_task(task_id, t, spec, payload)
 if waiter == '1' then add_waiter(task_id, gateway) end

@@ -5,12 +5,14 @@
 -- RETURNS disconnected | kept
 --- @include want
 --- @include alive
+--- @include placement
 local key = root .. 's:' .. server_id
 if redis.call('HGET', key, 'session') ~= session then return reply('kept') end
 unwant(server_id, redis.call('HGET', key, 'class'))
 redis.call('HDEL', key, 'session', 'gateway')
 if left == '1' then
   offline(server_id)
+  forget_loaded(server_id)
   local forget = number(redis.call('HGET', key, 'forget'))
   if forget > 0 then
     redis.call('ZADD', root .. 'due', now + forget, 'hb:' .. server_id)

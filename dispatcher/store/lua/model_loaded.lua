@@ -1,4 +1,5 @@
--- model_loaded: a model is in a worker's memory, and takes so much of it. One that does not fit has failed: it has to go.
+-- model_loaded: a model is in a worker's memory, and takes so much of it. One that does not fit has failed and has to go;
+-- until it is gone it holds all that is left.
 -- KEYS    root
 -- ARGV    server_id model takes load_ms
 -- OPTIONS stats_ms events_kept
@@ -11,14 +12,18 @@ if not p and redis.call('HLEN', root .. 'pl:' .. server_id) >= MODELS_MOST then 
 p = p or new_placement('', '', '0', '50')
 local was = p.status
 local counted = was == 'loaded' or was == 'unloading'
-if was == 'loading' then release(server_id, 'm:' .. model) end
-local fits = counted or fits_in(takes, room_of(server_id))
-p.takes, p.load_ms = takes, load_ms
+if not counted then release(server_id, 'm:' .. model) end
+local room = room_of(server_id)
+local fits = counted or fits_in(takes, room)
+p.takes, p.load_ms, p.before, p.took = takes, load_ms, nil, nil
 if fits then
   p.status, p.why = 'loaded', ''
   release(server_id, 'm:' .. model)
   hold(server_id, 'm:' .. model, takes)
 else
+  local left = amounts_of(takes)
+  for kind, amount in ipairs(left) do left[kind] = math.min(amount, math.max(room[kind], 0)) end
+  hold(server_id, 'm:' .. model, text_of(left))
   p.status, p.why = 'failed', 'NO_ROOM: it takes more than the worker has free'
 end
 keep_placement(server_id, model, p)

@@ -7,7 +7,7 @@ from dispatcher.domain.grant import Candidates, Grant
 from dispatcher.domain.stats import Counts
 from dispatcher.domain.task import Attempt, AttemptStatus, TaskError
 from dispatcher.domain.transitions import TaskEvent, TaskState
-from dispatcher.store.memory import fleet, gangs
+from dispatcher.store.memory import fleet, gangs, loads
 from dispatcher.store.memory.rows import FOREVER_MS, AttemptRow, ServerRow, TaskRow
 from dispatcher.store.memory.state import State
 
@@ -40,7 +40,6 @@ def start(
     row.server_id = server.id
     row.note = note = "".join(" " if ord(c) < 32 or ord(c) == 127 else c for c in note)
     row.started_ms = s.now
-    server.use(row.new.model, s.now)
     row.waiting_deadline_ms = None
     if not row.run_started:
         row.run_started = True
@@ -53,6 +52,8 @@ def start(
     server.slots[row.id, row.fence] = s.now + lease_ms
     if row.new.needs:
         server.held[row.id, row.fence] = row.new.needs
+    loads.begin(s, server, (row.id, row.fence), row)
+    server.use(row.new.model, s.now)
     row.short_since_ms, row.reserves = None, ""
     s.queue.charge(row)
     s.move(row, TaskEvent.CLAIM)

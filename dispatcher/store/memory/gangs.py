@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.transitions import TaskState
-from dispatcher.store.memory import room
+from dispatcher.store.memory import loads, room
 from dispatcher.store.memory.rows import RankRow, ServerRow, TaskRow
 from dispatcher.store.memory.state import State
 
@@ -58,6 +58,7 @@ def start(s: State, row: TaskRow, server: ServerRow, peers: Sequence[ServerRow])
         peer.slots[row.id, row.fence] = s.now + s.options.offer_ms
         if row.new.needs:
             peer.held[row.id, row.fence] = row.new.needs
+        loads.begin(s, peer, (row.id, row.fence), row)
         peer.use(row.new.model, s.now)
         peer.handed = ((row.id, row.fence), rank)
         peer.wants_since_ms = None

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from dispatcher.domain.placement import MODELS_MOST, NO_ROOM, ModelSize, Placement, PlacementStatus
 from dispatcher.domain.resources import NOTHING, Resources
+from dispatcher.store.memory import loads
 from dispatcher.store.memory.room import fits_now
 from dispatcher.store.memory.rows import ServerRow
 from dispatcher.store.memory.state import State
@@ -15,15 +16,20 @@ IN_MEMORY = (LOADED, LOADING)
 
 
 def forget_loaded(s: State, server: ServerRow) -> None:
-    """It started anew: nothing is in its memory. What was there may be loaded again; a load that was under way has
-    failed: it may be what brought the worker down."""
-    for model, placement in server.models.items():
+    """It started anew, or left: nothing is in its memory. What was assigned to it may be loaded again, what it loaded
+    for its tasks is forgotten; a load on command that was under way has failed: it may be what brought it down."""
+    for model, placement in list(server.models.items()):
+        if model in server.before:
+            server.undo_load(model)
+            continue
+        server.placed.pop(model, None)
         if placement.status is LOADING:
             server.models[model] = replace(placement, status=FAILED, error="The worker restarted")
-            server.placed.pop(model, None)
-        elif placement.status in (LOADED, UNLOADING):
+        elif placement.status in (LOADED, UNLOADING) and placement.assignment:
             server.models[model] = replace(placement, status=ASSIGNED)
-            server.placed.pop(model, None)
+        elif placement.status in (LOADED, UNLOADING):
+            del server.models[model]
+            server.used.pop(model, None)
     show(s, server)
 
 
@@ -39,18 +45,27 @@ def give_up_loads(s: State, assignment: str, error: str) -> None:
     """Loads that nobody drives any more: one left queued or loading would hold up all others of its worker."""
     for server in s.servers.values():
         for model, placement in server.models.items():
-            if placement.assignment == assignment and placement.status in (QUEUED, LOADING):
+            if placement.assignment != assignment or placement.status not in (QUEUED, LOADING):
+                continue
+            if model in server.before:
+                _note_failure(server, placement, error)
+            else:
                 server.models[model] = replace(placement, status=FAILED, error=error)
                 server.placed.pop(model, None)
-                s.hub.event("model", {"id": server.id, "model": model, "state": "failed"})
+            s.hub.event("model", {"id": server.id, "model": model, "state": "failed"})
 
 
-def _has_room(server: ServerRow, takes: Resources) -> bool:
-    """Room for a model: what it takes where that is known, else any memory at all."""
+def _note_failure(server: ServerRow, placement: Placement, error: str) -> None:
+    """A task goes on loading it: that it failed on command counts when that does not help."""
+    before = server.before[placement.model] or placement
+    server.before[placement.model] = replace(before, status=FAILED, error=error)
+    server.models[placement.model] = replace(placement, error=error)
+
+
+def _left_of(server: ServerRow, takes: Resources) -> Resources:
+    """As much of it as the server has left."""
     totals, held = server.new.offer.resources, server.held_in_all
-    if takes or totals is None:
-        return fits_now(server, takes)
-    return totals.memory > held.memory or totals.gpu_memory > held.gpu_memory
+    return takes if totals is None else takes.up_to(totals, held)
 
 
 class MemoryPlacements:
@@ -58,18 +73,24 @@ class MemoryPlacements:
 
     def __init__(self, state: State) -> None:
         self._s = state
-        self._sizes: dict[str, ModelSize] = {}
 
     async def assign(
         self, model: str, server_ids: Sequence[str], *, assignment: str, preload: bool, priority: int
     ) -> list[Placement]:
         servers = [self._s.server(server_id) for server_id in server_ids]
-        takes = self._sizes[model].takes if model in self._sizes else NOTHING
+        takes = self._s.sizes[model].takes if model in self._s.sizes else NOTHING
         for server in servers:
             self._check(server, model, takes)
         for server in servers:
             old = server.models.get(model)
-            if old is None or not (old.status in IN_MEMORY or (old.status is QUEUED and not preload)):
+            stays = old is not None and (old.status in IN_MEMORY or (old.status is QUEUED and not preload))
+            if old is not None and stays and not old.assignment:  # loaded for a task; from now on it is kept
+                kept = replace(old, assignment=assignment, preload=preload, priority=priority)
+                server.models[model] = kept
+                if model in server.before:
+                    status = QUEUED if preload else ASSIGNED
+                    server.before[model] = replace(kept, status=status, takes=takes)
+            elif not stays:
                 server.models.pop(model, None)
                 status = QUEUED if preload else ASSIGNED
                 self._keep(server, Placement(model, server.id, status, assignment, preload, priority, takes))
@@ -82,18 +103,19 @@ class MemoryPlacements:
             raise model_busy(model, server.id)
         if old is None and len(server.models) >= MODELS_MOST:
             raise too_many_models(server.id)
-        if (old is None or old.status not in IN_MEMORY) and not _has_room(server, takes):
+        full = not loads.room_for_model(server, takes, server.held_in_all)
+        if (old is None or old.status not in IN_MEMORY) and full:
             raise no_room(model, server.id)
 
     async def begin_load(self, server_id: str, model: str) -> Placement:
         server, placement = self._placed(server_id, model)
         others = server.models.values()
-        if any(p.status is LOADING for p in others) or not _has_room(server, placement.takes):
+        room = loads.room_for_model(server, placement.takes, server.held_in_all)
+        if any(p.status is LOADING for p in others) or not room:
             return self._view(server, placement)
         queue = sorted((p for p in others if p.status is QUEUED), key=lambda p: -p.priority)  # stable: then by age
         if placement.status is QUEUED and queue[0] is placement:
-            placement = self._keep(server, replace(placement, status=LOADING))
-            self._hold(server, model, placement.takes)
+            placement = loads.start_load(self._s, server, placement)
         return self._view(server, placement)
 
     async def loaded(self, server_id: str, model: str, takes: Resources, load_ms: int) -> Placement:
@@ -107,19 +129,24 @@ class MemoryPlacements:
             server.placed.pop(model, None)
         fits = counted or fits_now(server, takes)
         status, error = (LOADED, "") if fits else (FAILED, NO_ROOM)
+        server.before.pop(model, None)
         new = self._keep(server, replace(base, status=status, takes=takes, load_ms=load_ms, error=error))
-        self._sizes[model] = ModelSize(takes, load_ms)
+        self._s.sizes[model] = ModelSize(takes, load_ms)
         if old is None or old.status is not status:
             self._tell(server_id, model, status.value)
         if not fits:
+            server.placed[model] = _left_of(server, takes)
             raise no_room(model, server_id)
-        self._hold(server, model, takes)
+        server.placed[model] = takes
         return self._view(server, new)
 
     async def failed(self, server_id: str, model: str, error: str) -> Placement:
         server, placement = self._placed(server_id, model)
         after = {QUEUED: FAILED, LOADING: FAILED, UNLOADING: LOADED}.get(placement.status)
-        if after is not None:
+        if model in server.before:
+            _note_failure(server, placement, error)
+            placement = server.models[model]
+        elif after is not None:
             if placement.status is LOADING:
                 server.placed.pop(model, None)
             placement = self._keep(server, replace(placement, status=after, error=error))
@@ -138,9 +165,15 @@ class MemoryPlacements:
 
     async def unloaded(self, server_id: str, model: str) -> None:
         server, placement = self._placed(server_id, model)
+        if placement.status is LOADING:
+            return
+        server.placed.pop(model, None)
         if placement.status is FAILED:
+            self._s.hub.wake(self._s.now)
             return
         self._drop(server, model)
+        if model in server.loads.values():  # a task that has started meanwhile loads it again
+            loads.load_for_tasks(self._s, server, model)
         self._tell(server_id, model, "unloaded")
         self._s.hub.wake(self._s.now)
 
@@ -155,7 +188,7 @@ class MemoryPlacements:
         ]
 
     async def sizes(self, models: Sequence[str]) -> dict[str, ModelSize]:
-        return {model: self._sizes[model] for model in models if model in self._sizes}
+        return {model: self._s.sizes[model] for model in models if model in self._s.sizes}
 
     def _placed(self, server_id: str, model: str) -> tuple[ServerRow, Placement]:
         server = self._s.servers.get(server_id)
@@ -174,10 +207,6 @@ class MemoryPlacements:
         server.placed.pop(model, None)
         server.used.pop(model, None)
         show(self._s, server)
-
-    @staticmethod
-    def _hold(server: ServerRow, model: str, takes: Resources) -> None:
-        server.placed[model] = takes
 
     @staticmethod
     def _view(server: ServerRow, placement: Placement) -> Placement:

@@ -3,6 +3,7 @@
 from dispatcher.domain.lane import fits
 from dispatcher.domain.resources import Resources
 from dispatcher.domain.transitions import TaskState
+from dispatcher.store.memory import loads
 from dispatcher.store.memory.rows import ServerRow, TaskRow
 from dispatcher.store.memory.state import State
 
@@ -11,9 +12,9 @@ RESERVE_AFTER_MS = 30_000  # since the task was first passed by for want of room
 
 def has_room(s: State, server: ServerRow, row: TaskRow) -> bool:
     """Whether it could start the task now: enough of everything, and not kept for another one."""
-    if not row.new.needs:
+    if not row.new.needs and not loads.to_load(server, row.new.loads):
         return True
-    return _fits(server, row.new.needs, server.held_in_all) and reserved_for(s, server) in (None, row)
+    return _could_hold(s, server, row, server.held_in_all) and reserved_for(s, server) in (None, row)
 
 
 def reserved_for(s: State, server: ServerRow) -> TaskRow | None:
@@ -23,7 +24,7 @@ def reserved_for(s: State, server: ServerRow) -> TaskRow | None:
         return None
     if row.state is not TaskState.PENDING or row.reserves != server.id or not fits(row.new.demand, server.new.offer):
         return None
-    return row if _fits(server, row.new.needs, server.held_by_models) else None
+    return row if _could_hold(s, server, row, server.held_by_models) else None
 
 
 def reserved_that_fits(s: State, server: ServerRow) -> TaskRow | None:
@@ -48,6 +49,10 @@ def reserve(s: State, server: ServerRow, row: TaskRow) -> None:
     if other is not None and reserved_for(s, other) is row:
         return
     server.reserved, row.reserves = row.id, server.id  # void where it could never hold the task
+
+
+def _could_hold(s: State, server: ServerRow, row: TaskRow, held: Resources) -> bool:
+    return _fits(server, row.new.needs, held) and loads.fits(s, server, row, held)
 
 
 def fits_now(server: ServerRow, amounts: Resources) -> bool:

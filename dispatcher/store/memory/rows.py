@@ -184,6 +184,8 @@ class ServerRow:
     reserved: str = ""  # the task that it is kept for
     models: dict[str, Placement] = field(default_factory=dict)
     placed: dict[str, Resources] = field(default_factory=dict)  # what the models in memory take of it
+    loads: dict[Slot, str] = field(default_factory=dict)  # -> the model that the attempt works with
+    before: dict[str, Placement | None] = field(default_factory=dict)  # models that tasks are loading, as they were
     used: dict[str, int] = field(default_factory=dict)  # model -> when a task last started with it
     shown: frozenset[str] = frozenset()  # the models in memory, as gateways know them
     spared: dict[Slot, int] = field(default_factory=dict)  # -> the end that an outage gave it
@@ -228,7 +230,20 @@ class ServerRow:
     def drop(self, slot: Slot) -> bool:
         """Free a slot and what it holds; False when there is none."""
         self.held.pop(slot, None)
+        model = self.loads.pop(slot, None)
+        if model in self.before and model not in self.loads.values():  # nobody waits for it any more
+            self.undo_load(model)
         return self.slots.pop(slot, None) is not None
+
+    def undo_load(self, model: str) -> None:
+        """As if a load for tasks had not been begun."""
+        before = self.before.pop(model)
+        self.placed.pop(model, None)
+        if before is None:
+            del self.models[model]
+            self.used.pop(model, None)
+        else:
+            self.models[model] = before
 
     def free(self, now_ms: int) -> bool:
         most = 1 if self.probation else self.new.max_concurrent

@@ -61,6 +61,7 @@ class MemoryServers:
         if old is not None:  # an operator's word and the leases outlive the record
             new.slots, new.maintenance, new.reason = old.slots, old.maintenance, old.reason
             new.held, new.models, new.used = old.held, old.models, old.used
+            new.placed, new.loads = old.placed, old.loads
             new.handed = old.handed
         s.servers[server.id] = new
         s.counters.alive[server.id].add(s.now // MINUTE_MS)
@@ -194,6 +195,7 @@ class MemoryServers:
             server.wants_since_ms = None
             if left:
                 fleet.silent(self._s, server)
+                forget_loaded(self._s, server)
 
     async def get(self, server_id: str) -> Server:
         return self._s.server(server_id).view()

@@ -8,6 +8,7 @@ from dispatcher.domain.command import Command
 from dispatcher.domain.errors import IllegalState, NotFound
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.lane import Demand
+from dispatcher.domain.placement import ModelSize
 from dispatcher.domain.transitions import TaskEvent, TaskState, next_state
 from dispatcher.store.memory.counters import Counters, RetryBudget
 from dispatcher.store.memory.hub import Hub
@@ -60,6 +61,7 @@ class State:
         self.keys: dict[tuple[str, str, str, str], KnownKey] = {}
         self.seats: dict[str, dict[str, int]] = {}  # holder -> seat -> until
         self.turns: dict[str, int] = defaultdict(int)
+        self.sizes: dict[str, ModelSize] = {}  # of models, as they were loaded last
         self.aliases: dict[str, str] = {}
         self.epoch = 0
         self.sequence = 0

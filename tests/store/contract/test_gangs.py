@@ -330,7 +330,7 @@ async def test_each_rank_takes_its_room(world: World) -> None:
 async def test_each_rank_counts_its_own_lines_and_uses_its_model(world: World) -> None:
     await workers(world, "w1", "w2")
     for name in ("w1", "w2"):
-        await world.store.placements.loaded(name, "m", NOTHING, 1)
+        await world.store.placements.assign("m", [name], assignment="a", preload=False, priority=50)
     await started(world, "t1", "w1", "w2", model="m")
     for name in ("w1", "w2", "w1"):
         line = [NewLine(LogStream.STDOUT, name)]

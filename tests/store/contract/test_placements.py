@@ -148,21 +148,22 @@ async def test_a_size_that_is_known_is_checked_before_and_held_while_it_loads(wo
     assert (await held(world), await status(world, "m")) == (NOTHING, FAILED)
 
 
-async def test_a_model_that_turns_out_not_to_fit_holds_nothing(world: World) -> None:
+async def test_a_model_that_turns_out_not_to_fit_holds_what_is_left_until_it_is_gone(world: World) -> None:
     await fleet(world, "s1", totals=gb(24))
     await load(world, "a", gb(16))
     for _ in range(2):
         with pytest.raises(Conflict) as error:
             await (load(world, "b", gb(9)) if await status(world, "b") is None else loaded(world, "b", gb(9)))
         assert error.value.code == "NO_ROOM"
-        assert (await status(world, "b"), await held(world)) == (FAILED, gb(16))
+        assert (await status(world, "b"), await held(world)) == (FAILED, gb(24))
     assert (await world.store.placements.find(["s1"], "b"))[0].error.startswith("NO_ROOM")
     await world.store.placements.unloaded("s1", "b")
-    assert await status(world, "b") is FAILED, "why it is not there is still to be seen"
+    assert (await status(world, "b"), await held(world)) == (FAILED, gb(16)), "why it is not there is still to be seen"
     await refused("NO_ROOM", world, "b")
     with pytest.raises(Conflict):
         await loaded(world, "own", gb(9))
-    assert (await status(world, "own"), await held(world)) == (FAILED, gb(16))
+    assert (await status(world, "own"), await held(world)) == (FAILED, gb(24))
+    await world.store.placements.unloaded("s1", "own")
     assert (await loaded(world, "b", gb(8))).status is LOADED
     await refused("NO_ROOM", world, "unknown")
     assert await held(world) == gb(24)

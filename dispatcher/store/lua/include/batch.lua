@@ -12,13 +12,13 @@ local function fields_of(record) -- each as <length>:<bytes>
 end
 
 local function insert_from(b, place, record)
-  local id, kind, points, boost, spec, payload, timeout, attempts_max, waiting, weight, shy, facets, needs, model =
+  local id, kind, points, boost, spec, payload, timeout, attempts_max, waiting, weight, shy, facets, needs, model, loads =
     unpack(fields_of(record))
   local score = number(b.committed_us) + place - number(boost) * 1000 -- in the order of the batch
   local t = {origin = b.origin, tenant = b.tenant, sub = b.sub, lane = b.lane, type = kind, points = points,
     state = 'PENDING', created = b.committed, updated = b.committed, queued = b.committed, score = text(score),
     boost = boost, timeout = timeout, attempts_max = attempts_max, bytes = text(#payload), weight = weight,
-    model = model ~= '' and model or nil, shy = shy == '1' and '1' or nil, needs = needs ~= '' and needs or nil, facets = facets ~= '' and facets or nil, demand = b.demand ~= '' and b.demand or nil}
+    model = model ~= '' and model or nil, loads = loads ~= '' and loads or nil, shy = shy == '1' and '1' or nil, needs = needs ~= '' and needs or nil, facets = facets ~= '' and facets or nil, demand = b.demand ~= '' and b.demand or nil}
   insert_task(id, t, spec, payload)
   if number(waiting) > 0 then start_until(id, number(b.committed) + number(waiting)) end
   enqueue(id, t)

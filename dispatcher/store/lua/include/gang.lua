@@ -51,7 +51,7 @@ local function peers_of(id, t, server)
   local forgiven = number(t.back) + avoid_ms <= now
   for _, other in ipairs(longest_waiting(t.lane)) do
     if #found == needed then return found end
-    if other.id ~= server and wanted_by(other.id, other.class) and has_room(other.id, id, t.needs) then
+    if other.id ~= server and wanted_by(other.id, other.class) and has_room(other.id, id, t.needs, t.loads) then
       local failed = string.find(tried, ',' .. other.id .. ',', 1, true)
       if not failed then found[#found + 1] = other.id elseif forgiven then second[#second + 1] = other.id end
     end
@@ -102,6 +102,7 @@ local function start_ranks(id, t, server, peers)
     redis.call('ZADD', root .. 'slots:' .. other, now + offer_ms, member)
     redis.call('ZADD', root .. 'due', now + offer_ms, lease_timer(other, member))
     hold(other, member, t.needs)
+    load_begins(other, member, t.loads)
     use_model(other, t.model)
     redis.call('HSET', root .. 's:' .. other, 'handed', member)
     unwant(other, redis.call('HGET', root .. 's:' .. other, 'class'))

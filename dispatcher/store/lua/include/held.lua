@@ -31,12 +31,15 @@ local function held_of(server, placements_only)
   return sum
 end
 
+local function text_of(amounts)
+  local words = {}
+  for kind, amount in ipairs(amounts) do words[kind] = text(amount) end
+  return table.concat(words, ' ')
+end
+
 -- As text; empty where nothing is held.
 local function allocated_of(server)
-  if redis.call('EXISTS', root .. 'held:' .. server) == 0 then return '' end
-  local words = {}
-  for kind, amount in ipairs(held_of(server)) do words[kind] = text(amount) end
-  return table.concat(words, ' ')
+  return redis.call('EXISTS', root .. 'held:' .. server) == 1 and text_of(held_of(server)) or ''
 end
 
 -- What is left of a server's totals, or would be without its attempts; nil when its totals are not declared.

@@ -43,10 +43,25 @@ local function drop_placement(server, model)
   show_models(server)
 end
 
+-- What a model took where it was loaded last; empty when that is not known.
+local function size_of(model)
+  return redis.call('HGET', root .. 'model:' .. model, 'takes') or ''
+end
+
 -- Room for a model: what it takes where that is known, else any memory at all.
 local function room_for_model(takes, room)
   if takes ~= '' then return fits_in(takes, room) end
   return not room or room[2] > 0 or room[5] > 0
+end
+
+-- From here on it is loaded, and has its room. One of unknown size has all memory that is left until it is measured:
+-- nothing may be promised meanwhile that it may turn out to take.
+local function start_load(server, model, p)
+  p.status, p.takes = 'loading', p.takes ~= '' and p.takes or size_of(model)
+  local room = p.takes == '' and room_of(server)
+  if room then p.takes = text_of({0, math.max(room[2], 0), 0, 0, math.max(room[5], 0)}) end
+  hold(server, 'm:' .. model, p.takes)
+  keep_placement(server, model, p)
 end
 
 local function new_placement(status, assignment, preload, priority)
@@ -54,21 +69,36 @@ local function new_placement(status, assignment, preload, priority)
     why = '', seq = text(redis.call('HINCRBY', root .. 'reg', 'placements', 1))}
 end
 
--- The worker started anew: nothing is in its memory. What was there may be loaded again; a load that was
--- under way has failed: it may be what brought the worker down.
+-- A load that nobody waits for any more: as if it had not been begun.
+local function undo_load(server, model, p)
+  if p.before == '' then return drop_placement(server, model) end
+  release(server, 'm:' .. model)
+  p.status, p.takes, p.before, p.took = p.before, p.took, nil, nil
+  keep_placement(server, model, p)
+end
+
+-- Nothing is in the worker's memory: it started anew, or left. What was assigned to it may be loaded again, what it
+-- loaded for its tasks is forgotten; a load on command that was under way has failed: it may be what brought it down.
 local function forget_loaded(server)
   local kept = redis.call('HGETALL', root .. 'pl:' .. server)
   for i = 1, #kept, 2 do
-    local p = cjson.decode(kept[i + 1])
-    if p.status == 'loaded' or p.status == 'loading' or p.status == 'unloading' then
-      if p.status == 'loading' then
-        p.status, p.why = 'failed', 'The worker restarted'
+    local model, p = kept[i], cjson.decode(kept[i + 1])
+    if p.before then
+      undo_load(server, model, p)
+    elseif p.status == 'loading' then
+      p.status, p.why = 'failed', 'The worker restarted'
+      release(server, 'm:' .. model)
+      keep_placement(server, model, p)
+    elseif p.status == 'loaded' or p.status == 'unloading' then
+      if p.assignment == '' then
+        drop_placement(server, model)
       else
         p.status = 'assigned'
+        release(server, 'm:' .. model)
+        keep_placement(server, model, p)
       end
-      release(server, 'm:' .. kept[i])
-      redis.call('HSET', root .. 'pl:' .. server, kept[i], cjson.encode(p))
+    else
+      release(server, 'm:' .. model) -- one that did not fit
     end
   end
-  if #kept > 0 then show_models(server) end
 end

@@ -15,13 +15,13 @@ local function others_online(lane)
 end
 
 local function may_start(id, lane, server)
-  local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'tried', 'back', 'shy', 'model', 'queued', 'needs')
+  local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'tried', 'back', 'shy', 'model', 'queued', 'needs', 'loads')
   if number(t[1]) > now then return false end
   if t[2] and t[2] ~= '' and string.find(',' .. t[2] .. ',', ',' .. server .. ',', 1, true) then
     -- where reports name no attempt, a late one could pass for the new one's: only if nobody else is there
     return (not t[4] and number(t[3]) + avoid_ms <= now) or not others_online(lane)
   end
-  local asks = {lane = lane, tried = t[2] or nil, model = t[5], queued = t[6], needs = t[7]}
+  local asks = {lane = lane, tried = t[2] or nil, model = t[5], queued = t[6], needs = t[7], loads = t[8]}
   return not left_to_warm(id, asks, server)
 end
 
@@ -31,7 +31,7 @@ local function select_gang(id, t, tenant, score, server, waits)
     passed = passed + 1
     return nil
   end
-  local peers = has_room(server, id, t.needs) and peers_of(id, t, server)
+  local peers = has_room(server, id, t.needs, t.loads) and peers_of(id, t, server)
   if peers then return {id = id, tenant = tenant, score = score, peers = peers} end
   passed = passed_over(id, t) and PASSED or passed + 1
   return nil
@@ -59,7 +59,8 @@ local function select_in_lanes(class, tenant, server, looked, waits)
         if looked == HEADS then break end
         looked = looked + 1
         if may_start(heads[i], lane, server) then
-          if has_room(server, heads[i], redis.call('HGET', root .. 't:' .. heads[i], 'needs')) then
+          local asks = redis.call('HMGET', root .. 't:' .. heads[i], 'needs', 'loads')
+          if has_room(server, heads[i], asks[1], asks[2]) then
             return {id = heads[i], lane = lane, tenant = tenant, score = tonumber(heads[i + 1])}, looked, false
           end
           reserve(server, heads[i])
@@ -77,7 +78,7 @@ end
 local function reserved_head(server, class)
   local id = reserved_for(server)
   local t = id and hash(root .. 't:' .. id)
-  if not t or t.gang or not fits_in(t.needs, room_of(server)) or not may_start(id, t.lane, server) then return nil end
+  if not t or t.gang or not has_room(server, id, t.needs, t.loads) or not may_start(id, t.lane, server) then return nil end
   local vt = math.max(number(redis.call('ZSCORE', root .. 'vt', t.tenant)),
     number(redis.call('ZSCORE', root .. 'ready:' .. class, t.tenant)))
   return {id = id, lane = t.lane, tenant = t.tenant, score = tonumber(t.score), vt = vt}

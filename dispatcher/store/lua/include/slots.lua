@@ -1,6 +1,6 @@
 -- Slots: the set of (task, fence, rank) that a server holds, scored by the lease's end.
 --- @include server
---- @include held
+--- @include loads
 local function slot(id, fence, rank)
   return id .. ':' .. fence .. ':' .. text(rank or 0)
 end
@@ -22,6 +22,7 @@ local function free_slot(server, member)
   drop_rank_timer(server, member)
   redis.call('HDEL', root .. 'graced', server .. ':' .. member)
   release(server, member)
+  load_left(server, member)
   if freed == 1 then refresh_server(server) end
   return freed == 1
 end

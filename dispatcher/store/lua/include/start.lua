@@ -37,7 +37,8 @@ local function start_attempt(id, t, server, nonce, gateway, claim_id, lease, not
   if t.waiting_deadline and not t.deadline then redis.call('ZREM', root .. 'due', 'd:' .. id) end
   redis.call('ZADD', root .. 'slots:' .. server, now + lease, slot(id, t.fence))
   hold(server, slot(id, t.fence), t.needs)
-  if t.needs then forget_wait(id) end
+  load_begins(server, slot(id, t.fence), t.loads)
+  if t.needs or t.loads then forget_wait(id) end
   redis.call('ZADD', root .. 'due', now + lease, 'l:' .. id)
   if ends < FOREVER then redis.call('ZADD', root .. 'due', ends + GRACE, 'x:' .. id) end
   attempt_started(id, t.fence, server, note or '')

@@ -21,7 +21,7 @@ local function unregister(server_id)
   end
   redis.call('DEL', key, root .. 'slots:' .. server_id, root .. 'acc:' .. server_id, root .. 'held:' .. server_id,
     root .. 'tele:' .. server_id, root .. 'cmds:' .. server_id, root .. 'pl:' .. server_id,
-    root .. 'plused:' .. server_id)
+    root .. 'plused:' .. server_id, root .. 'loads:' .. server_id)
   for model in string.gmatch(s[3] or '', '[^\n]+') do redis.call('ZREM', root .. 'warm:' .. model, server_id) end
   redis.call('ZREM', root .. 'servers', server_id)
   redis.call('ZREM', root .. 'due', 'hb:' .. server_id, 'f:' .. server_id)

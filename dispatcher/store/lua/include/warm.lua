@@ -11,7 +11,7 @@ local function waits_warm(other, id, t)
   if redis.call('SISMEMBER', root .. 'lc:' .. t.lane, s[1]) == 0 then return false end
   local waits = redis.call('ZSCORE', root .. 'want:' .. s[1], other)
   local present = s[2] and number(redis.call('ZSCORE', root .. 'gw', s[2])) > now
-  return waits and present and refresh_server(other).free and has_room(other, id, t.needs)
+  return waits and present and refresh_server(other).free and has_room(other, id, t.needs, t.loads)
 end
 
 -- Whether this server leaves the task (model, queued, lane, needs, tried) to one of them, which is then told.
