@@ -56,9 +56,10 @@ class Agent:
         self._commands = Commands(self._acts(), self._outgoing)
         self._told: list[str] = []  # the models that the gateway knows this worker can load
         self._asked = 0  # tasks asked for over this connection that have not come
-        self._beats = asyncio.Event()
         self._leaving = asyncio.Event()
         self._grace_s = options.grace_s
+        if models is not None:
+            models.changed = self._tell_how_it_is
         self._exit_code = 0
         self.boot_id = boot_id or secrets.token_hex(8)
 
@@ -120,24 +121,24 @@ class Agent:
             await self._pauses.wait()
 
     async def _converse(self, connection: Connection, me: Identity) -> None:
-        await self._greet(connection, self._loadable())
+        await connection.send(json.dumps(self._hello()))
         log.info("connected as %s", me.server_id)
         self._asked = 0
         self._work.freed.set()
+        await connection.send(json.dumps(await self._heartbeat()))  # the ends of tasks come after what they loaded
         await self._outgoing.connected(connection.send)
         await first_of(self._listen(connection, me), self._ask(connection), self._beat(connection))
 
-    async def _greet(self, connection: Connection, loadable: list[str]) -> None:
-        hello = {
+    def _hello(self) -> dict[str, Any]:
+        self._told = self._loadable()
+        return {
             "type": "hello",
             "kinds": list(self._options.kinds),
             "resources": dict(self._options.resources or self._machine.totals()),
             "maxConcurrent": self._options.concurrency,
             "commands": self._commands.verbs,
-            "loadable": loadable,
+            "loadable": self._told,
         }
-        await connection.send(json.dumps(hello))
-        self._told = loadable
 
     def _loadable(self) -> list[str]:
         return self._models.loadable if self._models is not None else []
@@ -206,17 +207,22 @@ class Agent:
     async def _beat(self, connection: Connection) -> None:
         interval = min(self._options.heartbeat_s, connection.heartbeat_s)
         while True:
-            if (loadable := self._loadable()) != self._told:  # the directory has changed
-                await self._greet(connection, loadable)
-            await self._outgoing.tell(
-                type="heartbeat",
-                bootId=self.boot_id,
-                running=self._work.at_work,
-                metrics=await asyncio.to_thread(self._machine.metrics),
-                models=self._models.loaded if self._models is not None else [],
-            )
-            self._beats.clear()
-            await first_of(self._sleep(interval), self._beats.wait())
+            await self._sleep(interval)
+            await self._tell_how_it_is()
+
+    async def _tell_how_it_is(self) -> None:
+        if self._loadable() != self._told:  # the directory has changed
+            await self._outgoing.tell(**self._hello())
+        await self._outgoing.tell(**await self._heartbeat())
+
+    async def _heartbeat(self) -> dict[str, Any]:
+        return {
+            "type": "heartbeat",
+            "bootId": self.boot_id,
+            "metrics": await asyncio.to_thread(self._machine.metrics),
+            "running": self._work.at_work,
+            "models": self._models.loaded if self._models is not None else [],
+        }
 
     def _acts(self) -> dict[str, Act]:
         acts: dict[str, Act] = {"worker.restart": self._restart}
@@ -234,7 +240,6 @@ class Agent:
 
     async def _load(self, args: Mapping[str, Any]) -> dict[str, Any]:
         resident = await self._the_models().load(_model(args))
-        self._beats.set()
         return {
             "memory_bytes": resident.memory,
             "gpu_memory_bytes": resident.gpu_memory,
@@ -243,7 +248,6 @@ class Agent:
 
     async def _unload(self, args: Mapping[str, Any]) -> dict[str, Any]:
         await self._the_models().unload(_model(args), force=args.get("force") is True)
-        self._beats.set()
         return {}
 
     def _the_models(self) -> Models:

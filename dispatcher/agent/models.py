@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,15 @@ log = logging.getLogger("dispatcher.agent")
 LOAD_S = 1_800.0
 
 
+async def _nobody_asks() -> None:
+    pass
+
+
 class Models:
     """NAME.py or NAME/model.py in the directory defines a class `Model` with `load()`, `predict(parameters)` and, if it
     likes, `unload()`. `gpu_memory_of` measures what a process takes of the GPUs, in bytes. A load that takes longer
-    than `load_s` is killed."""
+    than `load_s` is killed. `changed` is awaited before anybody uses a model that was loaded, and after an unload: the
+    gateway has to know of it before it hears of a task's end."""
 
     def __init__(self, directory: Path, gpu_memory_of: Callable[[int], int], *, load_s: float = LOAD_S) -> None:
         self._directory = directory
@@ -29,6 +34,7 @@ class Models:
         self._load_s = load_s
         self._loaded: dict[str, Resident] = {}
         self._loading = asyncio.Lock()
+        self.changed: Callable[[], Awaitable[None]] = _nobody_asks
 
     def known(self) -> dict[str, Path]:
         """File by name of what is in the directory now: a name that somebody asks for is never a part of a path."""
@@ -46,7 +52,13 @@ class Models:
     def loaded(self) -> list[dict[str, Any]]:
         """What heartbeats tell of them."""
         return [
-            {"model": one.name, "memory": one.memory, "gpuMemory": one.gpu_memory, "loadTime": one.load_ms}
+            {
+                "model": one.name,
+                "memory": one.memory,
+                "gpuMemory": one.gpu_memory,
+                "loadTime": one.load_ms,
+                "active": one.used,
+            }
             for one in self._loaded.values()
             if one.alive
         ]
@@ -72,6 +84,7 @@ class Models:
                 raise TaskError(f"model {name} was not loaded within {self._load_s:g} s", retryable=True) from None
             resident.gpu_memory = self._gpu_memory_of(resident.pid)
             self._loaded[name] = resident
+            await self.changed()
             return resident
 
     async def unload(self, name: str, *, force: bool) -> None:
@@ -84,6 +97,7 @@ class Models:
             if resident.used and not force:
                 raise CommandError(f"model {name} is in use")
             await self._take_out(resident)
+            await self.changed()
 
     async def discard(self, resident: Resident) -> None:
         """Kill it, with whatever it is doing."""

@@ -16,7 +16,7 @@ from dispatcher.service.operations import Operations
 from dispatcher.service.ports import PlacementStore, ServerStore
 from dispatcher.service.steps import Steps
 
-NOT_IN_MEMORY = (PlacementStatus.ASSIGNED, PlacementStatus.FAILED)
+COUNTED = (PlacementStatus.LOADED, PlacementStatus.UNLOADING)
 REBALANCE = "rebalance"  # the guard
 
 
@@ -93,16 +93,18 @@ class Placements:
             OperationKind.UNLOAD, actor, steps, for_ms=self._operations.options.unload_ms
         )
 
-    async def loaded(self, server_id: str, loaded: Sequence[Placement]) -> bool:
+    async def loaded(self, server_id: str, loaded: Sequence[Placement], *, busy: Collection[str] = ()) -> bool:
         """What a worker says it has in memory: models that it loaded by itself become known, lost ones are forgotten.
         What was assigned to it stays so, and is loaded again where it was to be preloaded. False when not all is as it
-        should be: it has some that do not fit, which it was told to unload, or a load was refused."""
+        should be: it has some that do not fit, which it was told to unload unless they are `busy`, or a load was
+        refused."""
         refused = False
         kept = {p.model: p for p in await self._placements.find([server_id])}
         for told in loaded:
-            if told.model not in kept or kept[told.model].status in NOT_IN_MEMORY:
-                steps = self._operations.steps
-                why = await steps.loaded(server_id, told.model, told.takes, told.load_ms or 0)
+            if told.model not in kept or kept[told.model].status not in COUNTED:
+                loaded_so = self._operations.steps.loaded
+                load_ms, stays = told.load_ms or 0, told.model in busy
+                why = await loaded_so(server_id, told.model, told.takes, load_ms, stays=stays)
                 refused = refused or why is not None
         has = {told.model for told in loaded}
         for placement in kept.values():
@@ -113,7 +115,7 @@ class Placements:
     async def _restored(self, placement: Placement) -> bool:
         """A model that is not in its worker's memory, and perhaps ought to be: a crash or a cancelled task took it."""
         lost = placement.status is PlacementStatus.LOADED
-        if lost:
+        if lost or placement.status is PlacementStatus.FAILED:  # one that did not fit has held what was left
             await self._placements.unloaded(placement.server_id, placement.model)
         waits = placement.status is PlacementStatus.ASSIGNED and placement.preload
         if placement.assignment and (lost or waits):

@@ -133,18 +133,25 @@ class Steps:
                 return await self.loaded(server_id, model, takes, _amount(told, "load_ms"))
         return None
 
-    async def loaded(self, server_id: str, model: str, takes: Resources, load_ms: int) -> str | None:
-        """A model is in a worker's memory. One that does not fit is sent away at once; answers why. Raises as
-        `PlacementStore.loaded` otherwise."""
+    async def loaded(
+        self, server_id: str, model: str, takes: Resources, load_ms: int, *, stays: bool = False
+    ) -> str | None:
+        """A model is in a worker's memory. One that does not fit is sent away, unless it `stays` for now; answers why.
+        Raises as `PlacementStore.loaded` otherwise."""
         try:
             await self._placements.loaded(server_id, model, takes, load_ms)
         except NoRoom:
-            name = f"{new_operation_id()}-0"
-            args = self.model_args(model)
-            with suppress(Conflict):  # too many commands wait there: its heartbeats remind us
-                await self._commands.send(NewCommand(name, server_id, Verb.UNLOAD, FAR_MS, args, for_ms=UNLOAD_MS))
+            if not stays:
+                await self.send_away(server_id, model)
             return NO_ROOM
         return None
+
+    async def send_away(self, server_id: str, model: str) -> None:
+        """Have a worker unload a model that nothing uses, whatever becomes of it."""
+        name = f"{new_operation_id()}-0"
+        args = self.model_args(model)
+        with suppress(Conflict):  # too many commands wait there
+            await self._commands.send(NewCommand(name, server_id, Verb.UNLOAD, FAR_MS, args, for_ms=UNLOAD_MS))
 
     async def _command(self, operation: Operation, place: int, step: Step) -> Command:
         """The step's command, sent now if it was not yet. It is given up when the step's part of the operation's time

@@ -40,8 +40,8 @@ async def test_it_says_what_it_is_and_does_what_it_is_given(gateway: Scripted) -
             "type": "hello", "kinds": ["led"], "resources": {"cpu": 2}, "maxConcurrent": 2, "commands": [],
             "loadable": [],
         }  # fmt: skip
-        assert (await gateway.next("ready"))["slots"] == 2
         beat = await gateway.next("heartbeat")
+        assert (await gateway.next("ready"))["slots"] == 2
         assert (beat["bootId"], beat["running"], beat["models"], beat["metrics"]) == ("boot-1", [], [], {"cpu": 1.0})
         await gateway.assign()
         work.led.ends.put_nowait(End(result={"n": 1}))
@@ -98,9 +98,9 @@ async def test_an_end_is_sent_again_until_it_is_acknowledged_and_its_task_listed
         work.led.ends.put_nowait(End(result=1))
         await gateway.next("result")
         gateway.cut()
+        assert (await gateway.next("heartbeat"))["running"] == ["t1"]
         again = await gateway.next("result")
         assert (again["result"], len(gateway.connections)) == (1, 2)
-        assert (await gateway.next("heartbeat"))["running"] == ["t1"]
         await gateway.assign()
         await gateway.send(type="error", code="UNAVAILABLE", details="", taskId="t1", attempt=1)
         assert (await gateway.next("result"))["result"] == 1
@@ -115,8 +115,8 @@ async def test_a_running_task_outlives_its_connection(gateway: Scripted) -> None
         await gateway.assign()
         await work.led.began.get()
         gateway.cut()
-        assert (await gateway.next("ready"))["slots"] == 1
         assert (await gateway.next("heartbeat"))["running"] == ["t1"]
+        assert (await gateway.next("ready"))["slots"] == 1
         work.led.ends.put_nowait(End(result=2))
         assert (await gateway.next("result"))["result"] == 2
 
@@ -219,11 +219,13 @@ async def test_a_command_is_done_once_and_its_end_told_until_it_is_recorded(gate
         assert (await gateway.next("hello"))["commands"] == ["worker.restart", "model.load", "model.unload"]
         for _ in range(2):
             await gateway.send(type="command", id="c1", verb="model.load", args=args)
+        assert (await gateway.next("heartbeat"))["models"] == []
+        assert [one["model"] for one in (await gateway.next("heartbeat"))["models"]] == ["m"]
         done = await gateway.next("commandDone")
         assert done["detail"].keys() == {"memory_bytes", "gpu_memory_bytes", "load_ms"}
         gateway.cut()
-        assert await gateway.next("commandDone") == done
         assert [one["model"] for one in (await gateway.next("heartbeat"))["models"]] == ["m"]
+        assert await gateway.next("commandDone") == done
         await gateway.send(type="command", id="c1", verb="model.load", args=args)
         assert await gateway.next("commandDone") == done
         await gateway.send(type="error", code="UNAVAILABLE", details="", id="c1")
@@ -232,8 +234,8 @@ async def test_a_command_is_done_once_and_its_end_told_until_it_is_recorded(gate
         await gateway.send(type="command", id="c2", verb="model.load", args=args)
         assert (await gateway.next("commandDone"))["id"] == "c2", "it is loaded: done"
         await gateway.send(type="command", id="c3", verb="model.unload", args={"model": "m"})
-        assert (await gateway.next("commandDone"))["id"] == "c3"
         assert (await gateway.next("heartbeat"))["models"] == []
+        assert (await gateway.next("commandDone"))["id"] == "c3"
         await gateway.send(type="command", id="c1", verb="model.load", args=args)
         assert await gateway.next("commandDone") == done
         await gateway.send(type="commandRecorded", id="c1")
@@ -294,8 +296,6 @@ async def test_it_says_which_models_it_can_load_and_when_they_change(gateway: Sc
         assert (await gateway.next("hello"))["loadable"] == ["m"]
         await gateway.next("heartbeat")
         (tmp_path / "m.py").rename(tmp_path / "n.py")
-        await gateway.send(
-            type="command", id="c1", verb="model.load", args={"model": "n"}
-        )  # the next beat comes at once
+        await gateway.send(type="command", id="c1", verb="model.load", args={"model": "n"})  # it tells of this at once
         hello = await gateway.next("hello")
         assert (hello["loadable"], hello["commands"]) == (["n"], ["worker.restart", "model.load", "model.unload"])

@@ -69,7 +69,8 @@ async def test_memory_rises_on_load_and_falls_on_unload(models: Models) -> None:
     assert resident_bytes() - before > 80 * MB
     assert 80 * MB < resident.memory < 200 * MB
     (told,) = models.loaded
-    assert told == {"model": "big", "memory": resident.memory, "gpuMemory": 7, "loadTime": resident.load_ms}
+    measured = {"memory": resident.memory, "gpuMemory": 7, "loadTime": resident.load_ms}
+    assert told == {"model": "big", **measured, "active": 0}
     assert await models.load("big") is resident, "loading what is loaded changes nothing"
     await models.unload("big", force=False)
     assert resident_bytes() - before < 10 * MB

@@ -203,7 +203,7 @@ async def test_a_model_that_does_not_fit_is_unloaded_again(fleet: Fleet) -> None
     await fleet.does("s1", memory_bytes=5 * GB)
     operation = await fleet.one.operations.get(assignment)
     assert (operation.state, operation.error[:7]) == (OperationState.FAILED, "NO_ROOM")
-    assert (await fleet.store.servers.get("s1")).allocated == Resources(memory=20 * GB)
+    assert (await fleet.store.servers.get("s1")).allocated == Resources(memory=24 * GB), "all that there is"
     in_memory = [
         Placement(name, "s1", PlacementStatus.LOADED, takes=Resources(memory=memory * GB), load_ms=9)
         for name, memory in (("a", 20), ("b", 5))
@@ -214,8 +214,11 @@ async def test_a_model_that_does_not_fit_is_unloaded_again(fleet: Fleet) -> None
     assert not await fleet.one.placements.loaded("s1", in_memory), "it is reminded for as long as it has it"
     assert await fleet.does("s1") == Verb.UNLOAD
     assert await fleet.where() == {("s1", "a"): PlacementStatus.LOADED, ("s1", "b"): PlacementStatus.FAILED}
+    assert not await fleet.one.placements.loaded("s1", in_memory, busy={"b"})
+    assert await fleet.told("s1") == [], "what is in use stays for now"
     assert await fleet.one.placements.loaded("s1", in_memory[:1])
     assert await fleet.told("s1") == []
+    assert (await fleet.store.servers.get("s1")).allocated == Resources(memory=20 * GB)
 
 
 async def test_unloading(fleet: Fleet) -> None:

@@ -160,6 +160,9 @@ class LoadedModel(RequestModel):
     memory: int = Field(default=0, ge=0, le=2**53)
     gpu_memory: int = Field(default=0, ge=0, le=2**53)
     load_time: int = Field(default=0, ge=0, le=2**53)
+    active: int = Field(
+        default=0, ge=0, le=2**53, description="Tasks that use it now: it is not told to unload it then"
+    )
 
 
 class SocketHeartbeat(Heartbeat):

@@ -32,7 +32,7 @@ class WorkerOrders:
         self._outbox = outbox
         self._obeys: frozenset[str] = frozenset()
         self._began = asyncio.Event()
-        self._models: Sequence[LoadedModel] | None = None
+        self._models: Sequence[Placement] | None = None
 
     async def hello(self, hello: Hello) -> None:
         """It offers from now on what its machine turned out to have. Raises NotFound, Unavailable."""
@@ -52,10 +52,13 @@ class WorkerOrders:
     async def heard(self, models: Sequence[LoadedModel] | None) -> None:
         """A heartbeat, with the models that are in its memory where it tells them. Raises NotFound, Conflict."""
         self._began.set()
-        if models is not None and models != self._models:
-            told = [self._placement(one) for one in models]
-            kept = await self._services.placements.loaded(self._server_id, told)
-            self._models = models if kept else None  # one that does not fit and is in use stays until it is not
+        if models is None:
+            return
+        told = [self._placement(one) for one in models]
+        if told != self._models:
+            busy = {one.model for one in models if one.active}
+            kept = await self._services.placements.loaded(self._server_id, told, busy=busy)
+            self._models = told if kept else None  # one that does not fit and is in use stays until it is not
 
     async def told(self, kind: str, report: CommandReport) -> None:
         """How a command stands. An end is confirmed once it is recorded, and when nobody knows the command any more:

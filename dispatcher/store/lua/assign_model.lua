@@ -10,7 +10,7 @@ for i = servers_at, #ARGV do
   local p = placement_of(server, model)
   if p and p.status == 'unloading' then return reply('model_busy', server) end
   if not p and redis.call('HLEN', root .. 'pl:' .. server) >= MODELS_MOST then return reply('too_many', server) end
-  if not (p and (p.status == 'loaded' or p.status == 'loading')) and not room_for_model(takes, room_of(server)) then
+  if not (p and (p.status == 'loaded' or p.status == 'loading')) and not room_for_model(takes, room_soon(server)) then
     return reply('no_room', server)
   end
 end

@@ -15,7 +15,7 @@ if after[p.status] then
     p.before = 'failed'
   else
     if loading then release(server_id, 'm:' .. model) end
-    p.status = after[p.status]
+    p.status, p.unmeasured = after[p.status], nil
   end
   keep_placement(server_id, model, p)
   if p.status == 'failed' then announce_fleet('model', 'id', server_id, 'model', model, 'state', 'failed') end

@@ -15,7 +15,7 @@ local counted = was == 'loaded' or was == 'unloading'
 if not counted then release(server_id, 'm:' .. model) end
 local room = room_of(server_id)
 local fits = counted or fits_in(takes, room)
-p.takes, p.load_ms, p.before, p.took = takes, load_ms, nil, nil
+p.takes, p.load_ms, p.before, p.took, p.unmeasured = takes, load_ms, nil, nil, nil
 if fits then
   p.status, p.why = 'loaded', ''
   release(server_id, 'm:' .. model)

@@ -48,6 +48,7 @@ def start_load(s: State, server: ServerRow, placement: Placement) -> Placement:
     if not takes and totals is not None:
         left = max(totals.memory - held.memory, 0), max(totals.gpu_memory - held.gpu_memory, 0)
         takes = Resources(memory=left[0], gpu_memory=left[1])
+        server.unmeasured.add(placement.model)
     if takes:
         server.placed[placement.model] = takes
     server.models[placement.model] = loading = replace(placement, status=LOADING, takes=takes)

@@ -22,7 +22,7 @@ def forget_loaded(s: State, server: ServerRow) -> None:
         if model in server.before:
             server.undo_load(model)
             continue
-        server.placed.pop(model, None)
+        server.release(model)
         if placement.status is LOADING:
             server.models[model] = replace(placement, status=FAILED, error="The worker restarted")
         elif placement.status in (LOADED, UNLOADING) and placement.assignment:
@@ -51,7 +51,7 @@ def give_up_loads(s: State, assignment: str, error: str) -> None:
                 _note_failure(server, placement, error)
             else:
                 server.models[model] = replace(placement, status=FAILED, error=error)
-                server.placed.pop(model, None)
+                server.release(model)
             s.hub.event("model", {"id": server.id, "model": model, "state": "failed"})
 
 
@@ -103,7 +103,7 @@ class MemoryPlacements:
             raise model_busy(model, server.id)
         if old is None and len(server.models) >= MODELS_MOST:
             raise too_many_models(server.id)
-        full = not loads.room_for_model(server, takes, server.held_in_all)
+        full = not loads.room_for_model(server, takes, server.held_soon)
         if (old is None or old.status not in IN_MEMORY) and full:
             raise no_room(model, server.id)
 
@@ -126,7 +126,7 @@ class MemoryPlacements:
         base = old or Placement(model, server_id, LOADED, preload=False)
         counted = old is not None and old.status in (LOADED, UNLOADING)
         if not counted:
-            server.placed.pop(model, None)
+            server.release(model)
         fits = counted or fits_now(server, takes)
         status, error = (LOADED, "") if fits else (FAILED, NO_ROOM)
         server.before.pop(model, None)
@@ -148,7 +148,7 @@ class MemoryPlacements:
             placement = server.models[model]
         elif after is not None:
             if placement.status is LOADING:
-                server.placed.pop(model, None)
+                server.release(model)
             placement = self._keep(server, replace(placement, status=after, error=error))
             if after is FAILED:
                 self._tell(server_id, model, "failed")
@@ -167,7 +167,7 @@ class MemoryPlacements:
         server, placement = self._placed(server_id, model)
         if placement.status is LOADING:
             return
-        server.placed.pop(model, None)
+        server.release(model)
         if placement.status is FAILED:
             self._s.hub.wake(self._s.now)
             return
@@ -204,7 +204,7 @@ class MemoryPlacements:
 
     def _drop(self, server: ServerRow, model: str) -> None:
         del server.models[model]
-        server.placed.pop(model, None)
+        server.release(model)
         server.used.pop(model, None)
         show(self._s, server)
 

@@ -185,6 +185,7 @@ class ServerRow:
     models: dict[str, Placement] = field(default_factory=dict)
     placed: dict[str, Resources] = field(default_factory=dict)  # what the models in memory take of it
     loads: dict[Slot, str] = field(default_factory=dict)  # -> the model that the attempt works with
+    unmeasured: set[str] = field(default_factory=set)  # models that are loaded, and have all that is left of it
     before: dict[str, Placement | None] = field(default_factory=dict)  # models that tasks are loading, as they were
     used: dict[str, int] = field(default_factory=dict)  # model -> when a task last started with it
     shown: frozenset[str] = frozenset()  # the models in memory, as gateways know them
@@ -219,6 +220,12 @@ class ServerRow:
         return sum(self.placed.values(), NOTHING)
 
     @property
+    def held_soon(self) -> Resources:
+        """What is held once what is loaded there is measured: that may be nothing."""
+        measured = (takes for model, takes in self.placed.items() if model not in self.unmeasured)
+        return sum(self.held.values(), sum(measured, NOTHING))
+
+    @property
     def held_in_all(self) -> Resources:
         return sum(self.held.values(), self.held_by_models)
 
@@ -235,10 +242,15 @@ class ServerRow:
             self.undo_load(model)
         return self.slots.pop(slot, None) is not None
 
+    def release(self, model: str) -> None:
+        """What the model holds is free."""
+        self.placed.pop(model, None)
+        self.unmeasured.discard(model)
+
     def undo_load(self, model: str) -> None:
         """As if a load for tasks had not been begun."""
         before = self.before.pop(model)
-        self.placed.pop(model, None)
+        self.release(model)
         if before is None:
             del self.models[model]
             self.used.pop(model, None)

@@ -19,7 +19,7 @@ local function give_up_loads(id, steps, why)
       if p.before then
         p.before = 'failed' -- a task goes on loading it
       else
-        p.status = 'failed'
+        p.status, p.unmeasured = 'failed', nil
         release(server, 'm:' .. model)
       end
       keep_placement(server, model, p)

@@ -54,11 +54,24 @@ local function room_for_model(takes, room)
   return not room or room[2] > 0 or room[5] > 0
 end
 
+-- The room of a worker once what is loaded there is measured: that may be anything.
+local function room_soon(server)
+  local room, kept = room_of(server), redis.call('HGETALL', root .. 'pl:' .. server)
+  for i = 1, room and #kept or 0, 2 do
+    if cjson.decode(kept[i + 1]).unmeasured then
+      local amounts = amounts_of(redis.call('HGET', root .. 'held:' .. server, 'm:' .. kept[i]) or '')
+      for kind, amount in ipairs(amounts) do room[kind] = room[kind] + amount end
+    end
+  end
+  return room
+end
+
 -- From here on it is loaded, and has its room. One of unknown size has all memory that is left until it is measured:
 -- nothing may be promised meanwhile that it may turn out to take.
 local function start_load(server, model, p)
   p.status, p.takes = 'loading', p.takes ~= '' and p.takes or size_of(model)
   local room = p.takes == '' and room_of(server)
+  p.unmeasured = room and '1' or nil
   if room then p.takes = text_of({0, math.max(room[2], 0), 0, 0, math.max(room[5], 0)}) end
   hold(server, 'm:' .. model, p.takes)
   keep_placement(server, model, p)
@@ -73,7 +86,7 @@ end
 local function undo_load(server, model, p)
   if p.before == '' then return drop_placement(server, model) end
   release(server, 'm:' .. model)
-  p.status, p.takes, p.before, p.took = p.before, p.took, nil, nil
+  p.status, p.takes, p.before, p.took, p.unmeasured = p.before, p.took, nil, nil, nil
   keep_placement(server, model, p)
 end
 
@@ -86,7 +99,7 @@ local function forget_loaded(server)
     if p.before then
       undo_load(server, model, p)
     elseif p.status == 'loading' then
-      p.status, p.why = 'failed', 'The worker restarted'
+      p.status, p.why, p.unmeasured = 'failed', 'The worker restarted', nil
       release(server, 'm:' .. model)
       keep_placement(server, model, p)
     elseif p.status == 'loaded' or p.status == 'unloading' then
