@@ -8,7 +8,8 @@ A file's header names what it takes:
     -- EVENTS   claim cancel                   filled from the transition table, as `allowed`
     -- RETURNS  granted grant... | gone state
 
-The loader turns it into local variables in front of the body, so neither side counts positions by hand.
+The loader turns it into local variables in front of the body, so neither side counts positions by hand. Options become
+expressions instead, and what an include does not share it keeps in a `do` block: Lua allows 200 local variables.
 """
 
 import re
@@ -75,15 +76,19 @@ def _prelude(header: dict[str, list[str]]) -> tuple[list[str], tuple[str, ...], 
     for at, name in enumerate(names, 1):
         plain = name.removesuffix(":n")
         lines.append(f"local {plain} = tonumber(ARGV[{at}])" if name.endswith(":n") else f"local {plain} = ARGV[{at}]")
-    for option in header["OPTIONS"]:
-        at += 1
-        lines.append(f"local {option} = tonumber(ARGV[{at}])")
+    at += len(header["OPTIONS"])
     if header["EVENTS"]:
         at += 1
         lines.append(f"local allowed = ARGV[{at}]")
     if rest:
         lines.append(f"local {rest}_at = {at + 1}")
     return lines, tuple(n.removesuffix(":n") for n in names), rest
+
+
+def _with_options(body: str, header: dict[str, list[str]]) -> str:
+    first = sum(not name.endswith("...") for name in header["ARGV"]) + 1
+    places = {option: f"tonumber(ARGV[{at}])" for at, option in enumerate(header["OPTIONS"], first)}
+    return re.sub(r"(?<!['.])\b[a-z_]+\b", lambda word: places.get(word[0], word[0]), body)
 
 
 def allowed(events: list[str]) -> str:
@@ -107,4 +112,5 @@ def load(name: str, options: StoreOptions, *, test_clock: bool = False) -> Scrip
     constants = tuple(str(getattr(options, option)) for option in header["OPTIONS"])
     if header["EVENTS"]:
         constants += (allowed(header["EVENTS"]),)
+    body = _with_options(body, header)
     return Script(name, "\n".join(lines) + "\n" + body, arguments, rest, constants, tuple(header["RETURNS"]))

@@ -9,6 +9,30 @@ from dispatcher.store.memory.state import State
 from dispatcher.store.refusals import no_control, too_late, too_many_commands
 
 
+def shown_now(s: State, command: Command) -> Command:
+    """As it is now: one that did not end by its deadline has expired."""
+    late = command.deadline_ms <= s.now and not command.state.ended
+    return replace(command, state=CommandState.EXPIRED) if late else command
+
+
+def waiting(s: State, server_id: str) -> list[Command]:
+    """Those that the worker has not acknowledged."""
+    mine = (shown_now(s, command) for command in s.commands.values() if command.server_id == server_id)
+    return [command for command in mine if command.state in (CommandState.QUEUED, CommandState.SENT)]
+
+
+def keep(s: State, new: NewCommand, deadline_ms: int) -> Command | None:
+    """Keep a command for its worker; None when too many wait there."""
+    if len(waiting(s, new.server_id)) >= WAITING_MOST:
+        return None
+    s.commands_kept += 1
+    s.commands[new.id] = kept = Command(
+        new.id, new.server_id, new.verb, new.args, CommandState.QUEUED, s.now, deadline_ms
+    )
+    s.hub.event("command", {"id": new.server_id})
+    return kept
+
+
 class MemoryCommands:
     """Implements `CommandStore`."""
 
@@ -28,18 +52,13 @@ class MemoryCommands:
             deadline_ms = min(deadline_ms, s.now + command.for_ms)
         if deadline_ms <= s.now:
             raise too_late()
-        if len(await self.pending(server.id)) >= WAITING_MOST:
+        kept = keep(s, command, deadline_ms)
+        if kept is None:
             raise too_many_commands()
-        s.commands[command.id] = Command(
-            command.id, server.id, command.verb, command.args, CommandState.QUEUED, s.now, deadline_ms
-        )
-        s.hub.event("command", {"id": server.id})
-        return s.commands[command.id]
+        return kept
 
     async def pending(self, server_id: str) -> list[Command]:
-        unacknowledged = (CommandState.QUEUED, CommandState.SENT)
-        mine = (self._shown(c) for c in self._s.commands.values() if c.server_id == server_id)
-        return [command for command in mine if command.state in unacknowledged]
+        return waiting(self._s, server_id)
 
     async def report(self, server_id: str, command_id: str, state: CommandState, detail: str = "") -> Command:
         shown = await self.get(command_id)
@@ -49,7 +68,7 @@ class MemoryCommands:
         if state.rank <= kept.state.rank:
             return shown
         self._s.commands[command_id] = moved = replace(kept, state=state, detail=detail)
-        return self._shown(moved)
+        return shown_now(self._s, moved)
 
     async def get(self, command_id: str) -> Command:
         found = self._known(command_id)
@@ -61,9 +80,4 @@ class MemoryCommands:
         command = self._s.commands.get(command_id)
         if command is None or command.deadline_ms + KEPT_MS <= self._s.now:
             return None
-        return self._shown(command)
-
-    def _shown(self, command: Command) -> Command:
-        """As it is now: one that did not end by its deadline has expired."""
-        late = command.deadline_ms <= self._s.now and not command.state.ended
-        return replace(command, state=CommandState.EXPIRED) if late else command
+        return shown_now(self._s, command)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dispatcher.domain.failure import BLAMES_SERVER, Outcome, Verdict
 from dispatcher.domain.grant import Candidates, FreeServer
 from dispatcher.domain.lane import Demand, fits
-from dispatcher.store.memory import gangs, room
+from dispatcher.store.memory import gangs, room, way
 from dispatcher.store.memory.counters import MINUTE_MS
 from dispatcher.store.memory.rows import ServerRow, TaskRow
 from dispatcher.store.memory.state import State
@@ -101,6 +101,7 @@ def select(s: State, server: ServerRow, *, waits: bool = False) -> gangs.Head | 
         elif room.has_room(s, server, row):
             return gangs.Head(row)
         else:
+            way.make_way(s, server, row)
             room.reserve(s, server, row)
             passed.add(line)
         if looked == HEADS or len(passed) == PASSED:

@@ -8,6 +8,7 @@ from dispatcher.domain.server import Transport
 from dispatcher.store.memory.rows import ServerRow, Slot, TaskRow
 from dispatcher.store.memory.state import State
 
+IDLE_MS = 30_000  # since a task last started with a model
 LOADING, LOADED, UNLOADING = PlacementStatus.LOADING, PlacementStatus.LOADED, PlacementStatus.UNLOADING
 
 
@@ -38,6 +39,13 @@ def room_for_model(server: ServerRow, takes: Resources, held: Resources) -> bool
     if totals is None or takes:
         return totals is None or (takes + held).fits_in(totals)
     return totals.memory > held.memory or totals.gpu_memory > held.gpu_memory
+
+
+def gives_way(s: State, server: ServerRow, model: str) -> bool:
+    """It was brought there by tasks, and none has used it for a while."""
+    placement = server.models[model]
+    idle = placement.status is LOADED and not placement.assignment and model not in server.loads.values()
+    return idle and s.now - server.used.get(model, 0) > IDLE_MS
 
 
 def start_load(s: State, server: ServerRow, placement: Placement) -> Placement:

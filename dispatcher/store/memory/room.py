@@ -1,7 +1,8 @@
 """Room for tasks with needs, and the server that is kept for one that has waited long for it."""
 
 from dispatcher.domain.lane import fits
-from dispatcher.domain.resources import Resources
+from dispatcher.domain.placement import PlacementStatus
+from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.transitions import TaskState
 from dispatcher.store.memory import loads
 from dispatcher.store.memory.rows import ServerRow, TaskRow
@@ -14,7 +15,7 @@ def has_room(s: State, server: ServerRow, row: TaskRow) -> bool:
     """Whether it could start the task now: enough of everything, and not kept for another one."""
     if not row.new.needs and not loads.to_load(server, row.new.loads):
         return True
-    return _could_hold(s, server, row, server.held_in_all) and reserved_for(s, server) in (None, row)
+    return could_hold(s, server, row, server.held_in_all) and reserved_for(s, server) in (None, row)
 
 
 def reserved_for(s: State, server: ServerRow) -> TaskRow | None:
@@ -24,7 +25,7 @@ def reserved_for(s: State, server: ServerRow) -> TaskRow | None:
         return None
     if row.state is not TaskState.PENDING or row.reserves != server.id or not fits(row.new.demand, server.new.offer):
         return None
-    return row if _could_hold(s, server, row, server.held_by_models) else None
+    return row if could_hold(s, server, row, _held_at_best(s, server)) else None
 
 
 def reserved_that_fits(s: State, server: ServerRow) -> TaskRow | None:
@@ -51,7 +52,18 @@ def reserve(s: State, server: ServerRow, row: TaskRow) -> None:
     server.reserved, row.reserves = row.id, server.id  # void where it could never hold the task
 
 
-def _could_hold(s: State, server: ServerRow, row: TaskRow, held: Resources) -> bool:
+def _held_at_best(s: State, server: ServerRow) -> Resources:
+    """What is held once its attempts have ended, and the models that give way are gone."""
+    stay = (model for model in server.placed if not _goes(s, server, model))
+    return sum((server.placed[model] for model in stay), NOTHING)
+
+
+def _goes(s: State, server: ServerRow, model: str) -> bool:
+    return server.models[model].status is PlacementStatus.UNLOADING or loads.gives_way(s, server, model)
+
+
+def could_hold(s: State, server: ServerRow, row: TaskRow, held: Resources) -> bool:
+    """Whether there is room beside this for what the task needs, and for the model that it loads."""
     return _fits(server, row.new.needs, held) and loads.fits(s, server, row, held)
 
 

@@ -216,10 +216,6 @@ class ServerRow:
         return len(self.slots) + (self.foreign if now_ms < self.foreign_until_ms else 0)
 
     @property
-    def held_by_models(self) -> Resources:
-        return sum(self.placed.values(), NOTHING)
-
-    @property
     def held_soon(self) -> Resources:
         """What is held once what is loaded there is measured: that may be nothing."""
         measured = (takes for model, takes in self.placed.items() if model not in self.unmeasured)
@@ -227,7 +223,7 @@ class ServerRow:
 
     @property
     def held_in_all(self) -> Resources:
-        return sum(self.held.values(), self.held_by_models)
+        return sum(self.held.values(), sum(self.placed.values(), NOTHING))
 
     def use(self, model: str, now_ms: int) -> None:
         """A task starts here with a model, if it is placed here."""

@@ -53,6 +53,7 @@ class State:
         self.counters = Counters()
         self.telemetry = Samples()
         self.commands: dict[str, Command] = {}  # in the order in which they came
+        self.commands_kept = 0  # so far
         self.budget = RetryBudget(
             options.retry_budget_share, options.retry_budget_per_s, options.retry_budget_cap, clock.now_ms()
         )

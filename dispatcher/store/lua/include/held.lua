@@ -16,17 +16,11 @@ local function release(server, member)
   redis.call('HDEL', root .. 'held:' .. server, member)
 end
 
-local function is_placement(server, member)
-  return string.sub(member, 1, 2) == 'm:' and not redis.call('ZSCORE', root .. 'slots:' .. server, member)
-end
-
--- The sum of what is held, of all members or of placements alone; bounded by the slots and models of a server.
-local function held_of(server, placements_only)
-  local sum, held = {0, 0, 0, 0, 0}, redis.call('HGETALL', root .. 'held:' .. server)
-  for i = 1, #held, 2 do
-    if not placements_only or is_placement(server, held[i]) then
-      for kind, amount in ipairs(amounts_of(held[i + 1])) do sum[kind] = sum[kind] + amount end
-    end
+-- The sum of what is held; bounded by the slots and models of a server.
+local function held_of(server)
+  local sum, held = {0, 0, 0, 0, 0}, redis.call('HVALS', root .. 'held:' .. server)
+  for _, amounts in ipairs(held) do
+    for kind, amount in ipairs(amounts_of(amounts)) do sum[kind] = sum[kind] + amount end
   end
   return sum
 end
@@ -42,12 +36,16 @@ local function allocated_of(server)
   return redis.call('EXISTS', root .. 'held:' .. server) == 1 and text_of(held_of(server)) or ''
 end
 
--- What is left of a server's totals, or would be without its attempts; nil when its totals are not declared.
-local function room_of(server, without_attempts)
+-- What a server has in all; nil when that is not declared.
+local function totals_of(server)
   local totals = redis.call('HGET', root .. 's:' .. server, 'totals')
-  if not totals or totals == '' then return nil end
-  local room, held = amounts_of(totals), held_of(server, without_attempts)
-  for kind, amount in ipairs(held) do room[kind] = room[kind] - amount end
+  return totals and totals ~= '' and amounts_of(totals) or nil
+end
+
+-- What is left of it.
+local function room_of(server)
+  local room = totals_of(server)
+  for kind, amount in ipairs(room and held_of(server) or {}) do room[kind] = room[kind] - amount end
   return room
 end
 

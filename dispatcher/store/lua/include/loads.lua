@@ -1,6 +1,8 @@
 -- Tasks that bring their model into memory by themselves: from their start on it has its room there, as with a load on
 -- command. loads:<server>, attempt (as in slots) -> model. A placement with `before` is loaded for them alone.
 --- @include placement
+local IDLE = 30000 -- ms since a task last started with a model
+
 -- The model's record where a task would have to load it on this server, empty for one that was never there; nil where
 -- it need not.
 local function to_load(server, model)
@@ -21,6 +23,10 @@ local function load_fits(server, model, p, needs, room)
   local left = {unpack(room)}
   for kind, amount in ipairs(amounts_of(needs)) do left[kind] = left[kind] - amount end
   return room_for_model(size_of(model), left)
+end
+
+local function could_hold(server, needs, model, p, room)
+  return fits_in(needs, room) and (not p or load_fits(server, model, p, needs, room))
 end
 
 local function load_for_tasks(server, model, p)
@@ -45,6 +51,25 @@ local function is_wanted(server, model)
     if other == model then return true end
   end
   return false
+end
+
+-- A model that tasks brought here, and that none has used for a while, is in nobody's way.
+local function gives_way(server, model, p)
+  if p.status ~= 'loaded' or p.assignment ~= '' or is_wanted(server, model) then return false end
+  return now - number(redis.call('HGET', root .. 'plused:' .. server, model)) > IDLE
+end
+
+-- What a server has for a task once its attempts have ended, and the models that give way are gone.
+local function room_at_best(server)
+  local room, kept = totals_of(server), redis.call('HGETALL', root .. 'pl:' .. server)
+  for i = 1, room and #kept or 0, 2 do
+    local model, p = kept[i], cjson.decode(kept[i + 1])
+    local held = redis.call('HGET', root .. 'held:' .. server, 'm:' .. model)
+    if held and p.status ~= 'unloading' and not gives_way(server, model, p) then
+      for kind, amount in ipairs(amounts_of(held)) do room[kind] = room[kind] - amount end
+    end
+  end
+  return room
 end
 
 -- An attempt is over. A load that was begun for it and has not succeeded goes on for the next one that wants it.

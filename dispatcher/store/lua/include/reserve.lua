@@ -3,10 +3,6 @@
 --- @include loads
 local RESERVE_AFTER = 30000 -- since the task was first passed by for want of room
 
-local function could_hold(server, needs, model, p, room)
-  return fits_in(needs, room) and (not p or load_fits(server, model, p, needs, room))
-end
-
 -- The task that a server is kept for, while it waits and the server could run it; or nil.
 local function reserved_for(server)
   local s = redis.call('HMGET', root .. 's:' .. server, 'reserved', 'class', 'ejected')
@@ -14,7 +10,7 @@ local function reserved_for(server)
   local t = redis.call('HMGET', root .. 't:' .. s[1], 'state', 'reserves', 'lane', 'needs', 'loads')
   if t[1] ~= 'PENDING' or t[2] ~= server then return nil end
   if redis.call('SISMEMBER', root .. 'lc:' .. t[3], s[2]) == 0 then return nil end
-  return could_hold(server, t[4], t[5], to_load(server, t[5]), room_of(server, true)) and s[1] or nil
+  return could_hold(server, t[4], t[5], to_load(server, t[5]), room_at_best(server)) and s[1] or nil
 end
 
 -- Whether a server could start a task with these needs now, and the model that it loads: enough of everything, and not

@@ -2,6 +2,7 @@
 --- @include gang
 --- @include reserve
 --- @include warm
+--- @include way
 local HEADS = 4 -- looked at in one go
 local PASSED = 16 -- lanes passed by in one go: no room for their head, or too few workers for a gang
 local passed
@@ -63,6 +64,7 @@ local function select_in_lanes(class, tenant, server, looked, waits)
           if has_room(server, heads[i], asks[1], asks[2]) then
             return {id = heads[i], lane = lane, tenant = tenant, score = tonumber(heads[i + 1])}, looked, false
           end
+          make_way(server, asks[1], asks[2])
           reserve(server, heads[i])
           looked, passed = looked - 1, passed + 1
           break -- what waits behind it in its lane needs about as much

@@ -1,0 +1,41 @@
+"""A task that finds no room has the models unloaded that only stand in its way."""
+
+import json
+from dataclasses import replace
+
+from dispatcher.domain.command import NewCommand, Verb
+from dispatcher.domain.placement import PlacementStatus
+from dispatcher.domain.resources import NOTHING, Resources
+from dispatcher.store.memory import commands, loads, placements, room
+from dispatcher.store.memory.rows import ServerRow, TaskRow
+from dispatcher.store.memory.state import State
+
+UNLOAD_MS = 300_000
+
+
+def make_way(s: State, server: ServerRow, row: TaskRow) -> None:
+    """As many of the idle models as have to go for it, the one that was used least lately first; none, where that would
+    not do."""
+    staying = {model for model, one in server.models.items() if one.status is not PlacementStatus.UNLOADING}
+    idle = sorted(
+        (model for model in server.shown if loads.gives_way(s, server, model)),
+        key=lambda model: (server.used.get(model, 0), model),
+    )
+    going: list[str] = []
+    while not room.could_hold(s, server, row, _held(server, staying)):
+        if len(going) == len(idle):
+            return
+        going.append(idle[len(going)])
+        staying.discard(going[-1])
+    for model in going:
+        command_id, args = f"way_{s.commands_kept + 1}", json.dumps({"model": model, "force": False})
+        deadline_ms = s.now + UNLOAD_MS
+        if commands.keep(s, NewCommand(command_id, server.id, Verb.UNLOAD, deadline_ms, args), deadline_ms) is not None:
+            server.models[model] = replace(server.models[model], status=PlacementStatus.UNLOADING)
+            placements.show(s, server)
+
+
+def _held(server: ServerRow, models: set[str]) -> Resources:
+    """By the attempts, and by these models."""
+    placed = (takes for model, takes in server.placed.items() if model in models)
+    return sum(server.held.values(), sum(placed, NOTHING))
