@@ -11,6 +11,7 @@ unwant(server_id, redis.call('HGET', key, 'class'))
 redis.call('HDEL', key, 'session', 'gateway')
 if left == '1' then
   offline(server_id)
+  redis.call('HSET', key, 'left', '1')
   local forget = number(redis.call('HGET', key, 'forget'))
   if forget > 0 then
     redis.call('ZADD', root .. 'due', now + forget, 'hb:' .. server_id)

@@ -194,6 +194,7 @@ class MemoryServers:
             server.wants_since_ms = None
             if left:
                 fleet.silent(self._s, server)
+                server.left = True
 
     async def get(self, server_id: str) -> Server:
         return self._s.server(server_id).view()
