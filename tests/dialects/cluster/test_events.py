@@ -50,6 +50,7 @@ async def test_models_and_rebalances_are_told_to_all(watched: World) -> None:
     async with watched.events(), watched.listening("a") as socket:
         for model in ("one", "two"):
             await watched.loaded("worker-001", model, 6.5)
+        assert (await watched.post("/cluster/rebalance", {}))["status"] == "completed"  # nothing to do
         await watched.worker("worker-002")
         begun = await watched.post("/cluster/rebalance", {"strategy": "load_balanced"})
         await watched.post("/cluster/rebalance", {"dry_run": True})
