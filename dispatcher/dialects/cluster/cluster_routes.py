@@ -56,7 +56,7 @@ class ClusterRoutes:
         return Answer(encode_json(wire.metrics(window, efficiency)))
 
     async def rebalance(self, call: Call) -> Answer:
-        body = validate(Rebalance, (await call.json()).members)
+        body = validate(Rebalance, (await call.json_if_any()).members)
         operation, moves = await self._services.placements.rebalance(
             call.caller.rate_key, Strategy(body.strategy), dry_run=body.dry_run, force=body.force
         )

@@ -78,7 +78,8 @@ NO_OBJECTS = [b"", b"{", b"[]", b'{"a":1}x', b'{"a":1,"a":2}', b"\xff", b'{"time
 
 @pytest.mark.parametrize("path", WRONG)
 async def test_no_json_object(one: World, path: str) -> None:
-    for raw in NO_OBJECTS:
+    optional = path == "/cluster/rebalance"
+    for raw in NO_OBJECTS[optional:]:
         is_error(await one.call("POST", path, "admin", raw=raw), 400, "INVALID_REQUEST")
 
 
