@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from dispatcher.dialects.cloudai.workers import core_id
 from tests.dialects.cloudai.world import ADDRESS, NOBODY, TASK, WORKER, World
 
 _NUMBERS = ("1,5", "0x1", "nan", "NaN", "Infinity", "inf", "1e1", "-1", -1, -0.5, True, [1], {}, "1 2", "٣", 1e300)
@@ -17,7 +18,8 @@ WRONG: list[tuple[str, Any]] = [
     *[("user_id", value) for value in ("x" * 129, "a\nb", 1, ["a"])],
 ]
 WRONG_WORKER: list[tuple[str, Any]] = [
-    *[("worker_id", value) for value in ("", "a b", "a/b", "x" * 129, "a\0", 1, ["x"])],
+    *[("worker_id", value) for value in ("", "a b", "a/b", "x" * 129, "a\0", 1, ["x"], ".", "..", "a\\b", "a%2Fb",
+       "a?b", "a#b", "a\x7f", f"server_{'a' * 26}", f"client_{'0' * 32}", core_id("default", WORKER))],
     *[("worker_ip", value) for value in
       ("", "a:0", "a:65536", "a:b", ":1", "a b:1", "::1:1", "[::g]:1", "http://a:1", "a:1:2", "u@a:1", 1)],
     *[("worker_port", value) for value in ("1", 1.5, 0, 2)],
