@@ -78,13 +78,14 @@ class TaskAck(Model):
 
 class LogLine(Model):
     """What a task said. `seq` counts from 1 over all attempts, `stream` is stdout or stderr; a line of attempt 0 is the
-    gateway's own."""
+    gateway's own. `rank` says who of several workers that run the task together, None where it is one."""
 
     seq: int
     at: int
     attempt: int
     stream: str
     text: str
+    rank: int | None = None
 
 
 class LogPage(Model):
