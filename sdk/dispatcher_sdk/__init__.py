@@ -36,8 +36,6 @@ from dispatcher_sdk.models import (
     HourlyReport,
     HourlyTasks,
     LoadBalancerStatus,
-    LogLine,
-    LogPage,
     Page,
     Processed,
     Server,
@@ -48,10 +46,10 @@ from dispatcher_sdk.models import (
     ServerStats,
     Task,
     TaskAck,
-    TaskFile,
     TaskStats,
     TopServer,
 )
+from dispatcher_sdk.output_models import LogLine, LogPage, TaskFile
 
 __all__ = [
     "AlgorithmAck",

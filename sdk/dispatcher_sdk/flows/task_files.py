@@ -13,7 +13,8 @@ from dispatcher_sdk.errors import ConnectionFailed, InvalidAnswer, RequestTimeou
 from dispatcher_sdk.flows.send import bearer, call, delay, parse, passing, segment, status_error
 from dispatcher_sdk.flows.steps import Flow, Open, Options, Pause, Read, Request, Response, Save, Step, Writable
 from dispatcher_sdk.flows.tasks import path_of
-from dispatcher_sdk.models import FileList, Task, TaskFile
+from dispatcher_sdk.models import Task
+from dispatcher_sdk.output_models import FileList, TaskFile
 
 
 def list_all(options: Options, task: str | Task) -> Flow[list[TaskFile]]:

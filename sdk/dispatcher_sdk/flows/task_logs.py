@@ -9,7 +9,8 @@ from dispatcher_sdk.flows.events import Event, Events
 from dispatcher_sdk.flows.send import bearer, call, delay, parse, passing, status_error
 from dispatcher_sdk.flows.steps import Flow, Item, Open, Options, Pause, Read, Request, Response, Step, Tail
 from dispatcher_sdk.flows.tasks import path_of
-from dispatcher_sdk.models import LogLine, LogPage, Task
+from dispatcher_sdk.models import Task
+from dispatcher_sdk.output_models import LogLine, LogPage
 
 SILENCE = 30.0  # seconds; a stream without lines brings a sign of life every 15
 EVENTS = "text/event-stream"

@@ -9,7 +9,7 @@ import pytest
 from dispatcher_sdk.errors import BadRequest, ConnectionFailed, InvalidAnswer, NotFound
 from dispatcher_sdk.flows import task_files
 from dispatcher_sdk.flows.steps import Response
-from dispatcher_sdk.models import TaskFile
+from dispatcher_sdk.output_models import TaskFile
 from tests.sdk.script import answer, options, pauses, play, requests
 
 DATA = b"0123456789"
