@@ -57,6 +57,7 @@ class Agent:
         self._told: list[str] = []  # the models that the gateway knows this worker can load
         self._asked = 0  # tasks asked for over this connection that have not come
         self._leaving = asyncio.Event()
+        self._stopping = asyncio.Event()  # for good: that goes before a restart
         self._grace_s = options.grace_s
         if models is not None:
             models.changed = self._tell_how_it_is
@@ -65,6 +66,7 @@ class Agent:
 
     async def run(self, stopping: asyncio.Event, hurry: asyncio.Event) -> int:
         """Work until told to stop; the exit code. Raises Refused when the gateway does not let this agent in."""
+        self._stopping = stopping
         told = asyncio.ensure_future(stopping.wait())
         leaving = asyncio.ensure_future(self._leaving.wait())
         keeping = asyncio.create_task(self._keep_connected())
@@ -84,7 +86,7 @@ class Agent:
             self._outgoing.close()
             if self._models is not None:  # nobody is told: what was loaded stays assigned for the next start
                 await self._models.close()
-        return self._exit_code
+        return 0 if stopping.is_set() else self._exit_code
 
     async def _keep_connected(self) -> None:
         me = await self._join()
@@ -231,8 +233,10 @@ class Agent:
         return acts
 
     async def _restart(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        """Drain, and leave with the code that has a supervisor start another one."""
+        """Drain, and leave with the code that has a supervisor start another one. Raises CommandError."""
         if args.get("boot_id") in (None, "", self.boot_id):  # else it was done before this start
+            if self._stopping.is_set():
+                raise CommandError("The agent is being stopped")
             self._grace_s = float(args.get("drain_s", self._options.grace_s))
             self._exit_code = RESTART
             self._leaving.set()

@@ -16,6 +16,13 @@ class NotHere(TaskError):
         super().__init__(message, retryable=True)
 
 
+class NotBegun(TaskError):
+    """What was to run the task came to its end through no doing of the task, which may be run all the same."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=True)
+
+
 class CommandError(Exception):
     """A command was not done; the text goes back to whoever gave it."""
 

@@ -133,4 +133,5 @@ class Models:
 
     async def _take_out(self, resident: Resident) -> None:
         self._loaded.pop(resident.name, None)
+        resident.dismissed = True
         await (resident.kill() if resident.used else resident.unload())

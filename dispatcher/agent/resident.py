@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from dispatcher.agent.errors import TaskError
+from dispatcher.agent.errors import NotBegun, TaskError
 from dispatcher.agent.lines import Lines
 from dispatcher.agent.log import TaskLog
 from dispatcher.sandbox.program import signal_group
@@ -23,18 +23,21 @@ from dispatcher.sandbox.program import signal_group
 HOST = Path(__file__).with_name("model_host.py")
 MOST_ANSWER = 64 << 20  # bytes
 UNLOAD_S = 10.0
+ENDED = "the model's process has ended"
 
 Say = Callable[[str, str], None]  # (stream, line)
 
 
 class Resident:
     """One process with one model. `memory` and `gpu_memory` in bytes as measured after the load, `load_ms` what that
-    took. `used` counts the predictions that run or wait."""
+    took. `used` counts the predictions that run or wait; `dismissed`: it was unloaded in spite of them."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, say: Say) -> None:
         self.name = name
         self.memory = self.gpu_memory = self.load_ms = 0
         self.used = 0
+        self.dismissed = False
+        self._over = False  # it answers no more
         self._process = process
         self._say = say
         self._task: TaskLog | None = None  # of the prediction that runs
@@ -49,21 +52,24 @@ class Resident:
 
     @property
     def alive(self) -> bool:
-        return self._process.returncode is None
+        return self._process.returncode is None and not self._over and not self._reader.at_eof()
 
     async def predict(self, parameters: Any, said: TaskLog, begun: asyncio.Event) -> Any:
         """One after another. What the model prints meanwhile goes to `said`; `begun` is set when its turn has come.
-        Raises TaskError."""
+        Raises TaskError, NotBegun where the process has ended by then."""
         async with self._turn:
+            if not self.alive:
+                raise _gone() if self.dismissed else NotBegun(ENDED)
             begun.set()
             self._task = said
             try:
                 self._writer.write(json.dumps({"parameters": parameters}).encode() + b"\n")
                 return (await self._answer()).get("result")
             except ConnectionError:
+                self._over = True
                 raise _gone() from None
             except asyncio.CancelledError:  # its answer would be taken for the next one's
-                signal_group(self.pid, signal.SIGKILL)
+                self._strike()
                 raise
             finally:
                 for stream in self._output:
@@ -84,8 +90,12 @@ class Resident:
         with suppress(ConnectionError):
             await self._writer.wait_closed()
 
-    async def _end(self) -> None:
+    def _strike(self) -> None:
+        self._over = True
         signal_group(self.pid, signal.SIGKILL)
+
+    async def _end(self) -> None:
+        self._strike()
         await self._process.wait()
 
     async def _begin(self, link: socket.socket) -> None:
@@ -108,9 +118,10 @@ class Resident:
         try:
             line = await self._reader.readline()
         except ValueError:
-            signal_group(self.pid, signal.SIGKILL)
+            self._strike()
             raise TaskError(f"the model answered more than {MOST_ANSWER} bytes") from None
         if not line:
+            self._over = True
             raise _gone()
         told: dict[str, Any] = json.loads(line)
         if "error" in told:
@@ -130,7 +141,7 @@ class Resident:
 
 
 def _gone() -> TaskError:
-    return TaskError("the model's process has ended", retryable=True)
+    return TaskError(ENDED, retryable=True)
 
 
 async def load(name: str, file: Path, say: Say) -> Resident:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from dispatcher.cli.failures import Failure
 from dispatcher.launch.logs import configure_logs
 from dispatcher.launch.signals import stop_signals
+from dispatcher.sandbox.home import home
 from dispatcher.sandbox.user import unprivileged
 from dispatcher.sandbox.users import users_of
 from dispatcher.settings import SettingsError
@@ -60,7 +61,8 @@ def run_agent(flags: AgentFlags) -> int:
     from dispatcher.agent.errors import Refused
 
     try:
-        return asyncio.run(_run(flags, user))
+        with home(user) as directory:
+            return asyncio.run(_run(flags, user, directory))
     except Refused as error:
         raise Failure(f"{flags.url}: {error}") from None
 
@@ -115,7 +117,7 @@ def _there(name: str) -> bool:
     return True
 
 
-async def _run(flags: AgentFlags, user: tuple[int, int] | None) -> int:
+async def _run(flags: AgentFlags, user: tuple[int, int] | None, directory: Path) -> int:
     from dispatcher.agent.agent import Agent
     from dispatcher.agent.api import Api, http_client
     from dispatcher.agent.gpus import find_gpus
@@ -125,7 +127,7 @@ async def _run(flags: AgentFlags, user: tuple[int, int] | None) -> int:
 
     gpus = find_gpus()
     models = Models(flags.models, gpus.memory_of) if flags.models is not None else None
-    runners = _runners(flags, user, models)
+    runners = _runners(flags, user, models, directory)
     amounts = dict(filter(None, map(_amount, flags.resources)))
     machine = Machine(tempfile.gettempdir(), gpus)
     options = Options(
@@ -146,7 +148,7 @@ async def _run(flags: AgentFlags, user: tuple[int, int] | None) -> int:
         return await agent.run(stopping, hurry)
 
 
-def _runners(flags: AgentFlags, user: tuple[int, int] | None, models: Any) -> Mapping[str, Any]:
+def _runners(flags: AgentFlags, user: tuple[int, int] | None, models: Any, directory: Path) -> Mapping[str, Any]:
     """By kind. Without an engine of containers, commands of images that are allowed run as plain processes."""
     from dispatcher.agent.cgroups import own_groups
     from dispatcher.agent.runners.model import ModelRunner
@@ -159,7 +161,7 @@ def _runners(flags: AgentFlags, user: tuple[int, int] | None, models: Any) -> Ma
         if users is None and flags.concurrency > 1:
             log.warning("tasks that run at the same time are the same user, and not kept apart: see --users")
         options = ProcessOptions(user, flags.timeout, flags.terminate, images, users)
-        found["process"] = ProcessRunner(options, own_groups())
+        found["process"] = ProcessRunner(options, own_groups(), directory)
         if images:
             found["docker"] = found["process"]
     if "docker" in flags.runners:

@@ -5,6 +5,7 @@ import os
 import random
 import secrets
 import socket
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from dispatcher.cli.failures import Failure
@@ -14,6 +15,7 @@ from dispatcher.executor.http import Http
 from dispatcher.executor.options import Options
 from dispatcher.launch.logs import configure_logs
 from dispatcher.launch.signals import stop_signals
+from dispatcher.sandbox.home import home
 from dispatcher.sandbox.program import Limits
 from dispatcher.sandbox.user import unprivileged
 from dispatcher.settings import SettingsError
@@ -55,7 +57,8 @@ def run_executor(
         limits=Limits(memory=max_memory, file=max_file, cpu_s=timeout * (os.cpu_count() or 1)),
     )
     try:
-        asyncio.run(_run(options, once=once))
+        with home(user) as directory:
+            asyncio.run(_run(replace(options, home=directory), once=once))
     except (Refused, Unreachable, ValueError) as error:
         raise Failure(f"{url}: {error}") from None
 

@@ -90,9 +90,9 @@ class Call:
         return parse_object(await read_body(self.scope, self.receive, self.limits))
 
     async def json_if_any(self) -> JsonObject:
-        """As `json`; no body is an empty object."""
+        """As `json`; no body is an empty object, and one that is of no type at all is taken for JSON."""
         raw = await read_body(self.scope, self.receive, self.limits)
-        if raw:
+        if raw and "content-type" in self.headers:
             require_json(self.scope)
         return parse_object(raw or b"{}")
 

@@ -10,6 +10,8 @@ import secrets
 from collections.abc import Callable
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NAME = re.compile(r"[^\s/\\?#%]{1,128}")
+_CORE = re.compile(r"server_[a-z2-7]{26}|(worker|client|executor)_[0-9a-f]{32}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -51,6 +53,16 @@ def worker_id(prefix: str, tenant: str, dialect: str, name: str) -> str:
     """The core id of a worker that names itself: the same for the same worker, over all gateways; those of two tenants
     or two dialects never meet."""
     return prefix + hashlib.blake2b(f"{tenant}\0{dialect}\0{name}".encode(), digest_size=16).hexdigest()
+
+
+WORKER_NAME = "1 to 128 printable characters without spaces and / \\ ? # %, not . or .., no id of the gateway's own"
+
+
+def is_worker_name(text: str) -> bool:
+    """True for what a worker may call itself, see `WORKER_NAME`: one part of a path can hold it, and nobody takes it
+    for a core id."""
+    plain = _NAME.fullmatch(text) is not None and text.isprintable() and text not in (".", "..")
+    return plain and _CORE.fullmatch(text) is None
 
 
 def as_uuid(text: str) -> str | None:

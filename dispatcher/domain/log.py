@@ -24,13 +24,15 @@ class NewLine:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """`seq` counts from 1 over all attempts of the task; `fence` is the attempt, 0 for a line of the gateway's own."""
+    """`seq` counts from 1 over all attempts of the task; `fence` is the attempt, 0 for a line of the gateway's own.
+    `rank` is whose word it is where the attempt is a gang."""
 
     seq: int
     at_ms: int
     fence: int
     stream: LogStream
     text: str
+    rank: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

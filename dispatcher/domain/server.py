@@ -93,6 +93,7 @@ class Server:
     session: str = ""  # of its open socket
     gateway: str = ""  # that holds the socket
     address: str = ""
+    left: bool = False  # it is offline because it said that it leaves
 
     @property
     def status(self) -> ServerStatus:

@@ -27,7 +27,7 @@ async def attempt(job: Job, http: Http, options: Options, cut: Cut) -> Report:
     late = f"the time limit of {options.timeout_s:g} s is over"
     timer = asyncio.get_running_loop().call_later(options.timeout_s, stop, cut, late)
     try:
-        with place(options.user) as here:
+        with place(options.user, options.home) as here:
             fetching = download(
                 http,
                 job.binary_url,

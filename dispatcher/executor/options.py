@@ -1,6 +1,7 @@
 """What an operator may set about the executor, and what it never exceeds."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dispatcher.sandbox.program import Limits
 
@@ -21,6 +22,7 @@ class Options:
     wait_s          how long the queue may hold a claim back when there is no job
     terminate_s     between the request to stop (SIGTERM) and the end (SIGKILL) of a process
     user            whom jobs run as (user id, group id); None: as the executor itself
+    home            where the directories of jobs are made; None: where temporary files are
     """
 
     url: str
@@ -35,4 +37,5 @@ class Options:
     wait_s: int = 10
     terminate_s: float = 5.0
     user: tuple[int, int] | None = None
+    home: Path | None = None
     limits: Limits = field(default_factory=Limits)

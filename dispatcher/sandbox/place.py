@@ -26,7 +26,7 @@ class Place:
 SHARED = ("/var/tmp", "/tmp")  # noqa: S108 - what is made there is private
 
 
-def _base(user: tuple[int, int] | None) -> str:
+def base_for(user: tuple[int, int] | None) -> str:
     """The directory for temporary files; where another user cannot get that far, a shared one."""
     usual = tempfile.gettempdir()
     if user is None or _open_to_all(Path(usual)):
@@ -39,9 +39,9 @@ def _open_to_all(directory: Path) -> bool:
     return all(step.stat().st_mode & 0o001 for step in (real, *real.parents))
 
 
-def clear_left(user: tuple[int, int]) -> None:
+def clear_left(user: tuple[int, int], home: Path | None = None) -> None:
     """Remove the places of this user's programs that nobody was left to remove."""
-    for root in Path(_base(user)).glob("job-*"):
+    for root in Path(home or base_for(user)).glob("job-*"):
         with suppress(OSError):
             found = root.lstat()
             if found.st_uid == os.geteuid() and found.st_gid == user[1]:
@@ -49,9 +49,10 @@ def clear_left(user: tuple[int, int]) -> None:
 
 
 @contextmanager
-def place(user: tuple[int, int] | None) -> Iterator[Place]:
-    """Made empty, and removed with all that is in it. `user` is whom the job runs as."""
-    root = Path(tempfile.mkdtemp(prefix="job-", dir=_base(user)))  # 0700
+def place(user: tuple[int, int] | None, home: Path | None = None) -> Iterator[Place]:
+    """Made empty, and removed with all that is in it. `user` is whom the job runs as; `home` is the directory that it
+    is made in, None: the one for temporary files."""
+    root = Path(tempfile.mkdtemp(prefix="job-", dir=home or base_for(user)))  # 0700
     try:
         work = root / "work"
         work.mkdir(0o700)

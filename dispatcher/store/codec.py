@@ -135,6 +135,7 @@ def server(server_id: str, active: int, allocated: bytes, flat: Sequence[bytes])
         session=f.get("session", ""),
         gateway=f.get("gateway", ""),
         address=f.get("address", ""),
+        left=f.get("left") == "1",
     )
 
 

@@ -49,6 +49,8 @@ class RedisLogs:
 
 
 def _line(entry: Any) -> LogLine:
-    seq, (_, at, _, fence, _, raw) = entry
+    seq, (_, at, _, origin, _, raw) = entry
+    fence, _, rank = origin.partition(b":")
     head, _, text = raw.decode("utf-8", "replace").partition("\t")
-    return LogLine(int(seq[:-2]), int(head[1:] or at), int(fence), _STREAMS[head[0]], text)
+    at_ms = int(head[1:] or at)
+    return LogLine(int(seq[:-2]), at_ms, int(fence), _STREAMS[head[0]], text, int(rank) if rank else None)

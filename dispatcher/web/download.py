@@ -7,7 +7,8 @@ from starlette.datastructures import Headers
 
 from dispatcher.domain.errors import OutOfRange
 
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+_RANGE = re.compile(r"(?i:bytes)=(\d*)-(\d*)", re.ASCII)
+_FARTHEST = 10**18  # no file is so long: what is beyond is as far away
 _TYPE = re.compile(r"[\w!#$&^.+-]{1,64}/[\w!#$&^.+-]{1,64}(; ?charset=[\w-]{1,32})?", re.ASCII)
 
 
@@ -30,12 +31,20 @@ def byte_range(headers: Headers, size: int, etag: str) -> tuple[int, int] | None
     found = _RANGE.fullmatch(headers.get("range", ""))
     if found is None or found[1] == found[2] == "" or headers.get("if-range", etag) != etag:
         return None
+    first, last = _position(found[1]), _position(found[2])
     if not found[1]:  # the last so many bytes
-        start, end = max(0, size - int(found[2])), size
+        start, end = max(0, size - last), size
+        if last and not size:
+            return None  # all of nothing, which no Content-Range can say
     else:
-        start, end = int(found[1]), min(int(found[2] or size) + 1, size)
-        if found[2] and int(found[2]) < start:
+        start, end = first, min(last + 1, size) if found[2] else size
+        if found[2] and last < first:
             return None
     if start >= end:
         raise OutOfRange(f"The file has {size} bytes", size)
     return start, end - start
+
+
+def _position(digits: str) -> int:
+    significant = digits.lstrip("0")
+    return int(significant or "0") if len(significant) <= 18 else _FARTHEST

@@ -11,6 +11,11 @@ from dispatcher.domain.errors import Invalid
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
+def filled(query: QueryParams) -> QueryParams:
+    """The parameters that say something: an empty one is a field of a form that was left blank."""
+    return QueryParams([(name, value) for name, value in query.multi_items() if value])
+
+
 def one(query: QueryParams, name: str) -> str | None:
     """The value of a parameter that may stand once. Raises Invalid."""
     given = query.getlist(name)
@@ -19,12 +24,14 @@ def one(query: QueryParams, name: str) -> str | None:
     return given[0] if given else None
 
 
-def whole(query: QueryParams, name: str, *, default: int, least: int, most: int) -> int:
-    """A whole number within bounds. Raises Invalid."""
+def whole(query: QueryParams, name: str, *, default: int, least: int, most: int, capped: bool = False) -> int:
+    """A whole number within bounds; what is above counts as `most` where that is so (`capped`). Raises Invalid."""
     text = one(query, name)
     if text is None:
         return default
     value = int(text) if re.fullmatch(r"[0-9]{1,15}", text) else -1
+    if capped:
+        value = min(value, most)
     if not least <= value <= most:
         raise Invalid(f"Invalid parameter {name}: must be a whole number from {least} to {most}", field=name)
     return value

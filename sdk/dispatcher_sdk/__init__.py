@@ -49,6 +49,7 @@ from dispatcher_sdk.models import (
     TaskStats,
     TopServer,
 )
+from dispatcher_sdk.output_models import LogLine, LogPage, TaskFile
 
 __all__ = [
     "AlgorithmAck",
@@ -70,6 +71,8 @@ __all__ = [
     "InvalidAnswer",
     "InvalidInput",
     "LoadBalancerStatus",
+    "LogLine",
+    "LogPage",
     "NotFound",
     "Page",
     "Pager",
@@ -89,6 +92,7 @@ __all__ = [
     "TaskCancelled",
     "TaskError",
     "TaskFailed",
+    "TaskFile",
     "TaskStats",
     "TaskTimeout",
     "TopServer",

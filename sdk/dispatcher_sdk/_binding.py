@@ -2,11 +2,11 @@
 `awaitable` make the two twins of it, so that they cannot drift apart."""
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, get_type_hints
 
 from dispatcher_sdk.drivers import AsyncDriver, Driver
-from dispatcher_sdk.flows.steps import Flow, Listing, Options
+from dispatcher_sdk.flows.steps import Flow, Listing, Options, Tail
 from dispatcher_sdk.models import Page
 
 P = ParamSpec("P")
@@ -108,6 +108,29 @@ def async_pages(listing: Callable[Concatenate[Options, P], Listing[T]]) -> Calla
         return AsyncPager(self._driver, listing(self._options, *args, **kwargs))
 
     return _presented(method, listing)
+
+
+def tailing(
+    tail: Callable[Concatenate[Options, P], Tail[T]],
+) -> Callable[Concatenate[Any, P], Generator[T, None, None]]:
+    """A method that returns an iterator over what comes; closing it (`close()`) lets go of the connection."""
+
+    def method(self: Bound, /, *args: P.args, **kwargs: P.kwargs) -> Generator[T, None, None]:
+        return self._driver.iterate(tail(self._options, *args, **kwargs))
+
+    return _presented(method, tail)
+
+
+def async_tailing(
+    tail: Callable[Concatenate[Options, P], Tail[T]],
+) -> Callable[Concatenate[Any, P], AsyncGenerator[T, None]]:
+    """A method that returns an asynchronous iterator over what comes; closing it (`aclose()`) lets go of the
+    connection."""
+
+    def method(self: AsyncBound, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T, None]:
+        return self._driver.iterate(tail(self._options, *args, **kwargs))
+
+    return _presented(method, tail)
 
 
 def _presented(method: F, source: Callable[..., Any]) -> F:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from dispatcher_sdk._binding import AsyncBound, async_pages, awaitable
+from dispatcher_sdk._binding import AsyncBound, async_pages, async_tailing, awaitable
 from dispatcher_sdk.client import DEFAULT_URL
 from dispatcher_sdk.drivers import AsyncDriver
-from dispatcher_sdk.flows import servers, stats, tasks
+from dispatcher_sdk.flows import servers, stats, task_files, task_logs, tasks
 from dispatcher_sdk.flows.steps import Options
 from dispatcher_sdk.transports import AsyncHttpTransport, AsyncTransport, checked_url
 
@@ -30,6 +30,10 @@ class AsyncTasks(AsyncBound):
     pause = awaitable(tasks.pause)
     resume = awaitable(tasks.resume)
     delete = awaitable(tasks.delete)
+    logs = awaitable(task_logs.read)
+    follow = async_tailing(task_logs.follow)
+    files = awaitable(task_files.list_all)
+    download = awaitable(task_files.download)
 
 
 class AsyncServers(AsyncBound):

@@ -8,9 +8,9 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from dispatcher_sdk._binding import Bound, blocking, pages
+from dispatcher_sdk._binding import Bound, blocking, pages, tailing
 from dispatcher_sdk.drivers import Driver
-from dispatcher_sdk.flows import servers, stats, tasks
+from dispatcher_sdk.flows import servers, stats, task_files, task_logs, tasks
 from dispatcher_sdk.flows.steps import Options
 from dispatcher_sdk.transports import HttpTransport, Transport, checked_url
 
@@ -30,6 +30,10 @@ class Tasks(Bound):
     pause = blocking(tasks.pause)
     resume = blocking(tasks.resume)
     delete = blocking(tasks.delete)
+    logs = blocking(task_logs.read)
+    follow = tailing(task_logs.follow)
+    files = blocking(task_files.list_all)
+    download = blocking(task_files.download)
 
 
 class Servers(Bound):

@@ -1,7 +1,8 @@
-"""How requests travel. A client takes any object with `send` and `close`; tests hand in their own."""
+"""How requests travel. A client takes any object with `send`, `stream` and `close`; tests hand in their own."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -10,11 +11,34 @@ from dispatcher_sdk.errors import ConnectionFailed, RequestTimeout
 from dispatcher_sdk.flows.steps import Request, Response
 
 
+@dataclass(frozen=True)
+class Stream:
+    """An answer that is read as it comes. One that refuses has its body in `head`, and no `chunks`; these raise
+    ConnectionFailed or RequestTimeout."""
+
+    head: Response
+    chunks: Iterator[bytes]
+    close: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class AsyncStream:
+    """The same with asyncio."""
+
+    head: Response
+    chunks: AsyncIterator[bytes]
+    close: Callable[[], Awaitable[None]]
+
+
 class Transport(Protocol):
     """Performs one request with blocking calls."""
 
     def send(self, request: Request) -> Response:
         """Return the whole response, whatever its status. Raises ConnectionFailed or RequestTimeout."""
+        ...
+
+    def stream(self, request: Request) -> Stream:
+        """The response as soon as its head is there; to be closed. Raises as `send`."""
         ...
 
     def close(self) -> None:
@@ -27,6 +51,10 @@ class AsyncTransport(Protocol):
 
     async def send(self, request: Request) -> Response:
         """Return the whole response, whatever its status. Raises ConnectionFailed or RequestTimeout."""
+        ...
+
+    async def stream(self, request: Request) -> AsyncStream:
+        """The response as soon as its head is there; to be closed. Raises as `send`."""
         ...
 
     async def close(self) -> None:
@@ -46,6 +74,28 @@ class HttpTransport:
         with _errors_translated():
             return _own(self._client.request(**_arguments(self._url, request)))
 
+    def stream(self, request: Request) -> Stream:
+        """Perform the request up to the head of its answer."""
+        with _errors_translated():
+            asked = self._client.build_request(**_arguments(self._url, request))
+            answer = self._client.send(asked, stream=True)
+            try:
+                body = answer.read() if answer.status_code >= 300 else b""
+            except BaseException:
+                answer.close()
+                raise
+        chunks = self._chunks(answer)
+
+        def close() -> None:
+            chunks.close()
+            answer.close()
+
+        return Stream(_head(answer, body), chunks, close)
+
+    def _chunks(self, answer: "httpx.Response") -> Generator[bytes, None, None]:
+        with _errors_translated():
+            yield from answer.iter_bytes()
+
     def close(self) -> None:
         """Close the pool."""
         self._client.close()
@@ -62,6 +112,29 @@ class AsyncHttpTransport:
         """Perform the request."""
         with _errors_translated():
             return _own(await self._client.request(**_arguments(self._url, request)))
+
+    async def stream(self, request: Request) -> AsyncStream:
+        """Perform the request up to the head of its answer."""
+        with _errors_translated():
+            asked = self._client.build_request(**_arguments(self._url, request))
+            answer = await self._client.send(asked, stream=True)
+            try:
+                body = await answer.aread() if answer.status_code >= 300 else b""
+            except BaseException:
+                await answer.aclose()
+                raise
+        chunks = self._chunks(answer)
+
+        async def close() -> None:
+            await chunks.aclose()
+            await answer.aclose()
+
+        return AsyncStream(_head(answer, body), chunks, close)
+
+    async def _chunks(self, answer: "httpx.Response") -> AsyncGenerator[bytes, None]:
+        with _errors_translated():
+            async for chunk in answer.aiter_bytes():
+                yield chunk
 
     async def close(self) -> None:
         """Close the pool."""
@@ -94,7 +167,11 @@ def _arguments(base: str, request: Request) -> dict[str, Any]:
 
 
 def _own(answer: "httpx.Response") -> Response:
-    return Response(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, answer.content)
+    return _head(answer, answer.content)
+
+
+def _head(answer: "httpx.Response", body: bytes) -> Response:
+    return Response(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, body)
 
 
 @contextmanager

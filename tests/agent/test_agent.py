@@ -212,6 +212,29 @@ async def test_a_restart_drains_and_asks_for_another_start(gateway: Scripted) ->
             assert await work.running == module.RESTART
 
 
+@pytest.mark.parametrize("stopped_first", [True, False])
+async def test_who_stops_it_wants_no_other_start(gateway: Scripted, stopped_first: bool) -> None:
+    restart = {"type": "command", "id": "c1", "verb": "worker.restart", "args": {"drain_s": 30}}
+    async with working(gateway) as work:
+        await gateway.next("ready")
+        await gateway.assign()
+        async with asyncio.timeout(5):
+            await work.led.began.get()
+        if stopped_first:
+            work.stopping.set()
+            await asyncio.sleep(0)
+        await gateway.send(**restart)
+        told = await gateway.next("commandFailed" if stopped_first else "commandDone")
+        assert told.get("error") == ("The agent is being stopped" if stopped_first else None)
+        work.stopping.set()
+        work.led.ends.put_nowait(End(result=1))
+        await gateway.next("result")
+        await gateway.acknowledge()
+        await gateway.send(type="commandRecorded", id="c1")
+        async with asyncio.timeout(10):
+            assert await work.running == 0
+
+
 async def test_a_command_is_done_once_and_its_end_told_until_it_is_recorded(gateway: Scripted, tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text(COUNTS_ITS_LOADS)
     args = {"model": "m", "priority": 1, "force": False}

@@ -7,12 +7,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dispatcher.agent.errors import CommandError, TaskError
+from dispatcher.agent.errors import CommandError, NotBegun, TaskError
 from dispatcher.agent.models import Models
-from dispatcher.agent.resident import HOST
-from dispatcher.agent.runners.model import ModelRunner
+from dispatcher.agent.resident import HOST, Resident
+from dispatcher.agent.runners.model import RELOADS, ModelRunner
 from dispatcher.agent.task import End
-from tests.agent.attempts import NoRoom, an_attempt
+from tests.agent.attempts import NoRoom, Told, an_attempt
 
 MB = 1 << 20
 BIG = """
@@ -120,14 +120,58 @@ async def test_a_prediction_that_fails_leaves_the_model_and_one_that_dies_takes_
     assert (await models.load("big")).pid != first.pid
 
 
+async def asked(told: Told) -> None:
+    """Its prediction has begun."""
+    async with asyncio.timeout(10):
+        while not told.lines:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("way", ["die", "hang", "unload"])
+async def test_who_waits_for_a_model_that_ends_is_run_with_a_new_one(models: Models, way: str) -> None:
+    runner = ModelRunner(models, 0.1)
+    await models.load("big")
+    ending, told = an_attempt("model", {"model": "big", "parameters": "die" if way == "die" else "hang"})
+    waiting = [an_attempt("model", {"model": "big", "parameters": {"n": n}})[0] for n in (1, 2)]
+    first, *others = [asyncio.create_task(runner.run(attempt)) for attempt in (ending, *waiting)]
+    if way != "die":
+        await asked(told)
+    if way == "hang":
+        ending.stop("late")
+    if way == "unload":  # the operator's word: it does not come back at once
+        await models.unload("big", force=True)
+    ends = await asyncio.gather(first, *others, return_exceptions=True)
+    failed = [end for end in ends if isinstance(end, TaskError)]
+    assert all(str(end) == "the model's process has ended" and end.retryable for end in failed)
+    if way == "unload":
+        assert (len(failed), models.loaded) == (3, [])
+    else:
+        assert ends[1:] == [End(result={"n": 2}), End(result={"n": 3})]
+        assert len(processes()) == 1
+
+
+async def test_a_model_that_always_ends_too_soon_is_not_loaded_for_ever(
+    models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+
+    async def predict(*_: object) -> object:
+        nonlocal tries
+        tries += 1
+        raise NotBegun("gone")
+
+    monkeypatch.setattr(Resident, "predict", predict)
+    with pytest.raises(TaskError, match="gone"):
+        await ModelRunner(models, 1.0).run(an_attempt("model", {"model": "big"})[0])
+    assert tries == 1 + RELOADS
+
+
 async def test_what_hangs_is_killed_and_what_waits_is_not_in_its_way(models: Models) -> None:
     runner = ModelRunner(models, 0.1)
     hanging, told = an_attempt("model", {"model": "big", "parameters": "hang"})
     waiting, _ = an_attempt("model", {"model": "big", "parameters": {"n": 1}})
     first = asyncio.create_task(runner.run(hanging))
-    async with asyncio.timeout(10):
-        while not told.lines:  # noqa: ASYNC110 - another process
-            await asyncio.sleep(0.01)
+    await asked(told)
     second = asyncio.create_task(runner.run(waiting))
     await asyncio.sleep(0)
     waiting.stop("not wanted")
@@ -143,9 +187,7 @@ async def test_what_hangs_is_killed_and_what_waits_is_not_in_its_way(models: Mod
 async def test_by_force_it_is_unloaded_under_the_hands_of_a_task(models: Models) -> None:
     attempt, told = an_attempt("model", {"model": "big", "parameters": "hang"})
     running = asyncio.create_task(ModelRunner(models, 1.0).run(attempt))
-    async with asyncio.timeout(10):
-        while not told.lines:  # noqa: ASYNC110 - another process
-            await asyncio.sleep(0.01)
+    await asked(told)
     await models.unload("big", force=True)
     with pytest.raises(TaskError, match="process has ended"):
         await running

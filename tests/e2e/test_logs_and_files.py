@@ -11,6 +11,7 @@ import aiohttp
 import psutil
 import pytest
 
+from dispatcher_sdk import AsyncDispatcher
 from tests.e2e.fleet import running_fleet
 from tests.e2e.world import CLIENT, World, until, world_on
 
@@ -67,6 +68,11 @@ async def test_logs_and_files_of_a_task(tmp_path: Path) -> None:
                 text = await stream.text()
                 assert text.startswith("id: 1\n")
                 assert text.endswith('event: end\ndata: {"status":"COMPLETED"}\n\n')
+            async with AsyncDispatcher(fleet.urls[0], CLIENT) as client:
+                assert [line.text async for line in client.tasks.follow(task_id)] == ["hello"]
+                (file,) = await client.tasks.files(task_id)
+                assert await client.tasks.download(task_id, file, to=tmp_path / "copy") == len(DATA)
+            assert (tmp_path / "copy").read_bytes() == DATA
 
 
 async def _tidy(pid: int, directory: Path) -> bool:

@@ -21,8 +21,8 @@ def test_another_user_s_place_is_not_behind_a_closed_door(tmp_path: Path, monkey
     monkeypatch.setattr(tempfile, "tempdir", str(closed))
     monkeypatch.setattr(module, "SHARED", (str(open_),))
     monkeypatch.setattr(module, "_open_to_all", lambda directory: directory == open_)
-    assert module._base((65534, 65534)) == str(open_)
-    assert module._base(None) == str(closed)
+    assert module.base_for((65534, 65534)) == str(open_)
+    assert module.base_for(None) == str(closed)
 
 
 def test_a_directory_is_open_when_every_step_to_it_is(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 import dispatcher_sdk as sdk
-from dispatcher.dialects.native import answers, requests
+from dispatcher.dialects.native import answers, output_answers, requests
 from dispatcher_sdk.flows import servers, tasks
 
 ANSWERS: list[tuple[type[BaseModel], Any]] = [
@@ -33,6 +33,9 @@ ANSWERS: list[tuple[type[BaseModel], Any]] = [
     (sdk.LoadBalancerStatus, answers.BalancerAnswer),
     (sdk.ServerLoad, answers.ServerLoadAnswer),
     (sdk.AlgorithmAck, answers.AlgorithmAnswer),
+    (sdk.LogLine, output_answers.LogLineAnswer),
+    (sdk.LogPage, output_answers.LogPageAnswer),
+    (sdk.TaskFile, output_answers.FileAnswer),
 ]
 
 

@@ -3,7 +3,8 @@
 import inspect
 import json
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,6 +81,75 @@ async def test_lists_page_by_themselves_over_both_clients() -> None:
     pager = asynchronous(gateway, []).tasks.list(page_size=2)
     assert [task.id async for task in pager] == expected
     assert (await pager.page(2)).total == 5
+
+
+class Breaking:
+    """An answer that breaks off in the middle; once for each path."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+        self.closed = 0
+
+    def __call__(self, request: Any) -> Any:
+        self.seen.append(request)
+        again = sum(seen.url.path == request.url.path for seen in self.seen) > 1
+        if request.url.path.endswith("/stream"):
+            line = b'data: {"seq":%d,"at":1,"attempt":1,"stream":"stdout","text":"x"}\n\n'
+            parts = [line % 2, b"event: end\ndata: {}\n\n"] if again else [line % 1, None]
+            return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, stream=Parts(self, parts))
+        if again:
+            return httpx.Response(206, headers={"ETag": '"e"'}, stream=Parts(self, [b"cd"]))
+        return httpx.Response(200, headers={"ETag": '"e"', "Content-Length": "4"}, stream=Parts(self, [b"ab", None]))
+
+
+class Parts(httpx.SyncByteStream, httpx.AsyncByteStream):  # type: ignore[misc, name-defined]
+    def __init__(self, gateway: Breaking, parts: list[bytes | None]) -> None:
+        self._gateway = gateway
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._parts:
+            if part is None:
+                raise httpx.ReadError("cut")
+            yield part
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self:
+            yield part
+
+    def close(self) -> None:
+        self._gateway.closed += 1
+
+    async def aclose(self) -> None:
+        self._gateway.closed += 1
+
+
+async def test_logs_and_files_over_both_clients(tmp_path: Path) -> None:
+    one, other = Breaking(), Breaking()
+    client, async_client = blocking(one, []), asynchronous(other, [])
+    assert [line.seq for line in client.tasks.follow("task_1")] == [1, 2]
+    assert [line.seq async for line in async_client.tasks.follow("task_1")] == [1, 2]
+    assert client.tasks.download("task_1", "x", to=tmp_path / "one") == 4
+    assert await async_client.tasks.download("task_1", "x", to=tmp_path / "other") == 4
+    for gateway, name in ((one, "one"), (other, "other")):
+        assert (tmp_path / name).read_bytes() == b"abcd"
+        assert [request.url.params.get("after") for request in gateway.seen] == ["0", "1", None, None]
+        assert [request.headers.get("range") for request in gateway.seen] == [None, None, None, "bytes=2-"]
+        assert gateway.closed == 4, "no connection is left"
+
+
+async def test_who_looks_no_further_lets_go_of_the_connection() -> None:
+    one, other = Breaking(), Breaking()
+    following = blocking(one, []).tasks.follow("task_1")
+    assert next(following).seq == 1
+    following.close()
+    async_following = asynchronous(other, []).tasks.follow("task_1")
+    assert (await anext(async_following)).seq == 1
+    await async_following.aclose()
+    assert (one.closed, other.closed) == (1, 1)
+    refused = blocking(lambda _: httpx.Response(404, json={"error": "no", "code": "NOT_FOUND"}), [])
+    with pytest.raises(dispatcher_sdk.NotFound, match="NOT_FOUND"):
+        next(refused.tasks.follow("task_1"))
 
 
 async def test_two_submits_have_two_keys() -> None:

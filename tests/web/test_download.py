@@ -13,7 +13,8 @@ from dispatcher.web.errors import error_headers
     [
         ("bytes=0-0", (0, 1)), ("bytes=2-5", (2, 4)), ("bytes=5-", (5, 5)), ("bytes=-3", (7, 3)),
         ("bytes=-99", (0, 10)), ("bytes=8-99", (8, 2)), ("", None), ("bytes=", None),
-        ("bytes=-", None), ("bytes=5-2", None),
+        ("bytes=-", None), ("bytes=5-2", None), (f"bytes=0-{'9' * 20}", (0, 10)), (f"bytes=-{'9' * 5000}", (0, 10)),
+        (f"bytes={'0' * 30}2-{'0' * 30}3", (2, 2)), ("Bytes=0-0", (0, 1)), ("bytes 0-0", None), ("bytes=20-15", None),
         ("bytes=0-1,4-5", None), ("lines=0-1", None), ("bytes=a-b", None), ("bytes= 0-1", None), ("bytes=²-", None),
     ],
 )  # fmt: skip
@@ -21,11 +22,21 @@ def test_the_part_that_is_asked_for(asked: str, part: tuple[int, int] | None) ->
     assert byte_range(Headers({"Range": asked}), 10, '"e"') == part
 
 
-@pytest.mark.parametrize(("asked", "size"), [("bytes=10-", 10), ("bytes=10-12", 10), ("bytes=-0", 10), ("bytes=0-", 0)])
+@pytest.mark.parametrize(
+    ("asked", "size"),
+    [
+        ("bytes=10-", 10), ("bytes=10-12", 10), ("bytes=-0", 10), ("bytes=0-", 0), (f"bytes={'9' * 20}-", 10),
+        (f"bytes={'9' * 20}-{'9' * 21}", 10), (f"bytes={'9' * 5000}-", 10),
+    ],
+)  # fmt: skip
 def test_a_part_that_is_not_there(asked: str, size: int) -> None:
     with pytest.raises(OutOfRange) as refused:
         byte_range(Headers({"Range": asked}), size, '"e"')
     assert error_headers(refused.value) == {"Content-Range": f"bytes */{size}"}
+
+
+def test_the_end_of_an_empty_file_is_all_of_it() -> None:
+    assert byte_range(Headers({"Range": "bytes=-5"}), 0, '"e"') is None
 
 
 def test_a_part_of_another_version_is_all_of_it() -> None:

@@ -41,11 +41,13 @@ class ProcessOptions:
 
 
 class ProcessRunner:
-    """`groups` are control groups to keep processes within; None: resource limits of each process have to do."""
+    """`groups` are control groups to keep processes within; None: resource limits of each process have to do. `home` is
+    where the directories of tasks are made; None: where temporary files are."""
 
-    def __init__(self, options: ProcessOptions, groups: Groups | None = None) -> None:
+    def __init__(self, options: ProcessOptions, groups: Groups | None = None, home: Path | None = None) -> None:
         self._options = options
         self._groups = groups
+        self._home = home
 
     async def run(self, attempt: Attempt) -> End:
         task, options = attempt.task, self._options
@@ -59,8 +61,8 @@ class ProcessRunner:
             if options.users is not None:
                 user = kept.enter_context(options.users.one())
                 await end_all_of(user[0])  # an agent that was killed left what it ran
-                await asyncio.to_thread(clear_left, user)
-            here = kept.enter_context(place(user))
+                await asyncio.to_thread(clear_left, user, self._home)
+            here = kept.enter_context(place(user, self._home))
             if options.users is not None and user is not None:
                 kept.push_async_callback(end_all_of, user[0])
             output = here.work / "output"

@@ -14,7 +14,7 @@ from dispatcher.domain.file import FileRecord
 from dispatcher.domain.task import facet_word
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
-from dispatcher.web.query import one, whole
+from dispatcher.web.query import filled, one, whole
 
 
 class FileRoutes:
@@ -27,8 +27,9 @@ class FileRoutes:
 
     async def find(self, call: Call) -> Answer:
         user_id = _user_id(call)
-        offset = whole(call.query, "offset", default=0, least=0, most=999_999_999)
-        limit = whole(call.query, "limit", default=MOST_LISTED, least=1, most=MOST_LISTED)
+        query = filled(call.query)
+        offset = whole(query, "offset", default=0, least=0, most=999_999_999)
+        limit = whole(query, "limit", default=MOST_LISTED, least=1, most=MOST_LISTED)
         records, total = list[FileRecord](), 0
         if self._may_ask(call, user_id):
             records, total = await self._files.find(

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from dispatcher.dialects.cloudai.urgency import LEAST, MOST, USUAL
 from dispatcher.dialects.validation import RequestModel
+from dispatcher.domain.ids import WORKER_NAME, is_worker_name
 
 _DECIMAL = re.compile(r"[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
@@ -48,8 +49,8 @@ def _printable(text: str) -> str:
 
 
 def _worker(text: str) -> str:
-    if re.fullmatch(r"[^\s/]{1,128}", text) is None or not text.isprintable():
-        raise ValueError("must be 1 to 128 characters without spaces and slashes")
+    if not is_worker_name(text):
+        raise ValueError(f"must be {WORKER_NAME}")
     return text
 
 

@@ -16,7 +16,7 @@ from dispatcher.domain.principal import Principal
 from dispatcher.service.ports import IdempotencyKey
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
-from dispatcher.web.query import choice, whole
+from dispatcher.web.query import choice, filled, whole
 from dispatcher.web.request_headers import idempotency_key
 
 GUEST = "guest"
@@ -55,9 +55,10 @@ class TaskRoutes:
         return Answer(encode_json(answer), 201, headers, created.rate)
 
     async def find(self, call: Call) -> Answer:
-        status = choice(call.query, "status", tuple(wire.STATES))
-        offset = whole(call.query, "offset", default=0, least=0, most=999_999_999)
-        limit = whole(call.query, "limit", default=MOST_LISTED, least=1, most=MOST_LISTED)
+        query = filled(call.query)
+        status = choice(query, "status", tuple(wire.STATES))
+        offset = whole(query, "offset", default=0, least=0, most=999_999_999)
+        limit = whole(query, "limit", default=MOST_LISTED, least=1, most=MOST_LISTED)
         tasks, total = await self._tasks.find(
             call.caller,
             origin=ORIGIN,

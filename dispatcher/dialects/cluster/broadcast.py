@@ -102,7 +102,8 @@ class Broadcast:
                     self._tell(wire.model_loaded(placement, self._clock.now_ms()))
             elif event.type == "operation" and (f["kind"], f["state"]) == _STARTED:
                 operation = await self._services.operations.get(f["id"])
-                self._tell(wire.rebalance_started(operation, moves_of(operation)))
+                if moves := moves_of(operation):  # else it was over before it started
+                    self._tell(wire.rebalance_started(operation, moves))
 
     async def _task_ended(self, task_id: str, owner: Owner) -> None:
         if any(one.is_admin or one.owner == owner for one in self._listeners.values()):

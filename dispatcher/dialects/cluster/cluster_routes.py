@@ -18,7 +18,7 @@ from dispatcher.domain.telemetry import Timeframe
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
 from dispatcher.web.health import Health
-from dispatcher.web.query import choice
+from dispatcher.web.query import choice, filled
 from dispatcher.web.times import iso
 
 
@@ -45,7 +45,7 @@ class ClusterRoutes:
         return Answer(encode_json(answer))
 
     async def metrics(self, call: Call) -> Answer:
-        asked = choice(call.query, "timeframe", tuple(Timeframe))
+        asked = choice(filled(call.query), "timeframe", tuple(Timeframe))
         timeframe = Timeframe(asked or Timeframe.DAY)
         window, servers, placements = await asyncio.gather(
             self._services.telemetry.window(timeframe, ORIGIN),
@@ -56,7 +56,7 @@ class ClusterRoutes:
         return Answer(encode_json(wire.metrics(window, efficiency)))
 
     async def rebalance(self, call: Call) -> Answer:
-        body = validate(Rebalance, (await call.json()).members)
+        body = validate(Rebalance, (await call.json_if_any()).members)
         operation, moves = await self._services.placements.rebalance(
             call.caller.rate_key, Strategy(body.strategy), dry_run=body.dry_run, force=body.force
         )

@@ -77,8 +77,8 @@ def operations(
         ),
         Operation(
             "rebalanceCluster", "POST", "/cluster/rebalance", CLUSTER, "Even the cluster out", ADMINS, one,
-            cluster.rebalance, answer=a.RebalanceAnswer, request=r.Rebalance, errors=(*_BODY, e.Conflict),
-            example=x.REBALANCE,
+            cluster.rebalance, answer=a.RebalanceAnswer, request=r.Rebalance, body_optional=True,
+            errors=(*_BODY, e.Conflict), example=x.REBALANCE,
         ),
         Operation(
             "clusterMetrics", "GET", "/cluster/metrics", CLUSTER, "Figures of the cluster", ANYBODY, one,

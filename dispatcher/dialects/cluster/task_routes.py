@@ -15,7 +15,7 @@ from dispatcher.domain.ids import is_id
 from dispatcher.service.ports import IdempotencyKey
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
-from dispatcher.web.query import choice, one, whole
+from dispatcher.web.query import choice, filled, one, whole
 from dispatcher.web.request_headers import idempotency_key
 from dispatcher.web.times import iso
 
@@ -56,13 +56,13 @@ class TaskRoutes:
         return Answer(wire.details(task))
 
     async def find(self, call: Call) -> Answer:
-        query = call.query
+        query = filled(call.query)
         status = choice(query, "status", tuple(wire.STATES))
         worker = one(query, "worker_id")
         if worker is not None and not is_id(worker):
             raise Invalid("Invalid parameter worker_id: must be the id of a worker", field="worker_id")
         offset = whole(query, "offset", default=0, least=0, most=FARTHEST)
-        limit = min(whole(query, "limit", default=LISTED, least=1, most=FARTHEST), MOST)
+        limit = whole(query, "limit", default=LISTED, least=1, most=MOST, capped=True)
         tasks, total = await self._tasks.find(
             call.caller,
             origin=ORIGIN,

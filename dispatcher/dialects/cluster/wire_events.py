@@ -95,7 +95,9 @@ def _reason(known: Seen | None, seen: Seen) -> str:
     if seen.status == "offline":
         if seen.server.maintenance:
             return "maintenance"
-        return "restart" if seen.server.online else "heartbeat_timeout"
+        if seen.server.online:
+            return "restart"
+        return "left" if seen.server.left else "heartbeat_timeout"
     if seen.status == "error":
         return "unhealthy"
     if known is None:

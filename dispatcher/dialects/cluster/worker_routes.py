@@ -16,7 +16,7 @@ from dispatcher.domain.placement import Placement
 from dispatcher.domain.server import Server
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
-from dispatcher.web.query import choice, one
+from dispatcher.web.query import choice, filled, one
 
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 GPU_TYPE_MOST = 256
@@ -30,9 +30,10 @@ class WorkerRoutes:
         self._clock = clock
 
     async def find(self, call: Call) -> Answer:
-        status = choice(call.query, "status", wire.STATUSES)
-        gpu_type = one(call.query, "gpu_type")
-        if gpu_type is not None and not 0 < len(gpu_type) <= GPU_TYPE_MOST:
+        query = filled(call.query)
+        status = choice(query, "status", wire.STATUSES)
+        gpu_type = one(query, "gpu_type")
+        if gpu_type is not None and len(gpu_type) > GPU_TYPE_MOST:
             raise Invalid(f"Invalid parameter gpu_type: must be 1 to {GPU_TYPE_MOST} characters", field="gpu_type")
         found = [
             (server, word)

@@ -2,7 +2,6 @@
 Pure."""
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,22 +10,21 @@ from pydantic import ValidationError
 from dispatcher.dialects.farm.messages import ClientResources, SystemInfo
 from dispatcher.dialects.farm.options import KIND, MB, ORIGIN, FarmOptions
 from dispatcher.domain.errors import Invalid
-from dispatcher.domain.ids import worker_id
+from dispatcher.domain.ids import WORKER_NAME, is_worker_name, worker_id
 from dispatcher.domain.lane import Offer
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.resources import Resources
 from dispatcher.domain.server import Endpoints, NewServer, Server, Transport
 from dispatcher.web.answer import encode_json
 
-_CLIENT_ID = re.compile(r"[^\s/]{1,128}")
 IDLE = SystemInfo()
 LEAST = Resources(cpu=1, memory=MB)  # what every client has
 
 
 def client_id(given: list[str]) -> str:
-    """The one Client-ID: 1 to 128 printable characters without spaces and slashes. Raises Invalid."""
-    if len(given) != 1 or _CLIENT_ID.fullmatch(given[0]) is None or not given[0].isprintable():
-        raise Invalid("The header Client-ID must name the client: 1 to 128 characters", field="Client-ID")
+    """The one Client-ID. Raises Invalid."""
+    if len(given) != 1 or not is_worker_name(given[0]):
+        raise Invalid(f"The header Client-ID must name the client: {WORKER_NAME}", field="Client-ID")
     return given[0]
 
 

@@ -30,7 +30,7 @@ class Page:
 def page_asked(query: QueryParams) -> Page:
     """A limit above the most counts as the most. Raises Invalid."""
     number = whole(query, "page", default=1, least=1, most=999_999_999)
-    return Page(number, min(whole(query, "limit", default=10, least=1, most=999_999_999), MOST))
+    return Page(number, whole(query, "limit", default=10, least=1, most=MOST, capped=True))
 
 
 def page_headers(call: Call, page: Page, total: int, public_url: str) -> dict[str, str]:

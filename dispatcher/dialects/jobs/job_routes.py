@@ -87,7 +87,7 @@ class JobRoutes:
         if job_type is not None and re.fullmatch(TYPE, job_type) is None:
             raise Invalid("Invalid parameter type: must be 1 to 128 characters without spaces", field="type")
         offset = whole(query, "offset", default=0, least=0, most=999_999_999)
-        limit = min(whole(query, "limit", default=100, least=1, most=999_999_999), MOST)
+        limit = whole(query, "limit", default=100, least=1, most=MOST, capped=True)
         tasks, total = await self._tasks.find(
             call.caller,
             origin=ORIGIN,

@@ -1,18 +1,20 @@
 """Answers on what tasks say and leave behind."""
 
-from typing import Literal
+from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
 
 class LogLineAnswer(TypedDict):
-    """`seq` counts from 1 over all attempts; a line of attempt 0 is the gateway's own."""
+    """`seq` counts from 1 over all attempts; a line of attempt 0 is the gateway's own. `rank` says who of the
+    workers that run the task together."""
 
     seq: int
     at: int
     attempt: int
     stream: Literal["stdout", "stderr"]
     text: str
+    rank: NotRequired[int]
 
 
 class LogPageAnswer(TypedDict):

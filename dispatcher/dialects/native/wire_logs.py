@@ -14,7 +14,10 @@ def new_lines(body: AppendLog) -> list[NewLine]:
 
 
 def line_answer(line: LogLine) -> LogLineAnswer:
-    return LogLineAnswer(seq=line.seq, at=line.at_ms, attempt=line.fence, stream=line.stream.value, text=line.text)
+    answer = LogLineAnswer(seq=line.seq, at=line.at_ms, attempt=line.fence, stream=line.stream.value, text=line.text)
+    if line.rank is not None:
+        answer["rank"] = line.rank
+    return answer
 
 
 def page_answer(task_id: str, page: LogPage, after: int) -> LogPageAnswer:

@@ -8,7 +8,9 @@
 local refusal, t = not_at_work(task_id, origin)
 if refusal then return reply(refusal, t) end
 local log, head = root .. 'log:' .. task_id, root .. 'logh:' .. task_id
-local own = 'own' .. (by == 'holder' and rank_of(task_id, t, holder) or 0)
+local rank = by == 'holder' and rank_of(task_id, t, holder) or 0
+local own = 'own' .. rank
+local from = by == 'holder' and t.gang and t.fence .. ':' .. rank or t.fence
 local h = redis.call('HMGET', head, 'last', 'n', 'bytes', own)
 local last, n, bytes = number(h[1]), number(h[2]), number(h[3])
 local others = number(redis.call('HGET', root .. 'log_use', t.tenant)) - bytes
@@ -18,7 +20,7 @@ local next_own = own_fence == t.fence and tonumber(own_next) or 1
 local at = text(now)
 for i = lines_at + math.max(0, next_own - first), #ARGV do
   last, n, bytes = last + 1, n + 1, bytes + #ARGV[i]
-  redis.call('XADD', log, text(last) .. '-0', 'a', at, 'f', t.fence, 'l', ARGV[i])
+  redis.call('XADD', log, text(last) .. '-0', 'a', at, 'f', from, 'l', ARGV[i])
 end
 next_own = math.max(next_own, first + #ARGV - lines_at + 1)
 

@@ -13,6 +13,7 @@ redis.call('HDEL', key, 'session', 'gateway')
 if left == '1' then
   offline(server_id)
   forget_loaded(server_id)
+  redis.call('HSET', key, 'left', '1')
   local forget = number(redis.call('HGET', key, 'forget'))
   if forget > 0 then
     redis.call('ZADD', root .. 'due', now + forget, 'hb:' .. server_id)

@@ -135,7 +135,7 @@ def alive(s: State, server: ServerRow, next_check_ms: int) -> None:
     s.counters.alive[server.id].add(s.now // MINUTE_MS)
     server.alive_ms = s.now + next_check_ms
     if not server.online:
-        server.online = True
+        server.online, server.left = True, False
         s.fleet_changed("online", server)
     wake(s, server)
 

@@ -34,17 +34,17 @@ class MemoryLogs:
             if other.log and other is not row and other.new.owner.tenant == row.new.owner.tenant
         )
         for line in lines[max(0, next_own - first) :]:
-            self._add(log, line, attempt.fence)
+            self._add(log, line, attempt.fence, rank if row.ranks and isinstance(by, ByHolder) else None)
         self._drop_oldest(log, others)
         next_own = max(next_own, first + len(lines))
         log.own[rank] = attempt.fence, next_own
         return next_own
 
-    def _add(self, log: Log, line: NewLine, fence: int) -> None:
+    def _add(self, log: Log, line: NewLine, fence: int, rank: int | None) -> None:
         log.last += 1
         at_ms = self._s.now if line.at_ms is None else line.at_ms
         size = len(f"o{'' if line.at_ms is None else line.at_ms}\t{line.text}".encode())
-        log.lines.append((LogLine(log.last, at_ms, fence, line.stream, line.text), size))
+        log.lines.append((LogLine(log.last, at_ms, fence, line.stream, line.text, rank), size))
         log.size += size
 
     def _drop_oldest(self, log: Log, others: int) -> None:

@@ -201,6 +201,7 @@ class ServerRow:
     boot_id: str = ""
     session: str = ""
     gateway: str = ""
+    left: bool = False  # it said that it leaves
 
     @property
     def id(self) -> str:
@@ -278,5 +279,5 @@ class ServerRow:
             reported_active=self.reported_active, latency_ms=self.latency_ms, metrics=self.metrics,
             boot_id=self.boot_id, session=self.session, gateway=self.gateway, address=new.address,
             allocated=NOTHING if new.offer.resources is None else self.held_in_all,
-            models=self.shown,
+            models=self.shown, left=self.left,
         )  # fmt: skip

@@ -196,6 +196,7 @@ class MemoryServers:
             if left:
                 fleet.silent(self._s, server)
                 forget_loaded(self._s, server)
+                server.left = True
 
     async def get(self, server_id: str) -> Server:
         return self._s.server(server_id).view()

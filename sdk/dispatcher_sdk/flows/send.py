@@ -7,7 +7,7 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from dispatcher_sdk import _json
-from dispatcher_sdk.errors import BY_STATUS, ConnectionFailed, InvalidAnswer, ServerError, StatusError
+from dispatcher_sdk.errors import BY_STATUS, ConnectionFailed, InvalidAnswer, RequestTimeout, ServerError, StatusError
 from dispatcher_sdk.flows.steps import Flow, Options, Pause, Request, Response
 from dispatcher_sdk.models import Model, Page
 
@@ -34,9 +34,7 @@ def call(
 
     GET, PUT and DELETE are repeatable, and so is whatever carries an Idempotency-Key, unless told otherwise.
     """
-    sent = {"Accept": "application/json", **(headers or {})}
-    if options.token:
-        sent.setdefault("Authorization", f"Bearer {options.token}")
+    sent = {"Accept": "application/json", **bearer(options), **(headers or {})}
     if body is not None:
         sent["Content-Type"] = "application/json"
     if repeatable is None:
@@ -83,6 +81,16 @@ def send(options: Options, request: Request) -> Flow[Response]:
             retry_after = error.retry_after
         yield Pause(delay(options, attempt, retry_after))
         attempt += 1
+
+
+def bearer(options: Options) -> dict[str, str]:
+    """The header that shows the token, where there is one."""
+    return {"Authorization": f"Bearer {options.token}"} if options.token else {}
+
+
+def passing(error: StatusError | ConnectionFailed | RequestTimeout) -> bool:
+    """Whether the same request may do better later."""
+    return not isinstance(error, StatusError) or error.status in RETRIED_STATUSES
 
 
 def delay(options: Options, attempt: int, retry_after: float | None) -> float:

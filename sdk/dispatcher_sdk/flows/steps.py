@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from dispatcher_sdk.models import Page
 
@@ -44,9 +44,44 @@ class Pause:
     seconds: float
 
 
-# A flow is sent the Response after a Request and nothing of interest after a Pause; a request that got no answer has
-# its error thrown into the flow.
-Flow: TypeAlias = Generator[Request | Pause, Any, T]
+@dataclass(frozen=True)
+class Open:
+    """Send a request whose answer is read as it comes; one that was open before is let go."""
+
+    request: Request
+
+
+@dataclass(frozen=True)
+class Read:
+    """The next bytes of the answer that is open; none at its end."""
+
+
+@dataclass(frozen=True)
+class Save:
+    """Write to a file."""
+
+    file: "Writable" = field(repr=False)
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Item(Generic[T]):
+    """Something for whoever iterates."""
+
+    value: T
+
+
+class Writable(Protocol):
+    """A file that is open for writing bytes."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+# A flow is sent the Response after a Request, the same (with a body only when it refuses) after an Open, bytes after a
+# Read, and nothing of interest after a Pause or a Save; a request that got no answer, and an answer that breaks off,
+# has its error thrown into the flow.
+Step: TypeAlias = Request | Pause | Open | Read | Save
+Flow: TypeAlias = Generator[Step, Any, T]
 
 
 @dataclass(frozen=True)
@@ -66,3 +101,10 @@ class Listing(Generic[T]):
     """A listing that is fetched page by page: `page(offset)` is the flow of one."""
 
     page: Callable[[int], Flow[Page[T]]]
+
+
+@dataclass(frozen=True)
+class Tail(Generic[T]):
+    """What comes bit by bit: `steps()` is the flow that hands it out."""
+
+    steps: Callable[[], Generator[Step | Item[T], Any, None]]

@@ -61,7 +61,7 @@ def submit(
 
 def get(options: Options, task: str | Task) -> Flow[Task]:
     """The task as it is now."""
-    return parse(Task, (yield from call(options, "GET", _path(task))))
+    return parse(Task, (yield from call(options, "GET", path_of(task))))
 
 
 def wait(options: Options, task: str | Task, *, timeout: float | None = None) -> Flow[Task]:
@@ -77,7 +77,7 @@ def wait(options: Options, task: str | Task, *, timeout: float | None = None) ->
         left = LONG_WAIT if timeout is None else start + timeout - asked_at
         hold = max(0, int(min(LONG_WAIT, left)))
         headers = {"Prefer": f"wait={hold}"} if hold else {}
-        current = parse(Task, (yield from call(options, "GET", _path(task), headers=headers, patience=hold)))
+        current = parse(Task, (yield from call(options, "GET", path_of(task), headers=headers, patience=hold)))
         if current.ended:
             return current
         now = options.clock()
@@ -165,36 +165,37 @@ def update(
     body = without_none(
         status=status, progress=progress, result=result, error=error, attempt=attempt, retryable=retryable
     )
-    return parse(TaskAck, (yield from call(options, "PUT", _path(task), body=body)))
+    return parse(TaskAck, (yield from call(options, "PUT", path_of(task), body=body)))
 
 
 def retry(options: Options, task: str | Task) -> Flow[TaskAck]:
     """Queue a task that ended as FAILED or TIMEOUT again, under the same id."""
-    return parse(TaskAck, (yield from call(options, "POST", f"{_path(task)}/retry")))
+    return parse(TaskAck, (yield from call(options, "POST", f"{path_of(task)}/retry")))
 
 
 def cancel(options: Options, task: str | Task) -> Flow[TaskAck]:
     """Cancel a task that has not ended; cancelling twice is the same as once."""
-    return parse(TaskAck, (yield from call(options, "POST", f"{_path(task)}/cancel", repeatable=True)))
+    return parse(TaskAck, (yield from call(options, "POST", f"{path_of(task)}/cancel", repeatable=True)))
 
 
 def pause(options: Options, task: str | Task, *, reason: str | None = None) -> Flow[TaskAck]:
     """Hold a task back until it is resumed; one that runs only where its server keeps a socket open, else Conflict is
     raised. Pausing twice is the same as once."""
     body = without_none(reason=reason)
-    return parse(TaskAck, (yield from call(options, "POST", f"{_path(task)}/pause", body=body, repeatable=True)))
+    return parse(TaskAck, (yield from call(options, "POST", f"{path_of(task)}/pause", body=body, repeatable=True)))
 
 
 def resume(options: Options, task: str | Task, *, reason: str | None = None) -> Flow[TaskAck]:
     """Let a paused task go on; one that is not paused stays as it is."""
     body = without_none(reason=reason)
-    return parse(TaskAck, (yield from call(options, "POST", f"{_path(task)}/resume", body=body, repeatable=True)))
+    return parse(TaskAck, (yield from call(options, "POST", f"{path_of(task)}/resume", body=body, repeatable=True)))
 
 
 def delete(options: Options, task: str | Task) -> Flow[TaskAck]:
     """Remove a task that has ended."""
-    return parse(TaskAck, (yield from call(options, "DELETE", _path(task))))
+    return parse(TaskAck, (yield from call(options, "DELETE", path_of(task))))
 
 
-def _path(task: str | Task) -> str:
+def path_of(task: str | Task) -> str:
+    """The path of a task, by its id."""
     return f"/api/task/{segment(task if isinstance(task, str) else task.id)}"

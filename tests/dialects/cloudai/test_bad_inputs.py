@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from dispatcher.dialects.cloudai.workers import core_id
 from tests.dialects.cloudai.world import ADDRESS, NOBODY, TASK, WORKER, World
 
 _NUMBERS = ("1,5", "0x1", "nan", "NaN", "Infinity", "inf", "1e1", "-1", -1, -0.5, True, [1], {}, "1 2", "٣", 1e300)
@@ -17,7 +18,8 @@ WRONG: list[tuple[str, Any]] = [
     *[("user_id", value) for value in ("x" * 129, "a\nb", 1, ["a"])],
 ]
 WRONG_WORKER: list[tuple[str, Any]] = [
-    *[("worker_id", value) for value in ("", "a b", "a/b", "x" * 129, "a\0", 1, ["x"])],
+    *[("worker_id", value) for value in ("", "a b", "a/b", "x" * 129, "a\0", 1, ["x"], ".", "..", "a\\b", "a%2Fb",
+       "a?b", "a#b", "a\x7f", f"server_{'a' * 26}", f"client_{'0' * 32}", core_id("default", WORKER))],
     *[("worker_ip", value) for value in
       ("", "a:0", "a:65536", "a:b", ":1", "a b:1", "::1:1", "[::g]:1", "http://a:1", "a:1:2", "u@a:1", 1)],
     *[("worker_port", value) for value in ("1", 1.5, 0, 2)],
@@ -72,13 +74,23 @@ async def test_no_json_object(world: World, raw: bytes) -> None:
 
 async def test_a_wrong_query(world: World) -> None:
     for path in (
-        "/tasks?status=done", "/tasks?status=", "/tasks?status=failed&status=failed", "/tasks?limit=0",
+        "/tasks?status=done", "/tasks?status=failed&status=failed", "/tasks?limit=0",
         "/tasks?limit=x", "/tasks?limit=1001", "/tasks?offset=-1", "/files?user_id=a&limit=0", "/files",
         "/files?user_id=a&offset=x",
         "/files?user_id=", "/files?user_id=a&user_id=b", f"/files/{NOBODY}", f"/files/{NOBODY}/download/x",
         "/files?user_id=a&requesting_user=a&requesting_user=a",
     ):  # fmt: skip
         _is_error(await world.call("GET", path), 400, "INVALID_REQUEST")
+
+
+async def test_a_parameter_left_empty_counts_as_absent(world: World) -> None:
+    await world.submit()
+    assert len((await world.read("/tasks?status=&limit=&offset="))["tasks"]) == 1
+    assert await world.read("/files?user_id=a&limit=&offset=&requesting_user=", "a") == await world.read(
+        "/files?user_id=a", "a"
+    )
+    found = _is_error(await world.call("GET", "/tasks?limit=0"), 400, "INVALID_REQUEST")
+    assert found["error"] == "Invalid parameter limit: must be a whole number from 1 to 1000"
 
 
 @pytest.mark.parametrize("task_id", [NOBODY, "nonsense", "x" * 300, "..", "%00", "ä"])

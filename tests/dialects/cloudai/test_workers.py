@@ -1,5 +1,7 @@
 """Workers: registered by hand, known by their heartbeats."""
 
+from urllib.parse import quote
+
 import pytest
 
 from dispatcher.dialects.cloudai.workers import address, core_id
@@ -90,6 +92,13 @@ async def test_health_tells_when_the_store_is_away(world: World, monkeypatch: py
     monkeypatch.setattr(world.store.coordination, "ping", away)
     answer = await world.call("GET", "/health", None, prefix="/cloudai")
     assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")
+
+
+@pytest.mark.parametrize("name", ["...", "server_1", "worker_a", "gpu-1.lab:8080", "ä", "a@b", "x" * 128])
+async def test_usual_names_lead_to_their_workers(world: World, name: str) -> None:
+    await world.register(name)
+    assert [worker["worker_id"] for worker in (await world.read("/workers"))["workers"]] == [name]
+    assert (await world.read(f"/workers/{quote(name, safe='')}"))["worker_id"] == name
 
 
 @pytest.mark.parametrize(

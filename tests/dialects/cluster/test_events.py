@@ -50,6 +50,7 @@ async def test_models_and_rebalances_are_told_to_all(watched: World) -> None:
     async with watched.events(), watched.listening("a") as socket:
         for model in ("one", "two"):
             await watched.loaded("worker-001", model, 6.5)
+        assert (await watched.post("/cluster/rebalance", {}))["status"] == "completed"  # nothing to do
         await watched.worker("worker-002")
         begun = await watched.post("/cluster/rebalance", {"strategy": "load_balanced"})
         await watched.post("/cluster/rebalance", {"dry_run": True})
@@ -96,6 +97,14 @@ async def test_the_status_of_workers(watched: Watched) -> None:
         await looked()
         await watched.later(40_000)
         await looked()
+        for left in (True, False):
+            await watched.store.servers.connect("w2", "s", "gw_1")
+            await looked()
+            await watched.store.servers.disconnect("w2", "s", left=left)
+            await watched.later(40_000)
+            await looked()
+        await watched.store.servers.connect("w2", "s", "gw_1")
+        await looked()
         await watched.services.servers.unregister("w2")
         await looked()
     assert changes == [
@@ -108,6 +117,12 @@ async def test_the_status_of_workers(watched: Watched) -> None:
         ("worker-001", "offline", "online", "connected"),
         ("worker-001", "online", "offline", "restart"),
         ("w2", "online", "offline", "heartbeat_timeout"),
+        ("w2", "offline", "online", "connected"),
+        ("w2", "online", "offline", "left"),
+        ("w2", "offline", "online", "connected"),
+        ("w2", "online", "offline", "heartbeat_timeout"),
+        ("w2", "offline", "online", "connected"),
+        ("w2", "online", "offline", "unregistered"),
     ]
 
 

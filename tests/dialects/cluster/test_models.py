@@ -68,6 +68,12 @@ async def test_a_rebalance(one: World) -> None:
     for model in ("a", "b"):
         await one.loaded("worker-001", model, 8)
     assert (await one.post("/cluster/rebalance", {}))["status"] == "completed"
+    token = {"Authorization": f"Bearer {one.tokens['admin']}"}
+    for raw in (None, b"", b'{"force": false}'):
+        untyped = await one.http.post("/cluster/cluster/rebalance", headers=token, content=raw)
+        assert (untyped.status_code, "content-type" in untyped.request.headers) == (200, False)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    is_error(await one.call("POST", "/rebalance", "admin", raw=b"{}", headers=form), 415, "UNSUPPORTED_MEDIA_TYPE")
     await one.worker("worker-002")
     planned = await one.post("/cluster/rebalance", {"dry_run": True, "strategy": "load_balanced"})
     assert (planned["status"], len(planned["operations"])) == ("planned", 1)

@@ -79,6 +79,9 @@ DENIED: list[tuple[str | None, str | None, int, str]] = [
     ("worker", "", 400, "INVALID_REQUEST"),
     ("worker", "a b", 400, "INVALID_REQUEST"),
     ("worker", "a/b", 400, "INVALID_REQUEST"),
+    ("worker", "..", 400, "INVALID_REQUEST"),
+    ("worker", "a%2Fb", 400, "INVALID_REQUEST"),
+    ("worker", f"server_{'a' * 26}", 400, "INVALID_REQUEST"),
     ("worker", "x" * 129, 400, "INVALID_REQUEST"),
 ]
 

@@ -8,11 +8,13 @@ import pytest
 from dispatcher.dialects.native.options import DAY_MS, NativeOptions
 from dispatcher.dialects.native.requests import CreateTask
 from dispatcher.dialects.native.validation import validate
+from dispatcher.dialects.native.wire_logs import line_answer
 from dispatcher.dialects.native.wire_reports import report
 from dispatcher.dialects.native.wire_tasks import as_of, new_task, status_word, task_answer, task_json
 from dispatcher.domain.errors import Invalid
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.failure import Verdict
+from dispatcher.domain.log import LogLine, LogStream
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.task import NewTask, Task, TaskError
 from dispatcher.domain.transitions import TaskState
@@ -137,3 +139,9 @@ def test_text_that_utf8_cannot_hold_is_escaped() -> None:
     assert encode_json({"a": "\ud800é"}) == b'{"a":"\\ud800\\u00e9"}'
     with pytest.raises(ValueError, match="JSON"):
         encode_json(float("nan"))
+
+
+def test_only_a_line_of_a_gang_names_its_rank() -> None:
+    line = LogLine(1, 7, 2, LogStream.STDOUT, "a")
+    assert line_answer(line) == {"seq": 1, "at": 7, "attempt": 2, "stream": "stdout", "text": "a"}
+    assert line_answer(replace(line, rank=0))["rank"] == 0

@@ -65,7 +65,8 @@ async def test_one_that_left_is_offline_at_once_unless_it_has_come_back(world: W
     for session, left, status in (("a", True, ServerStatus.OFFLINE), ("b", False, ServerStatus.ONLINE)):
         await world.store.servers.connect("w1", session, GATEWAY)
         await world.store.servers.disconnect("w1", session, left=left)
-        assert (await world.store.servers.get("w1")).status is status
+        server = await world.store.servers.get("w1")
+        assert (server.status, server.left) == (status, left)
     await world.store.servers.connect("w1", "c", GATEWAY)
     await world.store.servers.connect("w1", "d", GATEWAY)
     await world.store.servers.disconnect("w1", "c", left=True)

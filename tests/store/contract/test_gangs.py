@@ -331,12 +331,14 @@ async def test_each_rank_counts_its_own_lines_and_uses_its_model(world: World) -
     await workers(world, "w1", "w2")
     for name in ("w1", "w2"):
         await world.store.placements.assign("m", [name], assignment="a", preload=False, priority=50)
-    await started(world, "t1", "w1", "w2", model="m")
+    ranks = {grant.server_id: grant.rank for grant in await started(world, "t1", "w1", "w2", model="m")}
     for name in ("w1", "w2", "w1"):
         line = [NewLine(LogStream.STDOUT, name)]
         assert await world.store.logs.append("t1", ByHolder(name), line, origin=ORIGIN, first=1) == 2
     page = (await world.store.logs.read({"t1": 0}, limit=9))["t1"]
-    assert [line.text for line in page.lines] == ["w1", "w2"]
+    assert [(line.text, line.fence, line.rank) for line in page.lines] == [
+        (name, 1, ranks[name]) for name in ("w1", "w2")
+    ]
     assert [placed.last_used_ms for placed in await world.store.placements.find()] == [world.now, world.now]
 
 

@@ -40,7 +40,7 @@ async def test_lines_are_kept_in_their_order(world: World) -> None:
     page = await read(world)
     assert told(page) == [(1, "a\tb"), (2, "ä€"), (3, "")]
     assert [line.at_ms for line in page.lines] == [world.now - 5, world.now - 5, 7]
-    assert [line.fence for line in page.lines] == [1, 1, 1]
+    assert [(line.fence, line.rank) for line in page.lines] == [(1, None)] * 3
     assert page.lines[2].stream is LogStream.STDERR
     assert (page.lost, page.last, page.ended) == (0, 3, None)
     assert told(await read(world, after=1, limit=1)) == [(2, "ä€")]

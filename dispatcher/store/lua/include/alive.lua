@@ -10,6 +10,7 @@ local function sign_of_life(server, next_check)
   redis.call('HSET', root .. 's:' .. server, 'online', '1')
   refresh_server(server)
   if was ~= '1' then
+    redis.call('HDEL', root .. 's:' .. server, 'left')
     register_change(server)
     announce_fleet('server', 'id', server, 'state', 'online')
     wake()
