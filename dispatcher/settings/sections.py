@@ -114,7 +114,7 @@ class Dispatch(Section):
     )
     accepted_lease: Annotated[Duration, lasting("2s", "1h")] = setting("30s", "the same for a server that answered 202")
     declined_wait: Annotated[Duration, lasting("1s", "1d")] = setting(
-        "30s", "a task that all workers which are online have declined fails when no other has come by then"
+        "30s", "a task that every worker online has declined fails when no other comes within so long"
     )
 
     @model_validator(mode="after")
