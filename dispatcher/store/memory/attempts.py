@@ -211,7 +211,7 @@ def end_declined(s: State, row: TaskRow) -> None:
 def look_for_others(s: State, row: TaskRow) -> None:
     """Nobody may be left for a moment only, while a worker starts anew: it is looked again, and twice in a row ends
     the task."""
-    row.nobody = row.state is TaskState.PENDING and not fleet.are_left(s, row)
+    row.nobody = not fleet.are_left(s, row)
     row.look_ms = s.now + s.options.declined_wait_ms
 
 

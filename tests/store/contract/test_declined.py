@@ -4,7 +4,7 @@ import pytest
 
 from dispatcher.domain.errors import StaleAttempt
 from dispatcher.domain.failure import DECLINED, Outcome, Verdict
-from dispatcher.domain.grant import Full, Grant
+from dispatcher.domain.grant import Full, Grant, Moved
 from dispatcher.domain.reporter import ByHolder
 from dispatcher.domain.server import ServerStatus, Transport
 from dispatcher.domain.stats import NO_SERVER
@@ -98,8 +98,15 @@ async def test_it_waits_for_one_that_is_busy_or_in_maintenance_but_not_for_one_t
     await world.store.servers.set_maintenance("w2", True, "")
     await world.later(4 * WAIT_MS)
     assert await world.state("t1") is TaskState.PENDING
-    await world.store.servers.remove("w2")
-    await world.later(2 * WAIT_MS)
+    for turn in range(2):
+        await world.store.servers.remove("w2")
+        await world.later(WAIT_MS)
+        assert await world.state("t1") is TaskState.PENDING, "it may come back"
+        if turn == 0:
+            await worker(world, "w2", max_concurrent=1)
+            await world.store.servers.set_maintenance("w2", True, "")
+            await world.later(WAIT_MS)
+    await world.later(WAIT_MS)
     assert (await world.task("t1")).error == FAILED
 
 
@@ -140,6 +147,7 @@ async def test_an_explicit_retry_asks_all_again(world: World) -> None:
     grant = await fetch(world, "w1")
     assert grant is not None
     await world.end(grant, Verdict.RELEASED)
+    await world.store.servers.remove("w1")
     await world.later(3 * WAIT_MS)
     assert await world.state("t1") is TaskState.PENDING, "of the run before nothing is remembered"
 
@@ -185,7 +193,8 @@ async def test_one_that_is_called_from_now_on_is_not_called_for_it(world: World)
     answer = await world.claim("t1", "w1")
     assert isinstance(answer, Full)
     assert answer.candidates.free == ()
-    assert isinstance(await world.claim("t1", "w2", expected_load=0.0, instead=["w1"]), Full)
+    await world.given_server("s2", max_concurrent=4)
+    assert isinstance(await world.claim("t1", "s2", expected_load=5.0, instead=["w1"]), Moved)
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -225,3 +234,18 @@ async def test_a_gang_gathers_without_one_that_declined(world: World) -> None:
     assert other.task_id == "t2", "who declined is not held for it"
     both = [await ask(world, yes.server_id), await ask(world, "w3")]
     assert [grant.task_id for grant in both if grant is not None] == ["t1", "t1"]
+
+
+async def test_too_few_that_did_not_decline_are_not_held_for_a_gang(open_world: OpenWorld) -> None:
+    world = await open_world(StoreOptions(declined_wait_ms=3_600_000))
+    no, yes = await started(world, "t1", "w1", "w2")
+    await end(world, no, NO)
+    with pytest.raises(StaleAttempt):
+        await end(world, yes, Verdict.RELEASED)
+    for _ in range(5):
+        assert await ask(world, yes.server_id) is None
+        await world.later(WAIT_MS // 4)
+        for name in ("w1", "w2"):
+            await world.beat(name)
+    await gang(world, "t2", 1)
+    assert await ask(world, yes.server_id) is not None

@@ -25,8 +25,7 @@ end
 
 -- Nobody may be left for a moment only, while a worker starts anew: it is looked again, and twice in a row ends the task.
 local function look_for_others(id, t)
-  local nobody = t.state == 'PENDING' and not are_left(t)
-  redis.call('HSET', root .. 't:' .. id, 'nobody', nobody and '1' or '0')
+  redis.call('HSET', root .. 't:' .. id, 'nobody', are_left(t) and '0' or '1')
   redis.call('ZADD', root .. 'due', now + declined_wait_ms, 'n:' .. id)
 end
 
