@@ -43,7 +43,7 @@ def start(
     row.note = note = "".join(" " if ord(c) < 32 or ord(c) == 127 else c for c in note)
     row.started_ms = s.now
     server.use(row.new.model, s.now)
-    row.waiting_deadline_ms = None
+    row.waited_ms, row.waiting_deadline_ms = row.waiting_deadline_ms, None
     if not row.run_started:
         row.run_started = True
         s.budget.earn(s.now)
@@ -199,6 +199,7 @@ def _declined(s: State, row: TaskRow, text: str, server_id: str) -> None:
     if len(row.declined) == DECLINERS:
         end_declined(s, row)
     else:
+        row.waiting_deadline_ms = row.waited_ms  # it was not begun
         s.move(row, TaskEvent.REQUEUE)
         look_for_others(s, row)
 

@@ -106,6 +106,7 @@ class TaskRow:
     declined: list[str] = field(default_factory=list)  # servers that may not run it, or cannot
     decline: str = ""  # what the last of them said
     nobody: bool = False  # when others were looked for last, there were none
+    waited_ms: int | None = None  # the waiting deadline that its last start ended
     look_ms: int | None = None  # when others are looked for again
     waiters: list[str] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)

@@ -110,6 +110,24 @@ async def test_it_waits_for_one_that_is_busy_or_in_maintenance_but_not_for_one_t
     assert (await world.task("t1")).error == FAILED
 
 
+async def test_a_start_that_was_declined_does_not_end_the_waiting_deadline(world: World) -> None:
+    await worker(world, "w1", "w2")
+    await world.store.servers.set_maintenance("w2", True, "")
+    for task_id in ("t1", "t2"):
+        await world.given_task(task_id, waiting_ms=100_000)
+        await declines(world, "w1")
+    await world.store.servers.set_maintenance("w2", False, "")
+    begun = await fetch(world, "w2")
+    assert begun is not None
+    await world.end(begun, Verdict.RELEASED)
+    await worker(world, "w3")
+    await declines(world, "w3")
+    await world.store.servers.set_maintenance("w2", True, "")
+    await world.later(100_000)
+    assert await world.state("t1") is TaskState.PENDING, "its work was begun once"
+    assert (await world.task("t2")).error == TaskError("DEADLINE", "The deadline passed")
+
+
 async def test_a_second_one_may_fail_it_and_a_loss_is_no_answer_of_the_first(world: World) -> None:
     await worker(world, "w1", "w2")
     await world.given_task("t1", shy=True)

@@ -35,6 +35,10 @@ local function decline(id, t, server, why)
   t.declined, t.decline = (t.declined and t.declined .. ',' or '') .. server, why
   redis.call('HSET', root .. 't:' .. id, 'declined', t.declined, 'decline', why)
   if n == DECLINERS then return end_declined(id, t) end
+  if number(t.waited) > 0 then -- it was not begun: it still has to be by then
+    redis.call('HSET', root .. 't:' .. id, 'waiting_deadline', t.waited)
+    redis.call('ZADD', root .. 'due', t.waited, 'd:' .. id)
+  end
   requeue(id, t, 0)
   look_for_others(id, t)
 end
