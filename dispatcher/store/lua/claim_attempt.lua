@@ -1,7 +1,7 @@
 -- claim_attempt: start an attempt on a server with a free slot, or refuse without a trace.
 -- KEYS    root
 -- ARGV    task_id server claim_id nonce gateway lease_ms:n expected instead last
--- OPTIONS gather_ms offer_ms behind_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap updates_kept events_kept
+-- OPTIONS declined_max gather_ms offer_ms behind_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap updates_kept events_kept
 -- EVENTS  claim
 -- RETURNS granted grant... | behind grant... | full complete turn (server load)... | moved complete turn (server load)... | gone state
 --- @include grant

@@ -1,7 +1,7 @@
 -- finish_attempt: record how an attempt ended: state, slot, statistics, event and the next grant in one step.
 -- KEYS    root
 -- ARGV    task_id by fence:n nonce holder verdict digest result code why slot_free rest_ms:n service_ms:n retry_delay_ms:n want_next want_task gateway lease_ms:n
--- OPTIONS gather_ms offer_ms losses_max first_right_ms eject_after eject_base_ms eject_max_ms rest_min_ms rest_max_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap declined_wait_ms retention_ms stats_ms updates_kept events_kept
+-- OPTIONS declined_max gather_ms offer_ms losses_max first_right_ms eject_after eject_base_ms eject_max_ms rest_min_ms rest_max_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap declined_wait_ms retention_ms stats_ms updates_kept events_kept
 -- EVENTS  complete fail retry_later requeue
 -- RETURNS finished state duplicate task-or-empty [grant...] | handed_on state duplicate complete turn (server load)...
 -- RETURNS not_found | stale | never_held | no_attempt | conflict | ended state

@@ -12,7 +12,6 @@ from dispatcher.store.memory.state import State
 
 ALL_UP_TO = 64
 LEAST_LOADED = 16
-DECLINED = 256  # tasks that a server declined, stepped over in one go
 PASSED = 16  # lanes that are passed by for want of room for their head
 HEADS = 4  # that are looked at, to find one that is not skipped
 WARM_FIRST_MS = 250  # how long a task is left to workers that wait with its model in memory
@@ -110,7 +109,7 @@ def select(s: State, server: ServerRow, *, waits: bool = False) -> gangs.Head | 
             continue
         if server.id in row.declined:
             declined += 1
-            if declined > DECLINED:
+            if declined > s.options.declined_max:
                 passed.add(line)
         elif gangs.is_gang(row):
             head = gangs.head_of(s, row, server, fitting(s, row.new.demand)) if waits else None

@@ -4,8 +4,7 @@
 --- @include warm
 local HEADS = 4 -- looked at in one go
 local PASSED = 16 -- lanes passed by in one go: no room for their head, or too few workers for a gang
-local DECLINED = 256 -- tasks that the server declined, stepped over in one go
-local passed, declined
+local passed, declined -- the latter: tasks that the server declined, stepped over in one go
 
 local function may_start(id, lane, server)
   local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'tried', 'back', 'shy', 'model', 'queued', 'needs',
@@ -29,7 +28,7 @@ local function heads_of(queue, server)
       if not has_declined(redis.call('HGET', root .. 't:' .. some[i], 'declined'), server) then
         found[#found + 1], found[#found + 2] = some[i], some[i + 1]
         if #found == 2 * HEADS then return found, first end
-      elseif declined == DECLINED then
+      elseif declined == declined_max then
         passed = passed + 1
         return found, first
       else
