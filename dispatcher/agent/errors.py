@@ -9,11 +9,8 @@ class TaskError(Exception):
         self.retryable = retryable
 
 
-class NotHere(TaskError):
-    """Nothing is wrong with the task: another worker may be allowed to run it, so it is handed back."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, retryable=True)
+class NotHere(Exception):
+    """This worker may not run the task, or cannot: it is handed back, for others. The text says why."""
 
 
 class NotBegun(TaskError):

@@ -41,18 +41,21 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a task ended: with a result, with an error, or given back (`released`), nothing counted."""
+    """How a task ended: with a result, with an error, or given back (`released`), nothing counted; `declined` says why
+    it is for other workers."""
 
     result: Any = None
     error: str | None = None
     retryable: bool = False
     released: bool = False
+    declined: str | None = None
 
     def message(self, key: Key) -> dict[str, Any]:
         """What the gateway is told."""
-        head = {"type": "release" if self.released else "result", "taskId": key[0], "attempt": key[1]}
-        if self.released:
-            return head
+        back = self.released or self.declined is not None
+        head = {"type": "release" if back else "result", "taskId": key[0], "attempt": key[1]}
+        if back:
+            return head if self.declined is None else {**head, "declined": _plain(self.declined[:1000])}
         error, retryable = self.error, self.retryable
         if error is None and (fault := unsendable(self.result)) is not None:
             error, retryable = f"The result cannot be sent: {fault}", False

@@ -43,7 +43,7 @@ class Work:
         self._attempts: dict[Key, Attempt] = {}
         self._jobs: dict[Key, asyncio.Task[None]] = {}
         self._given_back: set[Key] = set()
-        self.refusals = 0  # tasks in a row that were not for this worker
+        self.declined = 0  # tasks, since the agent asked for work last
         self.freed = asyncio.Event()  # set when a task has ended
 
     def __len__(self) -> int:
@@ -114,20 +114,20 @@ class Work:
             await asyncio.gather(sending, return_exceptions=True)
         if key in self._given_back:
             end = RELEASED
-        log.info("task %s ends: %s", key[0], "given back" if end.released else end.error or "completed")
+        self.declined += end.declined is not None
+        log.info("task %s ends: %s", key[0], "given back" if end.released else end.declined or end.error or "completed")
         await self._outgoing.put(key, end.message(key))
 
     async def _run(self, attempt: Attempt) -> End:
         task = attempt.task
         runner = self._runners.get(task.kind)
         if runner is None:
-            return End(error=f"this worker runs no tasks of kind {task.kind}")
+            return End(declined=f"this worker runs no tasks of kind {task.kind}")
         try:
-            end = await runner.run(attempt)
-            self.refusals = 0
-            return end
+            return await runner.run(attempt)
+        except NotHere as error:
+            return End(declined=str(error))
         except TaskError as error:
-            self.refusals = self.refusals + 1 if isinstance(error, NotHere) else 0
             return End(error=str(error), retryable=error.retryable)
         except Exception:
             log.exception("task %s", task.id)

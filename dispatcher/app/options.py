@@ -25,6 +25,7 @@ def store_options(settings: Settings) -> StoreOptions:
         probe_every_ms=servers.probe_every,
         lease_ms=dispatch.lease,
         accepted_lease_ms=dispatch.accepted_lease,
+        declined_wait_ms=dispatch.declined_wait,
         reap_gap_ms=max(REAP_GAP_LEAST_MS, dispatch.lease // 2),
         losses_max=dispatch.losses,
         eject_after=servers.eject_after,

@@ -15,6 +15,7 @@ class Verdict(StrEnum):
     BUSY       the server has no room: nobody's fault, back to the old place, the server rests.
     NOT_SENT   it never reached the server: no counter of the task, a fault of the server.
     RELEASED   handed back by a gateway or server that stops: nothing is counted.
+    DECLINED   this worker may not run it, or cannot: as RELEASED, but it is given to others only.
     """
 
     COMPLETED = "completed"
@@ -25,6 +26,7 @@ class Verdict(StrEnum):
     BUSY = "busy"
     NOT_SENT = "not_sent"
     RELEASED = "released"
+    DECLINED = "declined"
 
 
 BLAMES_SERVER = frozenset({Verdict.FAILURE, Verdict.TIMED_OUT, Verdict.LOST, Verdict.NOT_SENT})
@@ -40,6 +42,7 @@ BACKEND_UNREACHABLE = "BACKEND_UNREACHABLE"
 BACKEND_LOST = "BACKEND_LOST"
 RANK_LOST = "RANK_LOST"  # a worker of a gang that must not start again
 BAD_ANSWER = "BAD_ANSWER"
+DECLINED = "DECLINED"  # all workers that there are declined it
 WORKER_FAILED = "WORKER_FAILED"  # a worker reported FAILED
 RETRIES_EXHAUSTED = "RETRIES_EXHAUSTED"  # no retry budget for an hour
 

@@ -74,6 +74,7 @@ class AttemptStatus(StrEnum):
     BUSY = "busy"
     NOT_SENT = "not_sent"
     RELEASED = "released"  # drained or unregistered
+    DECLINED = "declined"  # not allowed or not able to run it there
     CANCELLED = "cancelled"
 
 

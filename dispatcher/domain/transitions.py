@@ -28,7 +28,7 @@ class TaskEvent(StrEnum):
     COMPLETE = "complete"  # a result of the current attempt
     FAIL = "fail"  # a final failure
     RETRY_LATER = "retry_later"  # a failure with attempts left
-    REQUEUE = "requeue"  # lease lost, busy, not sent, drained: back to the old place
+    REQUEUE = "requeue"  # lease lost, busy, not sent, drained, declined: back to the old place
     TIME_OUT = "time_out"  # the last permitted attempt timed out, or the deadline passed
     CANCEL = "cancel"
     PAUSE = "pause"

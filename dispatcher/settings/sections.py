@@ -113,6 +113,9 @@ class Dispatch(Section):
         "15s", "a gateway that is silent for so long loses its running attempts"
     )
     accepted_lease: Annotated[Duration, lasting("2s", "1h")] = setting("30s", "the same for a server that answered 202")
+    declined_wait: Annotated[Duration, lasting("1s", "1d")] = setting(
+        "30s", "a task that every worker online has declined fails when no other comes within so long"
+    )
 
     @model_validator(mode="after")
     def _waits_grow(self) -> Self:

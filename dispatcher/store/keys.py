@@ -63,7 +63,8 @@ KEYS: dict[str, str] = {
     "alias:<dialect>:<external id>": "string: core id",
     "up:<server>:<day>": "bitmap: minutes of the UTC day with a sign of life",
     "due": "sorted set: every timer, by the ms it is due: l lease, x attempt time-out, d deadline, r retry, s runAt, "
-    "k lease of a further rank, o slot left behind, b batch, hb heartbeat, f end of rest or ejection",
+    "n others for a declined task, k lease of a further rank, o slot left behind, b batch, hb heartbeat, "
+    "f end of rest or ejection",
     "keep": "sorted set: ended tasks, by the ms they are removed",
     "reg": "hash: epoch, matching, seq, commands, operations, placements, algorithm, floor",
     "reglog": "sorted set: server -> epoch of its last change",

@@ -14,6 +14,8 @@ class StoreOptions:
     avoid_ms: int = 5_000  # a task is not granted to a server that failed it for so long, if there is another
     gather_ms: int = 30_000  # a gang that was passed over for so long gathers its workers
     offer_ms: int = 3_000  # a rank that its worker has not taken by then is given up, and with it the gang's attempt
+    declined_max: int = 256  # waiting tasks that a worker declined are stepped over in one go, when it asks for another
+    declined_wait_ms: int = 30_000  # for so long a task that nobody is left for waits for others to come
     lease_ms: int = 15_000  # of an attempt that a gateway holds
     accepted_lease_ms: int = 30_000  # of an attempt that a server accepted with 202
     reap_gap_ms: int = 7_500  # after so long without a tick no lease is reaped for one lease length

@@ -55,40 +55,32 @@ async def test_it_says_what_it_is_and_does_what_it_is_given(gateway: Scripted) -
 
 
 @pytest.mark.parametrize(
-    ("kind", "end", "error", "retryable"),
-    [
-        ("led", TaskError("no room", retryable=True), "no room", True),
-        ("led", RuntimeError("secret"), "the agent could not run it", True),
-        ("other", End(), "this worker runs no tasks of kind other", False),
-    ],
+    ("end", "error"),
+    [(TaskError("no room", retryable=True), "no room"), (RuntimeError("secret"), "the agent could not run it")],
 )
-async def test_what_goes_wrong_is_told(
-    gateway: Scripted, kind: str, end: End | Exception, error: str, retryable: bool
-) -> None:
+async def test_what_goes_wrong_is_told(gateway: Scripted, end: Exception, error: str) -> None:
     async with working(gateway) as work:
         await gateway.next("ready")
-        await gateway.assign(kind=kind)
+        await gateway.assign()
         work.led.ends.put_nowait(end)
         told = await gateway.next("result")
-        assert (told["status"], told["error"], told["retryable"]) == ("FAILED", error, retryable)
+        assert (told["status"], told["error"], told["retryable"]) == ("FAILED", error, True)
 
 
-async def test_one_that_refuses_tasks_is_slower_to_ask_for_more_until_it_does_one(gateway: Scripted) -> None:
+async def test_what_is_not_for_this_worker_is_declined_and_others_go_first(gateway: Scripted) -> None:
     async with working(gateway, concurrency=1) as work:
-        for turn, end in enumerate([NotHere("no"), NotHere("no"), NotHere("no"), End(result=1)]):
+        for turn, kind, why in ((0, "led", "no \ud800 image"), (1, "other", "this worker runs no tasks of kind other")):
             await gateway.next("ready")
-            await gateway.assign(f"t{turn}")
-            work.led.ends.put_nowait(end)
-            told = await gateway.next("result")
-            assert told.get("retryable") is (True if isinstance(end, NotHere) else None)
+            await gateway.assign(f"t{turn}", kind=kind)
+            if kind == "led":
+                work.led.ends.put_nowait(NotHere(why))
+            told = await gateway.next("result", "release")
+            assert told == {
+                "type": "release", "taskId": f"t{turn}", "attempt": 1, "declined": why.replace("\ud800", "?"),
+            }  # fmt: skip
             await gateway.acknowledge(f"t{turn}")
-        await gateway.next("ready")
-        assert [pause for pause in work.pauses if pause in (1.0, 2.0, 4.0, 8.0)] == [1.0, 2.0, 4.0]
-        work.agent._work.refusals = 30
-        work.agent._work.freed.set()
-        async with asyncio.timeout(5):
-            while work.pauses[-1] != module.LONGEST_REST_S:  # noqa: ASYNC110
-                await asyncio.sleep(0)
+        assert (await gateway.next("ready"))["slots"] == 1
+        assert [pause for pause in work.pauses if pause == module.REST_S] == [module.REST_S] * 2
 
 
 async def test_an_end_is_sent_again_until_it_is_acknowledged_and_its_task_listed_meanwhile(gateway: Scripted) -> None:

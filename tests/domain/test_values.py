@@ -96,7 +96,7 @@ def test_a_day_is_the_sum_of_its_24_hours() -> None:
 
 
 def test_a_server_is_blamed_for_its_own_faults_only() -> None:
-    innocent = {Verdict.COMPLETED, Verdict.FAILED, Verdict.BUSY, Verdict.RELEASED}
+    innocent = {Verdict.COMPLETED, Verdict.FAILED, Verdict.BUSY, Verdict.RELEASED, Verdict.DECLINED}
     assert set(Verdict) - BLAMES_SERVER == innocent
 
 

@@ -53,6 +53,7 @@ async def gateway(
             "DISPATCHER_LIMITS__ENABLED": "false",
             "DISPATCHER_SERVER__ENGINE": getattr(request, "param", "hypercorn"),
             "DISPATCHER_DISPATCH__ACCEPTED_LEASE": "3s",
+            "DISPATCHER_DISPATCH__DECLINED_WAIT": "2s",
         }
         program = start("serve", "--port", "0", **environ)
         url = program.until(r"listening on (http://\S+)")[1]

@@ -20,7 +20,7 @@ from tests.store.world import GATEWAY, by, new_task
 grants = st.integers(0, 10_000)  # an index into the past grants
 VERDICTS = (
     Verdict.COMPLETED, Verdict.COMPLETED, Verdict.FAILED, Verdict.LOST, Verdict.RELEASED, Verdict.FAILURE,
-    Verdict.TIMED_OUT,
+    Verdict.TIMED_OUT, Verdict.DECLINED,
 )  # fmt: skip
 
 

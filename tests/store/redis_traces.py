@@ -1,4 +1,4 @@
-"""What a Redis store must not leave behind, read from its keys: slots without a timer, timers without a slot."""
+"""What a Redis store must not leave behind, read from its keys: slots without a timer, timers of what is over."""
 
 from redis.asyncio import Redis
 
@@ -23,6 +23,9 @@ async def loose_ends(client: Redis, namespace: str) -> list[str]:
         accepted = {raw.decode() for raw in await client.hkeys(f"{root}acc:{name}")}
         found += [f"{name} accepted {member}" for member in accepted - slots.keys()]
     found += [f"timer {timer}" for timer in due if timer[:2] in ("l:", "k:", "o:") and timer not in timed]
+    for timer in due:
+        if timer.startswith("n:") and await client.hexists(f"{root}t:{timer[2:]}", "ended"):
+            found.append(f"timer {timer} of a task that has ended")
     async for key in client.scan_iter(f"{root}want:*", count=1_000):
         for raw in await client.zrange(key, 0, -1):
             if not await client.hexists(f"{root}s:{raw.decode()}", "session"):

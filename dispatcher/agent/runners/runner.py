@@ -8,5 +8,5 @@ from dispatcher.agent.task import End
 
 class Runner(Protocol):
     async def run(self, attempt: Attempt) -> End:
-        """Do the task. Returns soon after `attempt.stopped`, with nothing left running. Raises TaskError."""
+        """Do the task. Returns soon after `attempt.stopped`, with nothing left running. Raises TaskError, NotHere."""
         ...

@@ -198,6 +198,10 @@ class Attempt(RequestModel):
     attempt: int = Field(ge=1, le=2**53)
 
 
+class Release(Attempt):
+    declined: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+
+
 class Progress(Attempt):
     progress: float = Field(default=0.0, ge=0, le=100)
     metrics: dict[str, Any] | None = None

@@ -72,7 +72,8 @@ def _of_workers(limits: WorkerSocketLimits) -> SocketOperation:
             "heartbeat": "{status, activeTasks, metrics, bootId, running, models}: every `heartbeatMs`",
             "progress": f"{{{_ATTEMPT}, progress, metrics, checkpoint}}",
             "result": f"{{{_ATTEMPT}, status, ...}}: as an end in `PUT /api/task/{{id}}`; answered by `ack`",
-            "release": f"{{{_ATTEMPT}}}: hand a task back, nothing counted; answered by `ack`",
+            "release": f"{{{_ATTEMPT}, declined}}: hand a task back, nothing counted; with `declined`, why this server "
+            "may not or cannot run it, it goes to others only; answered by `ack`",
             "commandAck": "{id}: the command has come",
             "commandDone": "{id, detail}: it is done; answered by `commandRecorded`",
             "commandFailed": "{id, error}: it failed; answered by `commandRecorded`",

@@ -20,7 +20,6 @@ from dispatcher.web.jsonbody import JsonObject, parse_object
 
 NORMAL = 1000
 _AGAIN = (Unavailable, RateLimited)  # no answer to the report: it is to be sent once more
-_RELEASED = Outcome(Verdict.RELEASED, text="The worker handed it back")
 
 
 class WorkerSession:
@@ -84,7 +83,7 @@ class WorkerSession:
             case "result":
                 await self._ended(message, report(message, None).outcome)
             case "release":
-                await self._ended(message, _RELEASED)
+                await self._ended(message, _released(validate(r.Release, message.members).declined))
             case "bye":
                 self._session.left = True
                 raise CloseSocket(NORMAL, "bye")
@@ -140,6 +139,12 @@ class WorkerSession:
 
     def _tell_error(self, error: DispatchError, **about: str | int) -> None:
         self._outbox.put(error_message(error, self._request_id, **about))
+
+
+def _released(declined: str | None) -> Outcome:
+    if declined is not None:
+        return Outcome(Verdict.DECLINED, text=declined)
+    return Outcome(Verdict.RELEASED, text="The worker handed it back")
 
 
 def _about(message: JsonObject) -> dict[str, str | int]:

@@ -8,7 +8,7 @@ worker                                              gateway
 {type: heartbeat, status, activeTasks, ...}         {type: pong, serverToken?}
 {type: progress, taskId, attempt, progress, ...}
 {type: result, taskId, attempt, status, ...}        {type: ack, taskId, attempt, accepted, code?}
-{type: release, taskId, attempt}                    {type: ack, ...}
+{type: release, taskId, attempt, declined?}         {type: ack, ...}
                                                     {type: command, id, verb, args}
 {type: commandAck | commandDone | commandFailed,
        id, detail | error}                          {type: commandRecorded, id}     of an end

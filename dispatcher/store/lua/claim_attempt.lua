@@ -1,7 +1,7 @@
 -- claim_attempt: start an attempt on a server with a free slot, or refuse without a trace.
 -- KEYS    root
 -- ARGV    task_id server claim_id nonce gateway lease_ms:n expected instead last
--- OPTIONS gather_ms offer_ms behind_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap updates_kept events_kept
+-- OPTIONS declined_max gather_ms offer_ms behind_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap updates_kept events_kept
 -- EVENTS  claim
 -- RETURNS granted grant... | behind grant... | full complete turn (server load)... | moved complete turn (server load)... | gone state
 --- @include grant
@@ -22,6 +22,7 @@ if t.gang then return reply('full', '1', '0') end -- only workers that wait on a
 
 local place = redis.call('HMGET', root .. 's:' .. server, 'class', 'weight')
 local load = place[1] and redis.call('ZSCORE', root .. 'free:' .. place[1], server)
+if has_declined(t.declined, server) then load = nil end
 if not load or redis.call('SISMEMBER', root .. 'lc:' .. t.lane, place[1]) == 0 or not has_room(server, task_id, t.needs) then
   local others = candidates(t.lane, nil, task_id, t.needs)
   if (last == '1' or #others == 2) and number(t.right) > now then -- the caller has nowhere else to go
@@ -48,7 +49,7 @@ local function least_loaded()
   local best, best_place, best_load
   for id in string.gmatch(instead, '[^,]+') do
     local its = redis.call('HMGET', root .. 's:' .. id, 'class', 'weight')
-    local its_load = its[1] and redis.call('SISMEMBER', root .. 'lc:' .. t.lane, its[1]) == 1
+    local its_load = not has_declined(t.declined, id) and its[1] and redis.call('SISMEMBER', root .. 'lc:' .. t.lane, its[1]) == 1
       and redis.call('ZSCORE', root .. 'free:' .. its[1], id)
     if its_load and (not best or number(its_load) < best_load) and has_room(id, task_id, t.needs) then
       best, best_place, best_load = id, its, number(its_load)

@@ -1,7 +1,7 @@
 -- claim_next: give a worker that fetches the next task that it may run. It holds the lease itself. A sign of life.
 -- KEYS    root
 -- ARGV    server claim_id nonce gateway lease_ms:n note session
--- OPTIONS gather_ms offer_ms offline_after_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap stats_ms updates_kept events_kept
+-- OPTIONS declined_max gather_ms offer_ms offline_after_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap stats_ms updates_kept events_kept
 -- RETURNS granted grant... | empty | unknown | replaced
 --- @include select
 --- @include start

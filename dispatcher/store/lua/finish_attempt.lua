@@ -1,11 +1,12 @@
 -- finish_attempt: record how an attempt ended: state, slot, statistics, event and the next grant in one step.
 -- KEYS    root
 -- ARGV    task_id by fence:n nonce holder verdict digest result code why slot_free rest_ms:n service_ms:n retry_delay_ms:n want_next want_task gateway lease_ms:n
--- OPTIONS gather_ms offer_ms losses_max first_right_ms eject_after eject_base_ms eject_max_ms rest_min_ms rest_max_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap retention_ms stats_ms updates_kept events_kept
+-- OPTIONS declined_max gather_ms offer_ms losses_max first_right_ms eject_after eject_base_ms eject_max_ms rest_min_ms rest_max_ms avoid_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap declined_wait_ms retention_ms stats_ms updates_kept events_kept
 -- EVENTS  complete fail retry_later requeue
 -- RETURNS finished state duplicate task-or-empty [grant...] | handed_on state duplicate complete turn (server load)...
 -- RETURNS not_found | stale | never_held | no_attempt | conflict | ended state
 --- @include lost
+--- @include declined
 --- @include faults
 --- @include grant
 --- @include candidates
@@ -47,7 +48,7 @@ local function repeated()
 end
 
 local EVENT = {completed = 'complete', failed = 'fail', failure = 'retry_later', timed_out = 'retry_later',
-  lost = 'requeue', busy = 'requeue', not_sent = 'requeue', released = 'requeue'}
+  lost = 'requeue', busy = 'requeue', not_sent = 'requeue', released = 'requeue', declined = 'requeue'}
 local is_end = verdict == 'completed' or verdict == 'failed'
 if same_end() then return repeated() end
 local refusal = judge_reporter(task_id, t)
@@ -93,7 +94,7 @@ if t.gang then
   end
 end
 local AS = {completed = 'completed', failed = 'failed', failure = 'failed', timed_out = 'timeout', lost = 'lost',
-  busy = 'busy', not_sent = 'not_sent', released = 'released'}
+  busy = 'busy', not_sent = 'not_sent', released = 'released', declined = 'declined'}
 attempt_ended(task_id, AS[verdict], why)
 redis.call('HSET', key, 'done', signature, 'done_nonce', t.nonce, 'done_server', server)
 redis.call('HDEL', key, 'next')
@@ -132,6 +133,8 @@ elseif verdict == 'failure' or verdict == 'timed_out' then
 elseif verdict == 'lost' then
   blame()
   lost(task_id, t, server, code, why)
+elseif verdict == 'declined' then
+  decline(task_id, t, server, why)
 else
   local hand_on = verdict ~= 'released' and t.state ~= 'PAUSED'
   if verdict == 'busy' then server_busy(server, t.lane, rest_ms) end

@@ -15,7 +15,7 @@ local function take(id, lane)
   local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'queued', 'tried', 'back', 'needs', 'model')
   if number(t[1]) > now or now - number(t[2]) <= behind_ms then return false end
   local free = candidates(lane, nil, id, t[5])
-  if t[5] and #free == 2 then
+  if #free == 2 then -- those with needs, or declined
     seen[id], roomless = 'roomless', roomless + 1
     passed_by(id)
     return nil

@@ -19,7 +19,7 @@ local over = over_quota(t.tenant, t.lane, 1, number(t.bytes))
 if over then return reply(over, '0', '0') end
 redis.call('HINCRBY', key, 'run', 1)
 redis.call('HDEL', key, 'code', 'why', 'right_of', 'begun', 'started', 'ended', 'done', 'next', 'tried', 'waiting_deadline', 'run_at',
-  'short', 'reserves')
+  'short', 'reserves', 'declined', 'decline', 'nobody')
 redis.call('DEL', root .. 'out:' .. task_id)
 t.score, t.progress = text(now_us - number(t.boost) * 1000), '0'
 redis.call('HSET', key, 'failures', '0', 'losses', '0', 'nonce', '', 'closed', t.fence or '0', 'progress', '0',

@@ -2,10 +2,11 @@
 -- Retention takes what room the round has left.
 -- KEYS    root
 -- ARGV    gateway limit:n
--- OPTIONS losses_max lease_ms reap_gap_ms retry_wait_max_ms retry_delay_ms eject_after eject_base_ms eject_max_ms rest_min_ms rest_max_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap retention_ms stats_ms updates_kept events_kept
+-- OPTIONS losses_max lease_ms reap_gap_ms retry_wait_max_ms retry_delay_ms eject_after eject_base_ms eject_max_ms rest_min_ms rest_max_ms attempts_kept retry_budget_share retry_budget_per_s retry_budget_cap declined_wait_ms retention_ms stats_ms updates_kept events_kept
 -- RETURNS ticked handled more probe...
 --- @include unregister
 --- @include faults
+--- @include declined
 --- @include alive
 --- @include budget
 --- @include remove
@@ -164,7 +165,7 @@ local function batch_due(batch)
 end
 
 local HANDLERS = {l = lease_over, k = rank_over, x = attempt_time_over, d = deadline_over, r = retry_due,
-  s = run_due, o = slot_over, b = batch_due, hb = silent, f = rest_over}
+  s = run_due, n = others_due, o = slot_over, b = batch_due, hb = silent, f = rest_over}
 local ripe = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, limit)
 for _, member in ipairs(ripe) do
   local kind, rest = string.match(member, '^(%a+):(.+)$')

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from dispatcher.domain.failure import BACKEND_LOST, BLAMES_SERVER, POISON, RANK_LOST, Outcome, Verdict
+from dispatcher.domain.failure import BACKEND_LOST, BLAMES_SERVER, DECLINED, POISON, RANK_LOST, Outcome, Verdict
 from dispatcher.domain.grant import Candidates, Grant
 from dispatcher.domain.stats import Counts
 from dispatcher.domain.task import Attempt, AttemptStatus, TaskError
@@ -12,6 +12,7 @@ from dispatcher.store.memory.rows import FOREVER_MS, AttemptRow, ServerRow, Task
 from dispatcher.store.memory.state import State
 
 TRIED_KEPT = 16
+DECLINERS = 64  # of one task
 
 _STATUS = {
     Verdict.COMPLETED: AttemptStatus.COMPLETED,
@@ -22,6 +23,7 @@ _STATUS = {
     Verdict.BUSY: AttemptStatus.BUSY,
     Verdict.NOT_SENT: AttemptStatus.NOT_SENT,
     Verdict.RELEASED: AttemptStatus.RELEASED,
+    Verdict.DECLINED: AttemptStatus.DECLINED,
 }
 
 _ENDS = {
@@ -40,7 +42,7 @@ def start(
     row.server_id = server.id
     row.note = note = "".join(" " if ord(c) < 32 or ord(c) == 127 else c for c in note)
     row.started_ms = s.now
-    row.waiting_deadline_ms = None
+    row.waited_ms, row.waiting_deadline_ms = row.waiting_deadline_ms, None
     if not row.run_started:
         row.run_started = True
         s.budget.earn(s.now)
@@ -106,7 +108,8 @@ def end_task(s: State, row: TaskRow, event: TaskEvent, error: TaskError | None) 
     row.retry_at_ms = None
     s.move(row, event)
     s.use(row, -1)
-    s.counters.count(row, s.now, _ENDS[row.state], row.server_id, end=True)
+    blameless = error is not None and error.code == DECLINED
+    s.counters.count(row, s.now, _ENDS[row.state], None if blameless else row.server_id, end=True)
     for gateway in row.waiters:
         s.hub.tell(gateway, "ended", row.id)
     row.waiters.clear()
@@ -137,7 +140,7 @@ def apply(
         row.tried = [*row.tried, server_id][-TRIED_KEPT:]
     gangs.leave(s, row)
     _settle(s, row, outcome, server_id, retry_ms)
-    if verdict is not Verdict.LOST and row.state in (TaskState.COMPLETED, TaskState.FAILED):
+    if verdict not in (Verdict.LOST, Verdict.DECLINED) and row.state in (TaskState.COMPLETED, TaskState.FAILED):
         time = Counts(timed=1, duration_ms=s.now - attempt.started_ms)
         s.counters.count(row, s.now, time, server_id, end=True)
     server = s.servers.get(server_id)
@@ -163,6 +166,8 @@ def _settle(s: State, row: TaskRow, outcome: Outcome, server_id: str, retry_ms: 
             _lost(s, row, error, server_id)
         case Verdict.BUSY | Verdict.NOT_SENT | Verdict.RELEASED:
             s.move(row, TaskEvent.REQUEUE)
+        case Verdict.DECLINED:
+            _declined(s, row, outcome.text, server_id)
 
 
 def _failed(s: State, row: TaskRow, verdict: Verdict, error: TaskError, server_id: str, retry_ms: int) -> None:
@@ -187,6 +192,29 @@ def _lost(s: State, row: TaskRow, error: TaskError, server_id: str) -> None:
         end_task(s, row, TaskEvent.FAIL, TaskError(POISON, f"Lost {row.losses} times: {error.text}"))
     else:
         s.move(row, TaskEvent.REQUEUE)
+
+
+def _declined(s: State, row: TaskRow, text: str, server_id: str) -> None:
+    row.declined.append(server_id)
+    row.decline = text
+    if len(row.declined) == DECLINERS:
+        end_declined(s, row)
+    else:
+        row.waiting_deadline_ms = row.waited_ms  # it was not begun
+        s.move(row, TaskEvent.REQUEUE)
+        look_for_others(s, row)
+
+
+def end_declined(s: State, row: TaskRow) -> None:
+    """Nobody is left that might run it."""
+    end_task(s, row, TaskEvent.FAIL, TaskError(DECLINED, f"No worker took it; the last one said: {row.decline}"))
+
+
+def look_for_others(s: State, row: TaskRow) -> None:
+    """Nobody may be left for a moment only, while a worker starts anew: it is looked again, and twice in a row ends
+    the task."""
+    row.nobody = not fleet.are_left(s, row)
+    row.look_ms = s.now + s.options.declined_wait_ms
 
 
 def lose(s: State, row: TaskRow, attempt: AttemptRow, server_id: str, text: str) -> None:

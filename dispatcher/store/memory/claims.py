@@ -100,7 +100,7 @@ def _refused(s: State, row: TaskRow, server: ServerRow | None, expected_load: fl
     demand = row.new.demand
     if server is None or not (server.pushed and server.free(s.now)) or server not in fleet.fitting(s, demand):
         return Full(fleet.candidates(s, demand, task=row))
-    if not room.has_room(s, server, row):
+    if server.id in row.declined or not room.has_room(s, server, row):
         return Full(fleet.candidates(s, demand, task=row))
     if expected_load is not None:
         load, told = server.load(s.now), fleet.candidates(s, demand, task=row)
@@ -116,7 +116,11 @@ def _least_loaded(s: State, row: TaskRow, server_ids: Sequence[str]) -> ServerRo
     free = [
         server
         for server in map(s.servers.get, server_ids)
-        if server in fit and server.pushed and server.free(s.now) and room.has_room(s, server, row)
+        if server in fit
+        and server.id not in row.declined
+        and server.pushed
+        and server.free(s.now)
+        and room.has_room(s, server, row)
     ]
     return min(free, key=lambda server: server.load(s.now), default=None)
 
@@ -138,7 +142,7 @@ def peek(s: State, limit: int) -> list[Waiting]:
         if line in passed:
             continue
         free = fleet.candidates(s, row.new.demand, task=row)
-        if row.new.needs and not free.free:
+        if not free.free:  # with needs, or declined
             room.passed_by(s, row)
             passed.add(line)
             continue

@@ -55,6 +55,8 @@ def reopen(s: State, row: TaskRow, waiting_ms: int | None) -> Created:
     row.attempt = row.end = row.claim = row.result = row.error = row.cause = None
     row.started_ms = row.ended_ms = row.run_at_ms = row.retry_at_ms = row.no_budget_since_ms = None
     row.tried.clear()
+    row.declined.clear()
+    row.nobody, row.look_ms = False, None
     row.short_since_ms, row.reserves = None, ""
     row.waiting_deadline_ms = _after(s.now, waiting_ms)
     if row.deadline_ms is not None and row.deadline_ms <= s.now:

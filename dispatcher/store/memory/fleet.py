@@ -29,14 +29,27 @@ def fitting(s: State, demand: Demand) -> list[ServerRow]:
     return sorted(fit, key=lambda v: v.seq)
 
 
+def are_left(s: State, row: TaskRow) -> bool:
+    """Whether as many servers as it needs are online and have not declined, maintenance or not."""
+    left = [
+        v for v in s.servers.values() if v.online and v.id not in row.declined and fits(row.new.demand, v.new.offer)
+    ]
+    return len(left) >= row.new.demand.gang
+
+
 def candidates(s: State, demand: Demand, *, without: str | None = None, task: TaskRow | None = None) -> Candidates:
     """Free servers of a lane, least loaded first; with room for the task, when one is named."""
     fit = fitting(s, demand)
+    declined = task.declined if task is not None else ()
     free = sorted(
         (
             v
             for v in fit
-            if v.pushed and v.id != without and v.free(s.now) and (task is None or room.has_room(s, v, task))
+            if v.id not in declined
+            and v.pushed
+            and v.id != without
+            and v.free(s.now)
+            and (task is None or room.has_room(s, v, task))
         ),
         key=lambda v: (v.load(s.now), v.seq),
     )
@@ -57,7 +70,7 @@ def skips(s: State, server: ServerRow, row: TaskRow) -> bool:
     shy = row.new.shy  # a late report could pass for the new attempt's
     if server.id not in row.tried or (not shy and s.now - row.since_ms >= AVOID_MS):
         return False
-    return any(v.id != server.id for v in fitting(s, row.new.demand))
+    return any(v.id != server.id and v.id not in row.declined for v in fitting(s, row.new.demand))
 
 
 def _left_to_warm(s: State, server: ServerRow, row: TaskRow) -> bool:
@@ -67,7 +80,9 @@ def _left_to_warm(s: State, server: ServerRow, row: TaskRow) -> bool:
         return False
     warm = sorted((v for v in s.servers.values() if model in v.shown), key=lambda v: v.id)[:WARM_ASKED]
     for v in warm:
-        able = v.id not in row.tried and fits(row.new.demand, v.new.offer) and room.has_room(s, v, row)
+        able = (
+            v.id not in (*row.tried, *row.declined) and fits(row.new.demand, v.new.offer) and room.has_room(s, v, row)
+        )
         if able and gangs.waits(s, v):
             s.hub.event("server", {"id": v.id, "state": "asked"})
             return True
@@ -81,17 +96,22 @@ def select(s: State, server: ServerRow, *, waits: bool = False) -> gangs.Head | 
     it. `waits`: the server waits on an open connection. It may be one of a gang, and a gang that gathers holds it.
     """
     gang = gangs.gathering(s, lambda row: fitting(s, row.new.demand))
-    if gang is not None and waits and fits(gang.new.demand, server.new.offer):
+    held = gang is not None and waits and server.id not in gang.declined
+    if gang is not None and held and fits(gang.new.demand, server.new.offer):
         return gangs.head_of(s, gang, server, fitting(s, gang.new.demand))
     kept = room.reserved_that_fits(s, server)
     if kept is not None and not gangs.is_gang(kept) and not skips(s, server, kept):
         return gangs.Head(kept)
-    looked, passed = 0, set[tuple[str, str]]()
+    looked, declined, passed = 0, 0, set[tuple[str, str]]()
     for row in order(s, server):
         line = (row.new.owner.tenant, row.lane)
         if line in passed:
             continue
-        if gangs.is_gang(row):
+        if server.id in row.declined:
+            declined += 1
+            if declined > s.options.declined_max:
+                passed.add(line)
+        elif gangs.is_gang(row):
             head = gangs.head_of(s, row, server, fitting(s, row.new.demand)) if waits else None
             if head is not None or s.gathering == row.id:
                 return head

@@ -114,12 +114,13 @@ def done(row: TaskRow, rank: int, outcome: Outcome) -> bool:
 
 
 def _could_start(row: TaskRow, fitting: Sequence[ServerRow]) -> bool:
-    return len(fitting) >= row.new.demand.gang
+    return sum(v.id not in row.declined for v in fitting) >= row.new.demand.gang
 
 
 def _peers(s: State, row: TaskRow, server: ServerRow, fitting: Sequence[ServerRow]) -> tuple[ServerRow, ...] | None:
     needed = row.new.demand.gang - 1
-    waiting = [v for v in fitting if v is not server and waits(s, v) and room.has_room(s, v, row)]
+    asked = [v for v in fitting if v is not server and v.id not in row.declined]
+    waiting = [v for v in asked if waits(s, v) and room.has_room(s, v, row)]
     waiting.sort(key=lambda v: (v.wants_since_ms or 0, v.id))
     good = [v for v in waiting[:LOOKED_AT] if v.id not in row.tried]
     if s.now - row.since_ms >= s.options.avoid_ms:

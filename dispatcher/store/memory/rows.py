@@ -103,6 +103,11 @@ class TaskRow:
     short_since_ms: int | None = None  # when it was first passed by for want of room
     reserves: str = ""  # the server that is kept for it
     tried: list[str] = field(default_factory=list)
+    declined: list[str] = field(default_factory=list)  # servers that may not run it, or cannot
+    decline: str = ""  # what the last of them said
+    nobody: bool = False  # when others were looked for last, there were none
+    waited_ms: int | None = None  # the waiting deadline that its last start ended
+    look_ms: int | None = None  # when others are looked for again
     waiters: list[str] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     result: bytes | None = None

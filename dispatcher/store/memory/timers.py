@@ -63,6 +63,8 @@ def _task_timers(s: State, row: TaskRow) -> Iterator[Timer]:
         yield row.attempt.deadline_ms + grace_ms, f"x:{row.id}", lambda: _time_over(s, row, fence)
     if row.state is TaskState.RETRYING and row.retry_at_ms is not None:
         yield row.retry_at_ms, f"r:{row.id}", lambda: _retry_due(s, row)
+    if row.look_ms is not None and not row.ended:
+        yield row.look_ms, f"n:{row.id}", lambda: _others_due(s, row)
     if row.state is TaskState.SCHEDULED and row.run_at_ms is not None:
         yield row.run_at_ms, f"s:{row.id}", lambda: _run_due(s, row)
 
@@ -133,6 +135,15 @@ def _retry_due(s: State, row: TaskRow) -> None:
         attempts.end_task(s, row, TaskEvent.FAIL, error)
     else:
         row.retry_at_ms = s.now + AGAIN_MS
+
+
+def _others_due(s: State, row: TaskRow) -> None:
+    if row.ended:
+        return
+    if row.nobody and row.state is TaskState.PENDING and not fleet.are_left(s, row):
+        attempts.end_declined(s, row)
+    else:
+        attempts.look_for_others(s, row)
 
 
 def _run_due(s: State, row: TaskRow) -> None:

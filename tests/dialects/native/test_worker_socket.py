@@ -114,6 +114,29 @@ async def test_failures_and_releases_mean_what_they_mean_over_http(world: World)
         assert (shown["status"], shown["error"], shown["errorCode"]) == ("FAILED", "no", "WORKER_FAILED")
 
 
+async def test_what_a_server_declines_goes_to_others_and_ends_with_its_words(world: World) -> None:
+    server_id = await a_worker(world)
+    async with working(world, server_id) as socket:
+        task = await handed(world, socket)
+        socket.send(about(task, "release", declined=""))
+        told = await socket.recv()
+        assert (told["type"], told["field"]) == ("error", "declined")
+        socket.send(about(task, "release", declined="image evil:1 is not allowed"))
+        assert (await socket.recv())["accepted"]
+        other = await handed(world, socket)
+        shown = (await world.call("GET", f"/api/task/{task['taskId']}")).json()
+        assert (shown["status"], "error" in shown) == ("PENDING", False)
+        assert [attempt["status"] for attempt in shown["attempts"]] == ["declined"]
+        for _ in range(2):
+            socket.send({"type": "heartbeat", "running": [other["taskId"]]})
+            assert (await socket.recv())["type"] == "pong"
+            world.clock.advance(15_000)
+            await world.store.tasks.tick(gateway="gw_1")
+        shown = (await world.call("GET", f"/api/task/{task['taskId']}")).json()
+        assert (shown["status"], shown["errorCode"]) == ("FAILED", "DECLINED")
+        assert shown["error"] == "No worker took it; the last one said: image evil:1 is not allowed"
+
+
 async def test_a_heartbeat_is_answered_and_renews_the_token(world: World) -> None:
     server_id = await a_worker(world)
     async with working(world, server_id) as socket:

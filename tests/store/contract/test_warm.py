@@ -121,6 +121,17 @@ async def test_it_is_not_left_to_one_without_room(world: World) -> None:
     assert await ask(world, COLD) is not None
 
 
+async def test_it_is_not_left_to_one_that_declined_it(world: World) -> None:
+    await given_workers(world)
+    await world.given_task("t1", model="m")
+    assert await ask(world, WARM) is not None
+    await world.store.tasks.finish(
+        "t1", ByHolder(WARM), Outcome(Verdict.DECLINED, text="no"), gateway=GATEWAY, retry_delay_ms=0
+    )
+    assert await ask(world, WARM) is None
+    assert await ask(world, COLD) is not None
+
+
 async def test_it_is_not_left_to_one_that_failed_it(world: World) -> None:
     await given_workers(world)
     await world.given_task("t1", model="m")

@@ -12,7 +12,7 @@ local function tell_waiters(id, t)
 end
 
 local function drop_timers(id)
-  redis.call('ZREM', root .. 'due', 'l:' .. id, 'x:' .. id, 'd:' .. id, 'r:' .. id, 's:' .. id)
+  redis.call('ZREM', root .. 'due', 'l:' .. id, 'x:' .. id, 'd:' .. id, 'r:' .. id, 's:' .. id, 'n:' .. id)
 end
 
 local function count_live_lane(t, by)
@@ -49,7 +49,7 @@ local function end_task(id, t, state, code, why)
   redis.call('ZADD', root .. 'keep', now + retention_ms, id)
   count_live(t, -1)
   count(t, ENDED_AS[state], 1)
-  count_server(t.server, ENDED_AS[state], 1)
+  count_server(code ~= 'DECLINED' and t.server, ENDED_AS[state], 1)
   announce(id, t)
   tell_waiters(id, t)
   redis.call('HDEL', key, 'waiters')

@@ -5,6 +5,7 @@
 --- @include fleet
 --- @include reserve
 --- @include models
+--- @include decliners
 local LOOKED_AT = 256 -- waiting workers of a class
 
 local function waits_now(server, class)
@@ -51,7 +52,8 @@ local function peers_of(id, t, server)
   local forgiven = number(t.back) + avoid_ms <= now
   for _, other in ipairs(longest_waiting(t.lane)) do
     if #found == needed then return found end
-    if other.id ~= server and wanted_by(other.id, other.class) and has_room(other.id, id, t.needs, t.loads) then
+    local asked = other.id ~= server and not has_declined(t.declined, other.id)
+    if asked and wanted_by(other.id, other.class) and has_room(other.id, id, t.needs, t.loads) then
       local failed = string.find(tried, ',' .. other.id .. ',', 1, true)
       if not failed then found[#found + 1] = other.id elseif forgiven then second[#second + 1] = other.id end
     end
@@ -64,11 +66,7 @@ end
 
 -- Whether the workers that are online could start it, were they all free.
 local function could_start(t)
-  local online = 0
-  for _, class in ipairs(redis.call('SMEMBERS', root .. 'lc:' .. t.lane)) do
-    online = online + redis.call('SCARD', root .. 'cm:' .. class)
-  end
-  return online >= gang_size(t)
+  return serving(t.lane, t.declined) >= gang_size(t)
 end
 
 -- The gang that gathers: workers that fit it are given nothing else until enough of them wait. One at a time, or two

@@ -5,25 +5,40 @@
 --- @include way
 local HEADS = 4 -- looked at in one go
 local PASSED = 16 -- lanes passed by in one go: no room for their head, or too few workers for a gang
-local passed
-
-local function others_online(lane)
-  local n = 0
-  for _, class in ipairs(redis.call('SMEMBERS', root .. 'lc:' .. lane)) do
-    n = n + redis.call('SCARD', root .. 'cm:' .. class)
-  end
-  return n > 1
-end
+local passed, declined -- the latter: tasks that the server declined, stepped over in one go
 
 local function may_start(id, lane, server)
-  local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'tried', 'back', 'shy', 'model', 'queued', 'needs', 'loads')
+  local t = redis.call('HMGET', root .. 't:' .. id, 'right', 'tried', 'back', 'shy', 'model', 'queued', 'needs', 'loads',
+    'declined')
   if number(t[1]) > now then return false end
   if t[2] and t[2] ~= '' and string.find(',' .. t[2] .. ',', ',' .. server .. ',', 1, true) then
     -- where reports name no attempt, a late one could pass for the new one's: only if nobody else is there
-    return (not t[4] and number(t[3]) + avoid_ms <= now) or not others_online(lane)
+    return (not t[4] and number(t[3]) + avoid_ms <= now) or serving(lane, t[9]) < 2
   end
-  local asks = {lane = lane, tried = t[2] or nil, model = t[5], queued = t[6], needs = t[7], loads = t[8]}
+  local asks = {lane = lane, tried = t[2] or nil, model = t[5], queued = t[6], needs = t[7], loads = t[8], declined = t[9]}
   return not left_to_warm(id, asks, server)
+end
+
+-- The first tasks of a queue that this server did not decline, with their scores; and the score of its very first.
+local function heads_of(queue, server)
+  local found, first, at, to = {}, nil, 0, HEADS - 1
+  while true do
+    local some = redis.call('ZRANGE', queue, at, to, 'WITHSCORES')
+    first = first or some[2]
+    for i = 1, #some, 2 do
+      if not has_declined(redis.call('HGET', root .. 't:' .. some[i], 'declined'), server) then
+        found[#found + 1], found[#found + 2] = some[i], some[i + 1]
+        if #found == 2 * HEADS then return found, first end
+      elseif declined == declined_max then
+        passed = passed + 1
+        return found, first
+      else
+        declined = declined + 1
+      end
+    end
+    if #some < 2 * (to - at + 1) then return found, first end
+    at, to = to + 1, to + 64
+  end
 end
 
 -- A lane of gangs, by its head: it starts when enough workers wait, this one among them; those behind it ask the same.
@@ -45,12 +60,12 @@ local function select_in_lanes(class, tenant, server, looked, waits)
     local top = redis.call('ZRANGE', lanes, at, at, 'WITHSCORES')
     if #top == 0 then return nil, looked, at == 0 end
     local lane = top[1]
-    local heads = redis.call('ZRANGE', root .. 'q:' .. lane .. ':' .. tenant, 0, HEADS - 1, 'WITHSCORES')
-    if #heads == 0 then
+    local heads, first = heads_of(root .. 'q:' .. lane .. ':' .. tenant, server)
+    if not first then
       redis.call('ZREM', lanes, lane)
-    elseif tonumber(heads[2]) > tonumber(top[2]) then
-      redis.call('ZADD', lanes, heads[2], lane)
-    elseif redis.call('HEXISTS', root .. 't:' .. heads[1], 'gang') == 1 then
+    elseif tonumber(first) > tonumber(top[2]) then
+      redis.call('ZADD', lanes, first, lane)
+    elseif heads[1] and redis.call('HEXISTS', root .. 't:' .. heads[1], 'gang') == 1 then
       local t = hash(root .. 't:' .. heads[1])
       local head = select_gang(heads[1], t, tenant, tonumber(heads[2]), server, waits)
       if head then return head, looked, false end
@@ -88,9 +103,10 @@ end
 
 -- `waits`: the server waits on an open connection, and may be one of a gang.
 local function select_head(server, class, waits)
-  passed = 0
+  passed, declined = 0, 0
   local gang, t = gathering()
-  if gang and waits and redis.call('SISMEMBER', root .. 'lc:' .. t.lane, class) == 1 then
+  local held = gang and waits and not has_declined(t.declined, server)
+  if held and redis.call('SISMEMBER', root .. 'lc:' .. t.lane, class) == 1 then
     return select_gang(gang, t, t.tenant, number(t.score), server, waits)
   end
   local kept = reserved_head(server, class)

@@ -32,7 +32,7 @@ local function start_attempt(id, t, server, nonce, gateway, claim_id, lease, not
   end
   set_state(id, t, 'PROCESSING')
   redis.call('HSET', key, 'server', server, 'nonce', nonce, 'claim', claim_id, 'gw', gateway, 'held', 'g', 'ends', t.ends,
-    'started', text(now), 'right', '0', 'note', plain(note or ''))
+    'started', text(now), 'right', '0', 'note', plain(note or ''), 'waited', t.waiting_deadline or '0')
   redis.call('HDEL', key, 'retry_at', 'waiting_deadline')
   if t.waiting_deadline and not t.deadline then redis.call('ZREM', root .. 'due', 'd:' .. id) end
   redis.call('ZADD', root .. 'slots:' .. server, now + lease, slot(id, t.fence))
