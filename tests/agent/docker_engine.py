@@ -23,12 +23,18 @@ class Engine:
         self.images = {"ubuntu:24.04"}
         self.published = {"ubuntu:24.04", "python:3.13"}
         self.said: list[tuple[str, bytes]] = []
-        self.output: dict[str, bytes] = {}
+        self.output: dict[str, bytes] | None = {}  # None: it has removed the directory
         self.code = 0
         self.end = threading.Event()
         self.running = threading.Event()
         self.pulling = threading.Event()
         self.slow_pull = False  # until `end`
+        self.pull_error = ""  # after the pull has begun
+        self.pausing, self.paused = threading.Event(), threading.Event()
+        self.paused.set()  # else a pause takes until then
+        self.unkept: set[str] = set()  # limits that it cannot hold
+        self.out_of_memory = False
+        self.refusal: tuple[int, str] | None = None  # of the start
         self.labelled = ""  # a container that is there from the beginning
         self.created: dict[str, Any] = {}
         self.prepared: list[tuple[str, int]] = []
@@ -77,6 +83,8 @@ class Engine:
                 self.pulling.set()
                 if self.slow_pull:
                     self.end.wait(20)
+                if self.pull_error:
+                    return _json({"errorDetail": {"message": self.pull_error}, "error": self.pull_error})
                 self.images.add(name)
                 return _json({"status": "done"})
             case "POST", ["containers", "create"]:
@@ -87,12 +95,18 @@ class Engine:
                 found = wanted == {"label": [self.labelled], "all": ["1"]}
                 return _json([{"Id": CONTAINER}] if found else [])
             case "GET", ["containers", "ID", "json"]:
-                return _json({"Id": CONTAINER, "State": {"Status": "running"}, "Config": {"Tty": False}})
+                limits = {
+                    name: value for name, value in self.created.get("HostConfig", {}).items() if name not in self.unkept
+                }
+                state = {"Status": "running", "OOMKilled": self.out_of_memory}
+                return _json({"Id": CONTAINER, "State": state, "HostConfig": limits, "Config": {"Tty": False}})
             case "PUT", ["containers", "ID", "archive"]:
                 with tarfile.open(fileobj=io.BytesIO(body)) as archive:
                     self.prepared = [(member.name, member.mode) for member in archive]
                 return 200, b"", "text/plain"
             case "POST", ["containers", "ID", "start"]:
+                if self.refusal is not None:
+                    return _error(self.refusal[1], self.refusal[0])
                 self.running.set()
                 return 204, b"", "text/plain"
             case "GET", ["containers", "ID", "logs"]:
@@ -111,8 +125,13 @@ class Engine:
                 self.end.set()
                 return 204, b"", "text/plain"
             case "POST", ["containers", "ID", "pause" | "unpause"]:
+                if where.endswith("/pause"):
+                    self.pausing.set()
+                    self.paused.wait(20)
                 return 204, b"", "text/plain"
             case "GET", ["containers", "ID", "archive"]:
+                if self.output is None:
+                    return _error("Could not find the file /output")
                 return 200, _tar(self.output), "application/x-tar"
             case "DELETE", ["containers", "ID"]:
                 self.end.set()
@@ -138,8 +157,8 @@ def _json(value: object, status: int = 200) -> tuple[int, bytes, str]:
     return status, json.dumps(value).encode(), "application/json"
 
 
-def _error(message: str) -> tuple[int, bytes, str]:
-    return _json({"message": message}, 404)
+def _error(message: str, status: int = 404) -> tuple[int, bytes, str]:
+    return _json({"message": message}, status)
 
 
 def _chunks(file: Any) -> Iterator[bytes]:

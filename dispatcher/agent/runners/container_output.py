@@ -6,12 +6,9 @@ from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import Any
 
-from docker.errors import DockerException
-
 from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.lines import Pieces
-
-ERRORS = (DockerException, OSError)  # the engine's, and of the connection to it
+from dispatcher.agent.runners.engine import ERRORS
 
 
 def follow(container: Any, stream: str, hand_on: Callable[[list[str]], None]) -> None:
