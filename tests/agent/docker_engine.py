@@ -8,11 +8,13 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
 CONTAINER = "c" * 64
+BEGAN = 1_750_000_000  # epoch seconds
 
 
 class Engine:
@@ -23,6 +25,7 @@ class Engine:
         self.images = {"ubuntu:24.04"}
         self.published = {"ubuntu:24.04", "python:3.13"}
         self.said: list[tuple[str, bytes]] = []
+        self.told: int | None = None  # entries of a stream that are told before it ends; None: all
         self.output: dict[str, bytes] | None = {}  # None: it has removed the directory
         self.code = 0
         self.end = threading.Event()
@@ -111,12 +114,7 @@ class Engine:
                 return 204, b"", "text/plain"
             case "GET", ["containers", "ID", "logs"]:
                 self.end.wait(20)
-                stream = "stdout" if "stdout=1" in query else "stderr"
-                frames = [
-                    struct.pack(">BxxxL", 1 if stream == "stdout" else 2, len(data)) + data
-                    for name, data in self.said if name == stream
-                ]  # fmt: skip
-                return 200, b"".join(frames), "application/vnd.docker.multiplexed-stream"
+                return 200, self._log(parse_qs(query)), "application/vnd.docker.multiplexed-stream"
             case "POST", ["containers", "ID", "wait"]:
                 self.end.wait(20)
                 return _json({"StatusCode": self.code})
@@ -137,6 +135,19 @@ class Engine:
                 self.end.set()
                 return 204, b"", "text/plain"
         raise AssertionError((method, path))
+
+    def _log(self, asked: dict[str, list[str]]) -> bytes:
+        """Two entries a second."""
+        assert asked["timestamps"] == ["1"]
+        kind = 1 if asked["stdout"] == ["1"] else 2
+        told = self.told if asked["follow"] == ["1"] else None
+        since = int(asked["since"][0]) if "since" in asked else BEGAN
+        frames = []
+        for at, (_, data) in enumerate([one for one in self.said if one[0] == ("", "stdout", "stderr")[kind]][:told]):
+            if (second := BEGAN + at // 2) >= since:
+                entry = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.000000000Z ").encode() + data
+                frames.append(struct.pack(">BxxxL", kind, len(entry)) + entry)
+        return b"".join(frames)
 
 
 @contextmanager

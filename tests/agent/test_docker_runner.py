@@ -136,6 +136,16 @@ async def test_lines_are_taken_from_the_engine_no_faster_than_there_is_room(
     assert told.lines == [("stdout", "one")]
 
 
+@pytest.mark.parametrize("told", range(6))
+async def test_what_is_not_told_by_the_end_is_asked_for(host: Engine, client: "docker.DockerClient", told: int) -> None:
+    host.said = [("stdout", data) for data in (b"one\n", b"same\n", b"same\n", b"same\n", b"two, ", b"in pieces")]
+    host.told = told
+    host.end.set()
+    attempt, heard = a_task()
+    await runner(client).run(attempt)
+    assert [text for _, text in heard.lines] == ["one", "same", "same", "same", "two, in pieces"]
+
+
 async def test_too_much_output_is_not_uploaded(host: Engine, client: "docker.DockerClient") -> None:
     host.output = {"big": b"x" * 100_000}
     host.end.set()

@@ -22,7 +22,7 @@ from dispatcher.agent.errors import TaskError
 from dispatcher.agent.outputs import left_out, refusal
 from dispatcher.agent.runners.archive import empty_directory, members, opened, spooled
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
-from dispatcher.agent.runners.container_output import follow, say
+from dispatcher.agent.runners.container_output import Output, say
 from dispatcher.agent.runners.engine import (
     ERRORS,
     check_limits,
@@ -155,11 +155,11 @@ class DockerRunner:
         """The exit code. The container does not run any more."""
         loop = asyncio.get_running_loop()
         await in_thread(container.start)
+        ended: asyncio.Task[dict[str, Any]] = asyncio.create_task(in_thread(container.wait))
         said = [
-            asyncio.create_task(in_thread(partial(follow, container, stream, partial(say, loop, attempt, stream))))
+            asyncio.create_task(_heard(Output(container, stream, partial(say, loop, attempt, stream)), ended))
             for stream in ("stdout", "stderr")
         ]
-        ended: asyncio.Task[dict[str, Any]] = asyncio.create_task(in_thread(container.wait))
         limit = self._options.timeout_s
         late = f"the time limit of {limit:g} s is over" if limit is not None else ""
         timer = loop.call_later(limit, attempt.stop, late) if limit is not None else None
@@ -221,6 +221,12 @@ class DockerRunner:
         """Copy the output directory as an archive; False when it is too large."""
         chunks, _ = container.get_archive(OUTPUT_DIR)
         return spooled(chunks, spool, self._options.most_output)
+
+
+async def _heard(output: Output, ended: "asyncio.Task[Any]") -> None:
+    await in_thread(output.follow)
+    await first(ended)
+    await in_thread(output.finish)
 
 
 def _quietly(act: Callable[[], None]) -> None:
