@@ -37,6 +37,7 @@ class Engine:
         self.paused.set()  # else a pause takes until then
         self.unkept: set[str] = set()  # limits that it cannot hold
         self.out_of_memory = False
+        self.stubborn = False  # no container can be removed
         self.refusal: tuple[int, str] | None = None  # of the start
         self.labelled = ""  # a container that is there from the beginning
         self.created: dict[str, Any] = {}
@@ -131,6 +132,8 @@ class Engine:
                 if self.output is None:
                     return _error("Could not find the file /output")
                 return 200, _tar(self.output), "application/x-tar"
+            case "DELETE", ["containers", "ID"] if self.stubborn:
+                return _error("not now", 500)
             case "DELETE", ["containers", "ID"]:
                 self.end.set()
                 return 204, b"", "text/plain"

@@ -187,6 +187,18 @@ async def test_an_engine_that_is_away_is_worth_another_try(client: "docker.Docke
     assert failed.value.retryable
 
 
+async def test_what_could_not_be_removed_is_before_the_next_one(host: Engine, client: "docker.DockerClient") -> None:
+    host.stubborn = True
+    host.end.set()
+    ours = runner(client)
+    await ours.run(a_task()[0])
+    host.stubborn = False
+    host.calls.clear()
+    await ours.run(a_task()[0])
+    assert host.calls.index("DELETE /containers/ID") < host.calls.index("POST /containers/create")
+    assert host.calls.count("DELETE /containers/ID") == 2
+
+
 async def test_waiting_for_a_container_takes_no_thread_of_others(host: Engine, client: "docker.DockerClient") -> None:
     pool = ThreadPoolExecutor(1)
     asyncio.get_running_loop().set_default_executor(pool)

@@ -66,6 +66,7 @@ class DockerRunner:
     def __init__(self, client: "docker.DockerClient", options: DockerOptions) -> None:
         self._client = client
         self._options = options
+        self._left: list[Any] = []  # containers that could not be removed: the engine was away
 
     def remove_leftovers(self) -> None:
         """The containers of an agent of this name that was killed: it could not remove them. Raises DockerException or
@@ -73,7 +74,7 @@ class DockerRunner:
         label = f"{AGENT_LABEL}={self._options.agent}"
         for container in self._client.containers.list(all=True, filters={"label": label}, ignore_removed=True):
             log.warning("removing container %s, left by an agent that was killed", container.short_id)
-            _remove(container)
+            self._remove(container)
 
     async def run(self, attempt: Attempt) -> End:
         task = attempt.task
@@ -89,7 +90,7 @@ class DockerRunner:
         except ERRORS as error:
             raise failure("the container failed", error, task.needs) from None
         finally:
-            await asyncio.shield(in_thread(partial(_remove, container)))
+            await asyncio.shield(in_thread(partial(self._remove, container)))
         if attempt.stopped.done():
             return End(error=attempt.stopped.result())
         if why is not None:
@@ -137,6 +138,9 @@ class DockerRunner:
 
     def _create(self, needs: Needs, image: str, settings: dict[str, Any], wanted: threading.Event) -> Any:
         """None when it is `wanted` no more; then nobody else removes it."""
+        left, self._left = self._left, []
+        for container in left:
+            self._remove(container)
         fetch_image(self._client, image)
         if not wanted.is_set():
             return None
@@ -145,11 +149,20 @@ class DockerRunner:
             check_limits(container, needs)
             container.put_archive("/", empty_directory(OUTPUT_DIR))
         except (TaskError, *ERRORS):
-            _remove(container)
+            self._remove(container)
             raise
         if not wanted.is_set():
-            _remove(container)
+            self._remove(container)
         return container
+
+    def _remove(self, container: Any) -> None:
+        try:
+            container.remove(force=True, v=True)
+        except NotFound:
+            pass
+        except ERRORS as error:
+            log.warning("a container could not be removed, it will be with the next one: %s", text_of(error))
+            self._left.append(container)
 
     async def _run(self, attempt: Attempt, container: Any) -> int:
         """The exit code. The container does not run any more."""
@@ -232,10 +245,3 @@ async def _heard(output: Output, ended: "asyncio.Task[Any]") -> None:
 def _quietly(act: Callable[[], None]) -> None:
     with suppress(*ERRORS):  # it has ended meanwhile
         act()
-
-
-def _remove(container: Any) -> None:
-    try:
-        container.remove(force=True, v=True)
-    except ERRORS as error:
-        log.warning("a container could not be removed: %s", text_of(error))
