@@ -54,10 +54,11 @@ class FollowedLog:
             async with self._turn:
                 page = self.ready(after) or self._part_of_brought(after)
                 if page is None:
+                    seen = self.at
                     page = await self._read(self.task_id, after)
                     self._brought = after, page
-                    self.note(after, page)
-                    if page.lines:
+                    self.note(after, page, seen)
+                    if self.at != seen:
                         self.wake()
                 return page
         finally:
@@ -65,13 +66,13 @@ class FollowedLog:
             if not self._queue:
                 self._brought = None
 
-    def note(self, after: int, page: LogPage | None) -> None:
-        """What a read after this number has found; None: no such task."""
+    def note(self, after: int, page: LogPage | None, seen: int) -> None:
+        """What a read after a number has found; None: no such task. `seen` is `at` when the read began."""
         if page is None:
             self._ends_here = False
             return
         end = page.lines[-1].seq if page.lines else min(after, page.last)
-        fewer = page.last < self.at  # the store has lost lines
+        fewer = page.last < seen  # the store has lost lines
         if end <= self.at and after != self.at and not fewer:
             return
         if after != self.at or page.lost or fewer:

@@ -157,7 +157,7 @@ class Tails:
         found = await self._store.read(asked, limit=PAGE)
         for log in logs:
             at, page = asked[log.task_id], found.get(log.task_id)
-            log.note(at, page)
+            log.note(at, page, at)
             if page is None or page.lines or page.last != at or page.ended is not None:
                 log.wake()
 

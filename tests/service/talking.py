@@ -14,12 +14,15 @@ from tests.store.world import ORIGIN, World, by
 
 
 class Counted:
-    """The logs of a store: what is read of them is written down, and takes until the test says so, where it says so."""
+    """The logs of a store: what is read of them is written down, and takes until the test says so, where it says so;
+    the answer to a read after `late` is that of its beginning."""
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self.reads: list[dict[str, int]] = []
         self.away = False
+        self.late = -1
+        self.arrival = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
         self.under_way = self.most_under_way = 0
@@ -29,6 +32,10 @@ class Counted:
         self.under_way += 1
         self.most_under_way = max(self.under_way, self.most_under_way)
         try:
+            if self.late in after.values():
+                found = await self._store.logs.read(after, limit=limit)
+                await self.arrival.wait()
+                return found
             await self.gate.wait()
             if self.away:
                 raise Unavailable("away")
@@ -95,3 +102,25 @@ async def read_one(follower: Follower, seen: list[int]) -> None:
 async def settle() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+def seqs(page: LogPage | None) -> list[int] | None:
+    return None if page is None else [line.seq for line in page.lines]
+
+
+async def next_of(scene: Scene, follower: Follower) -> LogPage:
+    """What one look brings a follower that has caught up."""
+    reading = asyncio.create_task(follower.next())
+    await scene.look()
+    return await reading
+
+
+async def caught_up(scene: Scene, count: int) -> list[Follower]:
+    """Followers that wait for what comes."""
+    followers = [scene.follow(after=scene.said) for _ in range(count)]
+    waiting = [asyncio.create_task(follower.next()) for follower in followers]
+    await settle()
+    for task in waiting:
+        task.cancel()
+    await settle()
+    return followers

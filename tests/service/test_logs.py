@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from dispatcher.domain.errors import DispatchError, NotFound, Unavailable
-from dispatcher.domain.log import LINE_BYTES, LogPage, cut
+from dispatcher.domain.log import LINE_BYTES, PORTION_LINES, LogLine, LogPage, LogStream, cut, portions
 from dispatcher.domain.transitions import TaskState
 from dispatcher.store.options import StoreOptions
 from tests.service.talking import Scene, read_all, scene_with, settle
@@ -144,3 +144,12 @@ async def test_the_reader_rests_while_nobody_follows(scene: Scene) -> None:
 def test_a_long_line_is_cut_between_two_characters() -> None:
     assert cut("x" * LINE_BYTES) == "x" * LINE_BYTES
     assert cut("€" * LINE_BYTES) == "€" * (LINE_BYTES // 3)
+
+
+def test_portions_are_small_by_number_and_size() -> None:
+    lines = [LogLine(n, 0, 1, LogStream.STDOUT, "x" * (LINE_BYTES if n == 250 else n == 251)) for n in range(1, 302)]
+    some = list(portions(lines))
+    assert [len(portion) for portion in some] == [100, 100, 50, 51]
+    assert max(map(len, some)) == PORTION_LINES
+    assert [line for portion in some for line in portion] == lines
+    assert list(portions([])) == []

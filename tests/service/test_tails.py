@@ -6,43 +6,14 @@ import random
 import pytest
 
 from dispatcher.domain.errors import Unavailable
-from dispatcher.domain.log import LogLine, LogPage, LogStream
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service import followed_log
-from dispatcher.service.followed_log import PAGE, FollowedLog
-from dispatcher.service.tails import READS_AT_ONCE, Follower
+from dispatcher.service.followed_log import PAGE
+from dispatcher.service.tails import READS_AT_ONCE
 from dispatcher.store.options import StoreOptions
-from tests.service.talking import Scene, read_all, read_one, scene_with, settle
+from tests.service.talking import caught_up, next_of, read_all, read_one, scene_with, seqs, settle
 from tests.store.world import done
 
 ROOMY = StoreOptions(log_lines_max=100_000)
-
-
-def page_of(first: int, last: int, *, newest: int | None = None, lost: int = 0, text: str = "") -> LogPage:
-    lines = tuple(LogLine(n, 0, 1, LogStream.STDOUT, text) for n in range(first, last + 1))
-    return LogPage(lines, lost, last if newest is None else newest)
-
-
-def seqs(page: LogPage | None) -> list[int] | None:
-    return None if page is None else [line.seq for line in page.lines]
-
-
-async def next_of(scene: Scene, follower: Follower) -> LogPage:
-    """What one look brings a follower that has caught up."""
-    reading = asyncio.create_task(follower.next())
-    await scene.look()
-    return await reading
-
-
-async def caught_up(scene: Scene, count: int) -> list[Follower]:
-    """Followers that wait for what comes."""
-    followers = [scene.follow(after=scene.said) for _ in range(count)]
-    waiting = [asyncio.create_task(follower.next()) for follower in followers]
-    await settle()
-    for task in waiting:
-        task.cancel()
-    await settle()
-    return followers
 
 
 async def test_a_burst_costs_nobody_its_place() -> None:
@@ -75,7 +46,7 @@ async def test_any_mixture_of_speeds(seed: int) -> None:
     rng = random.Random(seed)
     async with scene_with(ROOMY, held=rng.choice((1, 10, 1_000))) as scene:
         seen: list[list[int]] = [[] for _ in range(6)]
-        pace = [rng.random() for _ in seen]
+        rests = [rng.choice((1, 3, 30)) for _ in seen]
 
         async def read(n: int) -> TaskState | None:
             follower = scene.follow()
@@ -85,7 +56,7 @@ async def test_any_mixture_of_speeds(seed: int) -> None:
                 if page.complete:
                     follower.close()
                     return page.ended
-                while rng.random() > pace[n]:
+                for _ in range(rng.randrange(rests[n])):
                     await asyncio.sleep(0)
 
         readers = [asyncio.create_task(read(n)) for n in range(5)]
@@ -140,6 +111,26 @@ async def test_many_who_fall_back_share_what_is_read() -> None:
             task.cancel()
 
 
+@pytest.mark.parametrize("places", [(4_000, 0, 10, 20), (3_000, 0, 3_000)])
+async def test_who_is_far_behind_shares_as_well(places: tuple[int, ...]) -> None:
+    """The first is at the end, and only what is near it is held."""
+    async with scene_with(ROOMY) as scene:
+        await scene.say(4_000)
+        followers = [scene.follow(after=place) for place in places]
+        scene.logs.gate.clear()
+        seen: list[list[int]] = [[] for _ in followers]
+        reading = [asyncio.create_task(read_all(*pair)) for pair in zip(followers, seen, strict=True)]
+        await settle()
+        scene.logs.gate.set()
+        for _ in range(20):
+            await settle()
+        assert seen == [list(range(place + 1, 4_001)) for place in places]
+        pages = sorted(after["t1"] for after in scene.logs.reads if after["t1"] < scene.said)
+        assert pages == [0, 1_000, 2_000, 3_000]
+        for task in reading:
+            task.cancel()
+
+
 async def test_few_reads_at_once_of_however_many_logs() -> None:
     async with scene_with(ROOMY) as scene:
         for n in range(3 * READS_AT_ONCE):
@@ -167,6 +158,42 @@ async def test_a_log_is_read_no_faster_than_it_is_taken() -> None:
         assert scene.logs.reads == []
         await next_of(scene, follower)
         assert len(scene.logs.reads) == 1
+
+
+async def test_what_comes_during_a_read_is_not_missed() -> None:
+    async with scene_with(ROOMY) as scene:
+        await scene.say(5)
+        quick: list[int] = []
+        reading = asyncio.create_task(read_all(scene.follow(), quick))
+        await settle()
+        scene.logs.late = 10**9
+        late = asyncio.create_task(scene.follow(after=10**9).next())
+        await settle()
+        await scene.say(2)
+        await scene.look()
+        assert quick == list(range(1, 8))
+        scene.logs.arrival.set()
+        await settle()
+        assert late.done()
+        assert seqs(await late) == [6, 7]
+        log = scene.tails._logs["t1"]
+        assert (seqs(log.ready(0)), log.at) == (quick, 7), "an old answer changes nothing"
+        reading.cancel()
+
+
+@pytest.mark.parametrize("place", [6, 10**9])
+async def test_what_a_newcomer_finds_is_news_for_those_who_wait(place: int) -> None:
+    async with scene_with(ROOMY) as scene:
+        await scene.say(5)
+        seen: list[int] = []
+        reading = asyncio.create_task(read_all(scene.follow(), seen))
+        await settle()
+        await scene.say(2)
+        late = asyncio.create_task(scene.follow(after=place).next())
+        await settle()
+        assert seen == list(range(1, 8))
+        reading.cancel()
+        late.cancel()
 
 
 async def test_what_was_dropped_before_it_was_read_is_told_of() -> None:
@@ -214,49 +241,3 @@ async def test_a_store_that_lost_lines_lets_its_followers_go() -> None:
         await scene.look()
         with pytest.raises(Unavailable, match="lost lines"):
             await waiting
-
-
-def test_an_end_is_not_remembered() -> None:
-    """A task may be run again: each follower asks the store."""
-    log = FollowedLog("t1", None, 10)  # type: ignore[arg-type]
-    log.note(0, LogPage((), 0, 0, TaskState.FAILED))
-    assert not log.caught_up(0)
-    assert log.ready(0) is None
-
-
-def held(log: FollowedLog) -> tuple[int, int]:
-    return (log._lines[0].seq, log._lines[-1].seq)
-
-
-def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    log = FollowedLog("t1", None, 10)  # type: ignore[arg-type]
-    log.note(0, page_of(1, 8))
-    log.note(8, page_of(9, 14))
-    assert held(log) == (5, 14)
-    assert (log.ready(3), seqs(log.ready(4)), log.ready(14)) == (None, list(range(5, 15)), None)
-    log.note(14, page_of(15, 40))
-    assert held(log) == (15, 40), "a page is held whole"
-    monkeypatch.setattr(followed_log, "HELD_CHARS", 100)
-    log.note(40, page_of(41, 43, text="x" * 30))
-    log.note(43, page_of(44, 44, text="x" * 30))
-    assert held(log) == (42, 44)
-
-
-def test_what_is_held_has_no_gap() -> None:
-    log = FollowedLog("t1", None, 100)  # type: ignore[arg-type]
-    log.note(0, page_of(1, 8))
-    log.note(2, page_of(3, 6, newest=8))  # of one who is behind
-    assert (held(log), log.at) == ((1, 8), 8)
-    log.note(20, page_of(21, 22))  # of one who came later
-    assert (held(log), log.ready(7), seqs(log.ready(20))) == ((21, 22), None, [21, 22])
-    log.note(22, page_of(31, 32, lost=8))
-    assert (held(log), log.ready(22)) == ((31, 32), None)
-    assert log.caught_up(32)
-    log.note(32, page_of(33, 34, newest=40))
-    assert not log.caught_up(34)
-
-
-def test_part_of_a_page_tells_of_what_its_reader_lost() -> None:
-    page = page_of(11, 20, lost=10)
-    assert (page.part(4).lost, seqs(page.part(4))) == (6, list(range(11, 21)))
-    assert (page.part(14).lost, seqs(page.part(14))) == (0, list(range(15, 21)))
