@@ -45,16 +45,21 @@ async def test_an_engine_that_cannot_keep_to_a_limit_runs_nothing(
     [
         (400, 'exec: "nosuch": executable file not found in $PATH', TaskError, False),
         (500, "no space left on device", TaskError, True),
-        (500, 'could not select device driver "" with capabilities: [[gpu]]', NotHere, True),
+        (500, 'could not select device driver "" with capabilities: [[gpu]]', NotHere, None),
     ],
 )
 async def test_a_container_that_does_not_start(
-    host: Engine, client: "docker.DockerClient", status: int, message: str, error: type[TaskError], retryable: bool
+    host: Engine,
+    client: "docker.DockerClient",
+    status: int,
+    message: str,
+    error: type[Exception],
+    retryable: bool | None,
 ) -> None:
     host.refusal = (status, message)
     attempt, _ = a_task(Needs(gpu=1))
-    with pytest.raises(TaskError) as refused:
+    with pytest.raises(error) as refused:
         await runner(client).run(attempt)
-    assert (type(refused.value), refused.value.retryable) == (error, retryable)
+    assert getattr(refused.value, "retryable", None) == retryable
     assert message in str(refused.value)
     assert host.calls[-1] == "DELETE /containers/ID"

@@ -18,7 +18,7 @@ from docker.errors import NotFound
 from docker.types import DeviceRequest, LogConfig
 
 from dispatcher.agent.attempt import Attempt
-from dispatcher.agent.errors import TaskError
+from dispatcher.agent.errors import NotHere
 from dispatcher.agent.outputs import left_out, refusal
 from dispatcher.agent.runners.archive import empty_directory, members, opened, spooled
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
@@ -122,7 +122,7 @@ class DockerRunner:
 
     async def _made(self, attempt: Attempt, image: str, settings: dict[str, Any]) -> Any:
         """A container, None for a task that was stopped before it was there: a pull may take long. Raises
-        TaskError."""
+        TaskError, NotHere."""
         wanted = threading.Event()
         wanted.set()
         making = asyncio.ensure_future(in_thread(partial(self._create, attempt.task.needs, image, settings, wanted)))
@@ -148,7 +148,7 @@ class DockerRunner:
         try:
             check_limits(container, needs)
             container.put_archive("/", empty_directory(OUTPUT_DIR))
-        except (TaskError, *ERRORS):
+        except (NotHere, *ERRORS):
             self._remove(container)
             raise
         if not wanted.is_set():

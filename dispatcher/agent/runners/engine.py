@@ -40,14 +40,15 @@ def check_limits(container: Any, needs: Needs) -> None:
         raise NotHere("the engine of this worker gives containers no GPU")
 
 
-def no_container(error: Exception, needs: Needs) -> TaskError:
+def no_container(error: Exception, needs: Needs) -> TaskError | NotHere:
     """For one that could not be made: another try is of no use when there is no such image."""
     failed = failure("the container cannot be made", error, needs)
-    failed.retryable &= not isinstance(error, NotFound) and "manifest unknown" not in text_of(error)
+    if isinstance(failed, TaskError):
+        failed.retryable &= not isinstance(error, NotFound) and "manifest unknown" not in text_of(error)
     return failed
 
 
-def failure(what: str, error: Exception, needs: Needs) -> TaskError:
+def failure(what: str, error: Exception, needs: Needs) -> TaskError | NotHere:
     """Another try is of no use when what was asked for makes no sense, such as a command that the image has not."""
     text = text_of(error)
     if needs.gpu and "gpu" in text.lower():
