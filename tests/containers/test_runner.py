@@ -127,12 +127,12 @@ async def test_how_else_it_may_end(runs: Runs) -> None:
     ids=["command", "no command", "image", "not allowed", "gpu"],
 )
 async def test_what_cannot_be_run(
-    runs: Runs, payload: dict[str, Any], needs: Needs, error: type[TaskError], told: str
+    runs: Runs, payload: dict[str, Any], needs: Needs, error: type[Exception], told: str
 ) -> None:
     attempt, _ = runs.task("true", needs=needs, **payload)
-    with pytest.raises(TaskError, match=told) as refused:
+    with pytest.raises(error, match=told) as refused:
         await runs.runner().run(attempt)
-    assert (type(refused.value), refused.value.retryable) == (error, error is NotHere)
+    assert not getattr(refused.value, "retryable", False)
     assert runs.containers() == []
 
 
