@@ -77,6 +77,13 @@ async def test_it_has_no_part_in_a_gang_of_others(world: World) -> None:
     assert [await fetch(world, name, f"s-{name}") for name in ("w2", "w1")] == ["open", "open"]
 
 
+async def test_what_it_says_of_a_model_counts_for_itself_alone(world: World) -> None:
+    await server(world, "w1", transport=Transport.SOCKET)
+    placed = await world.store.placements.loaded("w1", "m", Resources(memory=1), 1)
+    assert placed.takes == Resources(memory=1)
+    assert await world.store.placements.sizes(["m"]) == {}
+
+
 WIDENED: dict[str, Callable[[World], Awaitable[object]]] = {
     "offering otherwise": lambda w: w.store.servers.reoffer("s1", Offer()),
     "another door": lambda w: w.store.servers.reoffer("s1", Offer(only="jobs")),
