@@ -24,8 +24,8 @@ from dispatcher.web.rates import Rates
 
 
 def anonymous(dialect: str) -> Principal:
-    """Whoever comes through this dialect's door without a token."""
-    return Principal(Owner("default", "anonymous"), frozenset(Role), door=dialect)
+    """Whoever comes through this dialect's door without a token; apart from the quotas and the turns of the others."""
+    return Principal(Owner(f"open-{dialect}", "anonymous"), frozenset(Role), door=dialect)
 
 
 def jobs_doors(

@@ -88,7 +88,7 @@ class World(GatewayWorld):
         return self.name if self.settings.cloudai.auth == "none" else ""
 
     def core_id(self, name: str) -> str:
-        return core_id(f"default:{self.door}" if self.door else "default", name)
+        return core_id(f"open-{self.door}:{self.door}" if self.door else "default", name)
 
     async def register(self, name: str = WORKER, caller: str = "admin", address: str = ADDRESS) -> dict[str, Any]:
         answer = await self.call("POST", "/workers", caller, {"worker_id": name, "worker_ip": address})
