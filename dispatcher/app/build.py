@@ -17,7 +17,8 @@ from dispatcher.dialects.dialect import Dialect
 from dispatcher.dialects.gate import Gate
 from dispatcher.dialects.native.native import native_dialect
 from dispatcher.domain.clock import Clock, SystemClock
-from dispatcher.domain.principal import Role
+from dispatcher.domain.principal import Principal, Role
+from dispatcher.domain.server import Server
 from dispatcher.forward import HttpForwarder, UrlPolicy, transport_named
 from dispatcher.loops.events import Events
 from dispatcher.loops.inbox import Inbox
@@ -96,8 +97,16 @@ def build(
     draining = Draining()
     health = Health(store.coordination, clock, gateway=name, version=our_version(), draining=draining)
 
-    def server_token(server_id: str, tenant: str) -> str:
-        return tokens.issue(server_id, [Role.SERVER], settings.auth.server_token_ttl // 1000, tenant, server_id)
+    def server_token(server: Server, caller: Principal) -> str:
+        return tokens.issue(
+            server.id,
+            [Role.SERVER],
+            settings.auth.server_token_ttl // 1000,
+            caller.owner.tenant,
+            server.id,
+            door=server.offer.only,
+            registration=server.seq,
+        )
 
     native = native_dialect(
         services,
@@ -108,6 +117,7 @@ def build(
             options.rates(settings),
             BodyLimits(max_bytes=settings.server.max_body),
             BodyLimits(max_bytes=settings.urls.max_response),
+            is_current=services.servers.is_registration,
         ),
         clock,
         duties=duties,

@@ -22,13 +22,16 @@ from dispatcher.web.body import BodyLimits
 from dispatcher.web.health import Health
 from dispatcher.web.rates import Rates
 
-ANONYMOUS = Principal(Owner("default", "anonymous"), frozenset(Role))
+
+def anonymous(dialect: str) -> Principal:
+    """Whoever comes through this dialect's door without a token; apart from the quotas and the turns of the others."""
+    return Principal(Owner(f"open-{dialect}", "anonymous"), frozenset(Role), door=dialect)
 
 
 def jobs_doors(
     settings: Settings, services: Services, tokens: Tokens, callbacks: CallbackTokens, health: Health
 ) -> dict[tuple[str, str], Dialect]:
-    doors = _doors(settings, services, tokens, callbacks, options.jobs_rates(settings))
+    doors = _doors("jobs", settings, services, tokens, callbacks, options.jobs_rates(settings))
     made = options.jobs_options(settings)
     return {("jobs", auth): jobs_dialect(services, door, health=health, options=made) for auth, door in doors.items()}
 
@@ -36,7 +39,7 @@ def jobs_doors(
 def farm_doors(
     settings: Settings, services: Services, tokens: Tokens, callbacks: CallbackTokens, clock: Clock
 ) -> dict[tuple[str, str], Dialect]:
-    doors = _doors(settings, services, tokens, callbacks, options.farm_rates(settings))
+    doors = _doors("farm", settings, services, tokens, callbacks, options.farm_rates(settings))
     made, limits = options.farm_options(settings), options.farm_socket_limits(settings)
     return {
         ("farm", auth): farm_dialect(services, door, clock, options=made, socket_limits=limits)
@@ -54,7 +57,7 @@ def cloudai_doors(
     health: Health,
     issue_server_token: IssueServerToken,
 ) -> dict[tuple[str, str], Dialect]:
-    doors = _doors(settings, services, tokens, callbacks, options.cloudai_rates(settings))
+    doors = _doors("cloudai", settings, services, tokens, callbacks, options.cloudai_rates(settings))
     made = options.cloudai_options(settings)
     return {
         ("cloudai", auth): cloudai_dialect(
@@ -73,7 +76,7 @@ def cluster_doors(
     health: Health,
     clock: Clock,
 ) -> dict[tuple[str, str], Dialect]:
-    doors = _doors(settings, services, tokens, callbacks, options.cluster_rates(settings))
+    doors = _doors("cluster", settings, services, tokens, callbacks, options.cluster_rates(settings))
     made = options.cluster_options(settings)
     return {
         ("cluster", auth): cluster_dialect(services, replace(door, keys=keys), clock, health=health, options=made)
@@ -82,8 +85,8 @@ def cluster_doors(
 
 
 def _doors(
-    settings: Settings, services: Services, tokens: Tokens, callbacks: CallbackTokens, rates: Rates
+    dialect: str, settings: Settings, services: Services, tokens: Tokens, callbacks: CallbackTokens, rates: Rates
 ) -> dict[str, Gate]:
     limits = BodyLimits(max_bytes=settings.server.max_body)
     gate = Gate(tokens, callbacks.read, services.coordination, rates, limits)
-    return {"required": gate, "none": replace(gate, anonymous=ANONYMOUS)}
+    return {"required": gate, "none": replace(gate, anonymous=anonymous(dialect))}

@@ -6,6 +6,8 @@
     tid      tenant: 1..64 characters of A-Z a-z 0-9 . _ -; "default" when absent
     sid      the server that a server token is bound to: a core id or <dialect>:<external id>
     cid      the same for a client of the farm, by its Client-ID alone: what sid = farm:<Client-ID> says
+    door     the dialect through whose open door the worker of a server token was registered: it counts there alone
+    reg      the sequence number of the registration that a server token came with, from 1: it ends with that
     iss, aud checked against the settings
 
 Neither `sub` nor `tid` may hold ":" or "/", which separate the parts of store keys and rate keys.
@@ -21,12 +23,13 @@ from dispatcher.domain.errors import Forbidden, Unauthorized
 from dispatcher.domain.principal import Owner, Principal, Role
 
 DEFAULT_TENANT = "default"
-LATEST_S = 100_000_000_000  # the year 5138; a time beyond it is no time
+MOST = 100_000_000_000  # as a time the year 5138
 
 _T = TypeVar("_T")
 _SUB = re.compile(r"[A-Za-z0-9._@|+-]{1,128}")
 _TID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SID = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
+_DOOR = re.compile(r"[a-z]{1,32}")
 _ROLES = {role.value: role for role in Role}
 
 
@@ -67,8 +70,8 @@ def read_claims(
     if not isinstance(claims, dict):
         raise unauthorized()
     _check_parties(claims, issuer, audience)
-    issued_s = _time(claims, "iat") or 0
-    span = Span(max(_time(claims, "nbf") or 0, issued_s), _required(_time(claims, "exp")))
+    issued_s = _number(claims, "iat") or 0
+    span = Span(max(_number(claims, "nbf") or 0, issued_s), _required(_number(claims, "exp")))
     span.check(now_s, leeway_s)
     owner = Owner(_word(claims, "tid", _TID) or DEFAULT_TENANT, _required(_word(claims, "sub", _SUB)))
     principal = Principal(
@@ -77,6 +80,8 @@ def read_claims(
         roles=_roles(claims),
         issued_ms=issued_s * 1000,
         expires_ms=span.expires_s * 1000,
+        door=_word(claims, "door", _DOOR) or "",
+        registration=_number(claims, "reg") or 0,
     )
     return principal, span
 
@@ -95,11 +100,11 @@ def _check_parties(claims: Mapping[str, Any], issuer: str | None, audience: str 
         raise unauthorized()
 
 
-def _time(claims: Mapping[str, Any], name: str) -> int | None:
+def _number(claims: Mapping[str, Any], name: str) -> int | None:
     if name not in claims:
         return None
     value: object = claims[name]
-    if type(value) is not int or not 0 <= value <= LATEST_S:  # a bool is no time, and a float may be infinite
+    if type(value) is not int or not 0 <= value <= MOST:  # a bool is no number, and a float may be infinite
         raise unauthorized()
     return value
 

@@ -45,9 +45,18 @@ class Tokens:
         self._verified: RecentlyUsed[tuple[Principal, Span]] = RecentlyUsed(cache_size)
 
     def issue(
-        self, sub: str, roles: Iterable[str], ttl_s: int, tenant: str = DEFAULT_TENANT, server_id: str | None = None
+        self,
+        sub: str,
+        roles: Iterable[str],
+        ttl_s: int,
+        tenant: str = DEFAULT_TENANT,
+        server_id: str | None = None,
+        *,
+        door: str = "",
+        registration: int = 0,
     ) -> str:
-        """A new token, valid from now for `ttl_s` seconds (> 0). `roles` are words of `Role`, at least one.
+        """A new token, valid from now for `ttl_s` seconds (> 0). `roles` are words of `Role`, at least one. `door` and
+        `registration` are those of `Principal`.
 
         Raises ValueError for whatever `authenticate` would refuse.
         """
@@ -55,7 +64,8 @@ class Tokens:
         words = sorted(Role(word).value for word in roles)
         claims: dict[str, object] = {"sub": sub, "tid": tenant, "iat": now_s, "exp": now_s + ttl_s}
         claims |= {"role": words[0]} if len(words) == 1 else {"roles": words}
-        optional = {"sid": server_id, "iss": self._issuer, "aud": self._audience}
+        optional: dict[str, object] = {"sid": server_id, "iss": self._issuer, "aud": self._audience}
+        optional |= {"door": door or None, "reg": registration or None}
         claims |= {name: value for name, value in optional.items() if value is not None}
         raw = json.dumps(claims, separators=(",", ":")).encode()
         try:

@@ -92,7 +92,7 @@ class Dialect:
         try:
             call = await self._gate.identify(self.name, operation, scope, receive)
             if call.principal is not None:
-                operation.access.check(call.principal, call.path_id)
+                operation.access.check(call.principal, call.path_id, self.name)
             if not operation.counts_itself:
                 await self._gate.count(call)
             answer = await operation.handler(call)

@@ -1,7 +1,7 @@
 """Who calls, may they, and within which limit: the same steps before every operation of every dialect."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from starlette.datastructures import Headers
@@ -24,13 +24,15 @@ from dispatcher.web.authentication import (
 from dispatcher.web.body import BodyLimits
 from dispatcher.web.rates import Rate, Rates
 
+IsCurrent = Callable[[str, int], Awaitable[bool]]  # (server id, sequence number of its registration)
 ReadCallback = Callable[[str, str], ByAttempt]  # (task id, token); raises Unauthorized
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
     """What a dialect admits calls with. `results` are the limits of bodies that may hold the result of a task. With
-    `anonymous` every caller is that principal, whatever token it brings. `keys` reads API keys where they count."""
+    `anonymous` every caller is that principal, whatever token it brings. `keys` reads API keys where they count.
+    `is_current` tells whether a registration holds, where the tokens that came with one do."""
 
     authenticator: Authenticator
     read_callback: ReadCallback
@@ -40,6 +42,7 @@ class Gate:
     results: BodyLimits = field(default_factory=lambda: BodyLimits(max_bytes=8_388_608))
     anonymous: Principal | None = None
     keys: KeyReader | None = None
+    is_current: IsCurrent | None = None
 
     async def identify(self, dialect: str, operation: Operation, scope: Scope, receive: Receive) -> Call:
         """The call with its caller and its rule. Raises Unauthorized."""
@@ -54,6 +57,7 @@ class Gate:
             call.attempt = self._attempt(scope, call.path_id)
         if call.attempt is None:
             call.principal = sign_in(scope, await self.caller_of(scope))
+            await self.check_current(call.principal)
         call.rule = self._rule(dialect, operation, call)
         if call.attempt is None and operation.rate is not Rate.NONE:
             call.hour_rule = self.rates.hour_rule(dialect, call.caller.rate_key)
@@ -74,6 +78,12 @@ class Gate:
         if self.keys is not None and self.keys.is_key(text):
             return await self.keys.principal(text)
         return self.authenticator.authenticate(text)
+
+    async def check_current(self, principal: Principal) -> None:
+        """Raises Unauthorized for the token of a server that was removed, though another goes by its id now."""
+        server_id, seq = principal.server_id, principal.registration
+        if seq and server_id is not None and self.is_current is not None and not await self.is_current(server_id, seq):
+            raise Unauthorized(REFUSED)
 
     async def still(self, principal: Principal) -> bool:
         """False once the API key that this caller came with is no more."""

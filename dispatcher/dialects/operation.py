@@ -20,29 +20,46 @@ class Access:
     roles        a token with one of these roles
     own_server   also the token of the server that the path names by `{id}`
     callback     also the callback token of an attempt of the task that the path names by `{id}`
+    fleet        acts on servers, whoever registered them: not for callers that came through an open door
+
+    Who belongs to an open door (`Principal.door`) may do nothing anywhere else but a worker's own work.
     """
 
     roles: frozenset[Role] = frozenset()
     public: bool = False
     own_server: bool = False
     callback: bool = False
+    fleet: bool = False
     refusal: str = "Admin role required"
 
     @property
     def is_policy(self) -> bool:
         return self.public or bool(self.roles)
 
-    def check(self, principal: Principal, path_id: str) -> None:
-        """Raises Forbidden."""
-        if principal.roles & self.roles or (self.own_server and principal.serves(path_id)):
-            return
-        raise Forbidden(self.refusal)
+    def check(self, principal: Principal, path_id: str, dialect: str) -> None:
+        """Of an operation of this dialect. Raises Forbidden."""
+        its_own = self.own_server and principal.serves(path_id)
+        if principal.door and not (self._is_work(principal) or its_own):
+            self._check_door(principal, dialect)
+        if not (principal.roles & self.roles or its_own):
+            raise Forbidden(self.refusal)
+
+    def _is_work(self, principal: Principal) -> bool:
+        """A worker's report, which counts for an attempt that it holds."""
+        return self.callback and principal.server_id is not None
+
+    def _check_door(self, principal: Principal, dialect: str) -> None:
+        if principal.door != dialect:
+            raise Forbidden("What came through an open door may do nothing here")
+        if self.fleet:
+            raise Forbidden("An open door is no way to the servers of the fleet")
 
 
 PUBLIC = Access(public=True)
 ANYBODY = Access(frozenset(Role))  # any role
 CLIENTS = Access(frozenset({Role.CLIENT, Role.ADMIN}), refusal="Client role required")
 ADMINS = Access(frozenset({Role.ADMIN}))
+OPERATORS = Access(frozenset({Role.ADMIN}), fleet=True)
 ADMINS_AND_ITSELF = Access(frozenset({Role.ADMIN}), own_server=True)
 REPORTERS = Access(
     frozenset({Role.ADMIN, Role.SERVER}),

@@ -21,13 +21,15 @@ def _digest(parts: object) -> str:
 @dataclass(frozen=True, slots=True)
 class Demand:
     """What a task asks of a server. `kind` names the protocol family that can run it (`predict`, later others);
-    `resources` is the rounded shape of what it needs, see `shaped`."""
+    `resources` is the rounded shape of what it needs, see `shaped`. `open` is the dialect through whose open door the
+    task came; empty for one that an authenticated caller handed in."""
 
     kind: str = "predict"
     capabilities: frozenset[str] = frozenset()
     group: str | None = None
     resources: Resources = NOTHING
     gang: int = 1  # ranks that start together: gangs of one size share a queue, so that they are passed over at once
+    open: str = ""
 
     def shaped(self, needs: Resources) -> "Demand":
         """The same demand of a task that needs so much (each rank of a gang)."""
@@ -45,24 +47,34 @@ class Demand:
     def _more(self) -> list[tuple[str, object]]:
         """What not every demand has."""
         resources: list[tuple[str, object]] = [("resources", self.resources.to_text())] if self.resources else []
-        return resources + ([("gang", self.gang)] if self.gang > 1 else [])
+        gang: list[tuple[str, object]] = [("gang", self.gang)] if self.gang > 1 else []
+        return resources + gang + ([("open", self.open)] if self.open else [])
 
     @classmethod
     def from_json(cls, text: str) -> "Demand":
         raw = json.loads(text)
         resources = Resources.from_text(raw.get("resources", ""))
-        return cls(raw["kind"], frozenset(raw["capabilities"]), raw["group"], resources, raw.get("gang", 1))
+        return cls(
+            raw["kind"],
+            frozenset(raw["capabilities"]),
+            raw["group"],
+            resources,
+            raw.get("gang", 1),
+            raw.get("open", ""),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What a server offers. `resources` are its totals; None when they are not declared: then any need fits, and
-    nothing is counted."""
+    nothing is counted. `only` is the dialect through whose open door it was registered: it is given what came through
+    the same door, and nothing else."""
 
     kinds: frozenset[str] = frozenset({"predict"})
     capabilities: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     resources: Resources | None = None
+    only: str = ""
 
     @property
     def rounded(self) -> "Offer":
@@ -73,23 +85,37 @@ class Offer:
     def server_class(self) -> str:
         """The id of its class: servers that offer the same, up to rounding, share one."""
         parts: list[object] = [sorted(self.kinds), sorted(self.capabilities), sorted(self.groups)]
-        return _digest(parts if self.resources is None else [*parts, self.resources.shape.to_text()])
+        if self.resources is not None:
+            parts.append(self.resources.shape.to_text())
+        return _digest([*parts, ["only", self.only]] if self.only else parts)
 
     def to_json(self) -> str:
-        raw = {"kinds": sorted(self.kinds), "capabilities": sorted(self.capabilities), "groups": sorted(self.groups)}
-        return json.dumps(raw if self.resources is None else raw | {"resources": self.resources.to_text()})
+        raw: dict[str, object] = {
+            "kinds": sorted(self.kinds),
+            "capabilities": sorted(self.capabilities),
+            "groups": sorted(self.groups),
+        }
+        resources = {} if self.resources is None else {"resources": self.resources.to_text()}
+        return json.dumps(raw | resources | ({"only": self.only} if self.only else {}))
 
     @classmethod
     def from_json(cls, text: str) -> "Offer":
         raw = json.loads(text)
         resources = Resources.from_text(raw["resources"]) if "resources" in raw else None
-        return cls(frozenset(raw["kinds"]), frozenset(raw["capabilities"]), frozenset(raw["groups"]), resources)
+        return cls(
+            frozenset(raw["kinds"]),
+            frozenset(raw["capabilities"]),
+            frozenset(raw["groups"]),
+            resources,
+            raw.get("only", ""),
+        )
 
 
 def fits(demand: Demand, offer: Offer) -> bool:
     """True when a server with this offer may run a task with this demand, up to the rounding of resources."""
     return (
-        demand.kind in offer.kinds
+        offer.only in ("", demand.open)
+        and demand.kind in offer.kinds
         and demand.capabilities <= offer.capabilities
         and (demand.group is None or demand.group in offer.groups)
         and (offer.resources is None or demand.resources.fits_in(offer.resources.shape))

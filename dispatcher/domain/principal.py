@@ -23,7 +23,9 @@ class Principal:
     """An authenticated caller.
 
     `server_id` is the core id (or `<dialect>:<external id>`) a server token is bound to. `expires_ms` and `issued_ms`
-    are epoch milliseconds; `expires_ms` 0 is never. `key_id` is that of the API key it called with.
+    are epoch milliseconds; `expires_ms` 0 is never. `key_id` is that of the API key it called with. `door` is the
+    dialect through whose open door it came, without a token, or its worker was registered: it counts there alone.
+    `registration` is the sequence number of the registration that a server's token came with; 0 for other tokens.
     """
 
     owner: Owner
@@ -32,10 +34,18 @@ class Principal:
     issued_ms: int = 0
     expires_ms: int = 0
     key_id: str = ""
+    door: str = ""
+    registration: int = 0
 
     @property
     def is_admin(self) -> bool:
         return Role.ADMIN in self.roles
+
+    @property
+    def realm(self) -> str:
+        """Within what the workers that it names have their names: its tenant, or apart from all tenants an open door.
+        No tenant's name has a colon."""
+        return f"{self.owner.tenant}:{self.door}" if self.door else self.owner.tenant
 
     def serves(self, server_id: str) -> bool:
         """True for the token of exactly this server."""

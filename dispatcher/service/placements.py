@@ -177,9 +177,9 @@ def _steps_of(move: Move) -> list[NewStep]:
 
 
 def _can_take(server: Server, having: Collection[str]) -> bool:
-    """`having` are the workers that models are on."""
+    """`having` are the workers that models are on. A confined one would serve none of the tasks that use them."""
     loads = RUNNER in server.offer.kinds or server.id in having
-    return loads and server.takes_commands and server.online and not server.maintenance
+    return loads and server.takes_commands and server.online and not (server.maintenance or server.offer.only)
 
 
 def _on_gpu(server: Server) -> bool:

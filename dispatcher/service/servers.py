@@ -38,6 +38,17 @@ class Servers:
         """The servers by id, as this gateway knows them: without live loads, not asked for before they change."""
         return (await self._servers.snapshot()).servers
 
+    async def is_registration(self, server_id: str, seq: int) -> bool:
+        """False when the server was registered anew since it got this sequence number: it had been removed. True
+        for one that is not registered at all; what another gateway did is known up to a second late."""
+        known = (await self._servers.snapshot()).servers.get(server_id)
+        if known is None or known.seq == seq:
+            return True
+        try:  # the token may be newer than what this gateway knows
+            return (await self._servers.get(server_id)).seq == seq
+        except NotFound:
+            return True
+
     async def heartbeat(
         self,
         server_id: str,

@@ -86,3 +86,7 @@ def model_busy(model: str, server_id: str) -> errors.Conflict:
 
 def upload_expired() -> errors.UploadExpired:
     return errors.UploadExpired("The upload took too long")
+
+
+def confined() -> errors.Conflict:
+    return errors.Conflict("This server was registered through another door, and stays confined to that")

@@ -10,6 +10,7 @@ from dispatcher.domain.server import NewServer, Server, ServerHealth
 from dispatcher.domain.telemetry import Usage
 from dispatcher.store import codec
 from dispatcher.store.fleet import Fleet
+from dispatcher.store.refusals import confined
 from dispatcher.store.runner import Reply, Runner
 
 _TOO_MANY = "Too many different kinds of servers are registered"
@@ -18,6 +19,8 @@ _TOO_MANY = "Too many different kinds of servers are registered"
 def _known(reply: Reply, server_id: str) -> Reply:
     if reply.tag == "not_found":
         raise NotFound(f"Server not found: {server_id}")
+    if reply.tag == "confined":
+        raise confined()
     return reply
 
 
@@ -59,9 +62,10 @@ class RedisServers:
                 silence=server.silence_ms,
                 forget=server.forget_ms,
                 address=server.address,
+                only=offer.only,
                 keep="1" if keep else "0",
             )
-            if reply.tag == "registered":
+            if _known(reply, server.id).tag == "registered":
                 return await self.get(server.id)
             if reply.tag == "too_many":
                 raise Unavailable(_TOO_MANY, retry_after_s=60)
@@ -78,6 +82,7 @@ class RedisServers:
                 matching=matching,
                 offer=offer.to_json(),
                 totals=codec.totals_text(offer),
+                only=offer.only,
                 max="" if max_concurrent is None else max_concurrent,
             )
             if _known(reply, server_id).tag == "reoffered":

@@ -19,6 +19,10 @@ def test_issued_tokens_are_accepted(tokens: Tokens) -> None:
     assert principal.roles == {Role.SERVER}
     assert principal.serves("server_abc")
     assert (principal.issued_ms, principal.expires_ms) == (NOW_S * 1000, (NOW_S + 3600) * 1000)
+    assert (principal.door, principal.registration) == ("", 0)
+    issued = tokens.issue("w", ["server"], 60, server_id="worker_1", door="cloudai", registration=7)
+    confined = tokens.authenticate(issued)
+    assert (confined.door, confined.registration) == ("cloudai", 7)
     both = tokens.authenticate(tokens.issue("ops", ["admin", "client"], 60))
     assert both.roles == {Role.ADMIN, Role.CLIENT}
     assert (both.owner.tenant, both.server_id) == ("default", None)

@@ -50,9 +50,10 @@ class Fleet:
         kind: str = "model",
         beats: bool = True,
         loadable: Iterable[str] = (),
+        only: str = "",
     ) -> None:
         models = frozenset(map(can_load, loadable))
-        offer = Offer(frozenset({kind}), models, resources=Resources(memory=memory * GB))
+        offer = Offer(frozenset({kind}), models, resources=Resources(memory=memory * GB), only=only)
         await self.store.servers.put(NewServer(server_id, "native", server_id, Endpoints(), offer, transport=transport))
         if beats:
             await self.beat(server_id)
@@ -142,6 +143,15 @@ async def test_a_worker_is_given_no_model_that_it_says_it_does_not_have(fleet: F
     await fleet.add("s3", memory=96, loadable=["other"])
     with pytest.raises(NoRunner):
         await fleet.one.placements.assign("ann", "m", ["s3"])
+    for model in ("a", "b", "c"):
+        await fleet.load("s1", model, 6)
+    _, moves = await fleet.one.placements.rebalance("ann", Strategy.MEMORY, dry_run=True)
+    assert {move.target for move in moves} == {"s2"}
+
+
+async def test_a_rebalance_moves_nothing_to_who_came_through_an_open_door(fleet: Fleet) -> None:
+    await fleet.add("s3", memory=96, only="cloudai")
+    await fleet.one.placements.assign("ann", "m", ["s3"], preload=False)  # an operator's word counts
     for model in ("a", "b", "c"):
         await fleet.load("s1", model, 6)
     _, moves = await fleet.one.placements.rebalance("ann", Strategy.MEMORY, dry_run=True)

@@ -21,7 +21,7 @@ from dispatcher.domain.placement import Placement
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder, Reporter
 from dispatcher.domain.resources import Resources
-from dispatcher.domain.server import ServerHealth, Transport
+from dispatcher.domain.server import NewServer, ServerHealth, Transport
 from dispatcher.service.ports import BatchTotals, IdempotencyKey, RateRule
 from dispatcher.store import Store
 from dispatcher.store.options import StoreOptions
@@ -157,6 +157,10 @@ def own(name: str) -> Callable[[Scene], Reporter]:
     return lambda s: s.by(name)
 
 
+def confined(server_id: str, only: str) -> NewServer:
+    return replace(new_server(server_id), offer=Offer(only=only))
+
+
 def command(world: World, command_id: str, server_id: str, life_ms: int = 60_000) -> NewCommand:
     return NewCommand(command_id, server_id, "model.load", world.now + life_ms)
 
@@ -262,6 +266,9 @@ RAISING: dict[str, Refused] = {
     "model: not there": lambda s: s.store.placements.unloaded("s1", "m"),
     "model: cannot fail there": lambda s: s.store.placements.failed("s1", "m", "x"),
     "model: loaded by nobody": lambda s: s.store.placements.loaded("nobody", "m", Resources(), 1),
+    "register: through another door": lambda s: s.store.servers.put(confined("s1", only="farm")),
+    "register again: through another door": lambda s: s.store.servers.put(confined("s1", only="farm"), keep=True),
+    "reoffer: through another door": lambda s: s.store.servers.reoffer("s1", Offer(only="farm")),
     "register: too many classes": lambda s: s.store.servers.put(new_server("s9", capabilities=["other"])),
 }
 
@@ -351,12 +358,12 @@ async def test_a_refused_definition_leaves_no_trace(scene: Scene) -> None:
     stale = await runner.call(
         "put_server", server_id="s9", server_class="c9", class_spec="{}", matching="0", alias="", origin=ORIGIN,
         name="n", predict="", health="", metrics_url="", cancel_url="", offer="{}", totals="", sealed_key=b"", max=1,
-        weight=1, transport="push", silence=0, forget=0, address="", keep="0",
+        weight=1, transport="push", silence=0, forget=0, address="", only="", keep="0",
     )  # fmt: skip
     assert stale.tag == "stale"
     stale = await runner.call(
         "reoffer_server", server_id="s1", server_class="c9", class_spec="{}", matching="0", offer="{}", totals="",
-        max="",
+        only="", max="",
     )  # fmt: skip
     assert stale.tag == "stale"
     assert await scene.dump() == before

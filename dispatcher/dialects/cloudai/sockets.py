@@ -69,7 +69,7 @@ class Doorkeeper:
     async def _hold(self, scope: Scope, serve: Serve, tell_error: TellError, inlet: Inlet, outbox: Outbox) -> None:
         try:
             principal = await self._principal(scope, inlet, outbox)
-            self._access.check(principal, "")
+            self._access.check(principal, "", ORIGIN)
             rule = self._gate.rates.rule(Rate.DEFAULT, ORIGIN, principal.rate_key)
             if rule is not None:
                 await self._gate.coordination.limit(rule)

@@ -37,9 +37,9 @@ class TaskRoutes:
         json = await call.json()
         body = validate(CreateTask, given(json.members))
         task_id = new_task_id(self._clock.now_ms())
-        owner = call.caller.owner
-        label = body.user_id or (GUEST if self._open_door else owner.sub)
-        task = wire.new_task(body, task_id, owner, label, self._options)
+        caller = call.caller
+        label = body.user_id or (GUEST if self._open_door else caller.owner.sub)
+        task = wire.new_task(body, task_id, caller, label, self._options)
         created, _ = await self._services.submit.create(
             task,
             rate=call.rule,
@@ -68,13 +68,13 @@ class TaskRoutes:
             everybody=call.caller.is_admin,
         )
         known = await self._services.servers.known()
-        answer = TaskList(tasks=[wire.listed(t, name_of(t.server_id, known, call.caller.owner)) for t in tasks])
+        answer = TaskList(tasks=[wire.listed(t, name_of(t.server_id, known, call.caller)) for t in tasks])
         return Answer(encode_json(answer), headers={"X-Total-Count": str(total)})
 
     async def get(self, call: Call) -> Answer:
         task, rate = await self._tasks.get(call.caller, call.path_id, origin=ORIGIN, rate=call.rule, payload=True)
         known = await self._services.servers.known()
-        worker = name_of(task.server_id, known, call.caller.owner)
+        worker = name_of(task.server_id, known, call.caller)
         return Answer(encode_json(wire.details(task, worker)), rate=rate)
 
     async def cancel(self, call: Call) -> Answer:

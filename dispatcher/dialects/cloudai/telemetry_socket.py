@@ -32,8 +32,7 @@ class Pictures:
         """Of the worker `only`, or of all; nothing of one that is not there."""
         if snapshot is not self._of:
             self._of, self._texts = snapshot, {}
-        owner = viewer.owner
-        key = (owner.tenant, owner.sub, viewer.is_admin, only)
+        key = (viewer.realm, viewer.owner.sub, viewer.is_admin, only)
         if key not in self._texts:
             self._texts[key] = _picture(snapshot, viewer, only)
         return self._texts[key]
@@ -42,7 +41,7 @@ class Pictures:
 def _picture(snapshot: Snapshot, viewer: Principal, only: str | None) -> str:
     workers: dict[str, StreamedTelemetry] = {}
     for server in snapshot.servers:
-        if only is None or shown_name(server, viewer.owner) == only:
+        if only is None or shown_name(server, viewer) == only:
             told = wire.streamed(server, snapshot.running.get(server.id, ()), viewer, snapshot.at_ms)
             workers[told["worker_id"]] = told
     return encode_json({"workers": workers}).decode()

@@ -11,7 +11,7 @@ from dispatcher.dialects.cloudai.requests import CreateTask
 from dispatcher.dialects.cloudai.urgency import urgency
 from dispatcher.domain.grant import Created
 from dispatcher.domain.lane import Demand
-from dispatcher.domain.principal import Owner
+from dispatcher.domain.principal import Owner, Principal
 from dispatcher.domain.resources import Resources
 from dispatcher.domain.task import POINTS_PER_LEVEL, NewTask, Task, facet_word
 from dispatcher.domain.transitions import TaskState
@@ -44,26 +44,36 @@ def needs_of(body: CreateTask) -> Resources:
     return Resources(cpu=body.cpu_required, memory=memory, storage=storage, gpu=gpu)
 
 
-def new_task(body: CreateTask, task_id: str, owner: Owner, label: str, options: CloudAIOptions) -> NewTask:
+def new_task(body: CreateTask, task_id: str, caller: Principal, label: str, options: CloudAIOptions) -> NewTask:
     """`label` is the user id that the task is shown under."""
     amounts = {name: getattr(body, name) for name in _AMOUNTS}
     spec = {"docker_image": body.docker_image, **amounts, "user_id": label, "tag": body.tag, "k_value": body.k_value}
     work = {"docker_image": body.docker_image, "command": body.command}
-    return _task(task_id, owner, spec, encode_json(work), needs_of(body), options)
+    demand = Demand(KIND, open=caller.door)
+    return _task(task_id, caller.owner, demand, spec, encode_json(work), needs_of(body), options)
 
 
 def again(task: Task, options: CloudAIOptions) -> NewTask:
-    """The task that takes the place of a failed one, which was read with its payload."""
+    """The task that takes the place of a failed one, which was read with its payload. Whoever
+    asks for it: it may be given to the workers of the open door only if that one came through it."""
     spec = {**spec_of(task), "retry_of": task.id}
     new_id = retry_id(task.id, task.ended_ms or task.updated_ms)
-    return _task(new_id, task.owner, spec, task.payload or b"{}", task.needs, options)
+    opened = Demand(KIND, open=ORIGIN)
+    demand = opened if opened.shaped(task.needs).lane == task.lane else Demand(KIND)
+    return _task(new_id, task.owner, demand, spec, task.payload or b"{}", task.needs, options)
 
 
 _AMOUNTS = ("cpu_required", "memory_required", "storage_required", "gpu_required")
 
 
 def _task(
-    task_id: str, owner: Owner, spec: dict[str, Any], payload: bytes, needs: Resources, options: CloudAIOptions
+    task_id: str,
+    owner: Owner,
+    demand: Demand,
+    spec: dict[str, Any],
+    payload: bytes,
+    needs: Resources,
+    options: CloudAIOptions,
 ) -> NewTask:
     points = urgency(spec["k_value"])
     return NewTask(
@@ -71,7 +81,7 @@ def _task(
         origin=ORIGIN,
         owner=owner,
         type=KIND,
-        demand=Demand(KIND).shaped(needs),
+        demand=demand.shaped(needs),
         points=round(points),
         boost_ms=round(points * options.aging_ms / POINTS_PER_LEVEL),
         spec=encode_json(spec),

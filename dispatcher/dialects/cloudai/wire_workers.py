@@ -42,7 +42,7 @@ def amounts(of: Resources) -> Amounts:
 def telemetry(server: Server, running: Iterable[Task], caller: Principal, now_ms: int) -> Telemetry:
     usage = newest(server).usage
     return Telemetry(
-        worker_id=shown_name(server, caller.owner),
+        worker_id=shown_name(server, caller),
         is_active=is_active(server, now_ms),
         cpu_usage=usage.cpu or 0.0,
         memory_usage=usage.memory or 0.0,
@@ -66,7 +66,7 @@ def listed(server: Server, caller: Principal, now_ms: int) -> ListedWorker:
     usage = newest(server).usage
     total, allocated, available = _resources(server)
     return ListedWorker(
-        worker_id=shown_name(server, caller.owner),
+        worker_id=shown_name(server, caller),
         address=server.address,
         worker_ip=server.address,
         is_active=is_active(server, now_ms),
@@ -87,7 +87,7 @@ def details(server: Server, running: Sequence[Task], caller: Principal, now_ms: 
     return WorkerDetails(
         **telemetry(server, running, caller, now_ms),
         worker_info=WorkerInfo(
-            worker_id=shown_name(server, caller.owner),
+            worker_id=shown_name(server, caller),
             worker_ip=server.address,
             total_cpu=total["cpu"],
             total_memory=total["memory"],

@@ -21,14 +21,14 @@ from dispatcher.dialects.cloudai.worker_answers import (
 from dispatcher.dialects.cloudai.workers import core_id, new_worker, shown_name
 from dispatcher.dialects.validation import validate
 from dispatcher.domain.clock import Clock
-from dispatcher.domain.errors import NotFound, Unavailable
+from dispatcher.domain.errors import Forbidden, NotFound, Unavailable
 from dispatcher.domain.principal import Principal
 from dispatcher.domain.server import Server
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
 from dispatcher.web.health import Health as GatewayHealth
 
-IssueServerToken = Callable[[str, str], str]  # (server id, tenant)
+IssueServerToken = Callable[[Server, Principal], str]  # (server, who registers it)
 REGISTERED = "Worker registered successfully. Master is notifying worker to connect and send resource information."
 
 
@@ -52,8 +52,7 @@ class WorkerRoutes:
 
     async def register(self, call: Call) -> Answer:
         body = validate(RegisterWorker, (await call.json()).members)
-        owner = call.caller.owner
-        server = await self._workers.enlist(new_worker(body, owner))
+        server = await self._workers.enlist(new_worker(body, call.caller))
         active = wire.is_active(server, self._clock.now_ms())
         answer = RegisteredWorker(
             success=True,
@@ -61,13 +60,15 @@ class WorkerRoutes:
             worker_id=server.name,
             worker=WorkerBrief(worker_id=server.name, worker_ip=server.address, is_active=active),
             server_id=server.id,
-            server_token=self._issue(server.id, owner.tenant),
+            server_token=self._issue(server, call.caller),
         )
         place = f"{call.scope.get('root_path', '')}{BASE}/workers/{quote(server.name, safe='')}"
         return Answer(encode_json(answer), 201, {"Location": place})
 
     async def unregister(self, call: Call) -> Answer:
         server = await self._named(call.path_id, call.caller)
+        if call.caller.door != "" and server.offer.only != call.caller.door:
+            raise Forbidden("This worker was registered with a token: an open door is no way to it")
         await self._servers.unregister(server.id)
         return Answer(encode_json(Done(success=True, message=f"Worker {call.path_id} removed successfully")))
 
@@ -85,7 +86,7 @@ class WorkerRoutes:
         server = await self._named(call.path_id, call.caller)
         running = wire.visible((await self._tasks.running([server.id]))[server.id], call.caller)
         tasks = [AssignedTask(task_id=task.id, assigned_at=seconds(task.started_ms)) for task in running]
-        name = shown_name(server, call.caller.owner)
+        name = shown_name(server, call.caller)
         return Answer(encode_json(WorkerTasks(worker_id=name, tasks=tasks, count=len(tasks))))
 
     async def telemetry(self, call: Call) -> Answer:
@@ -101,9 +102,9 @@ class WorkerRoutes:
 
     async def _named(self, name: str, caller: Principal) -> Server:
         """The worker of this name, with its load as it is now. Raises NotFound."""
-        for server_id in (core_id(caller.owner.tenant, name), name):
+        for server_id in (core_id(caller.realm, name), name):
             with suppress(NotFound):
                 server = await self._servers.get(server_id)
-                if shown_name(server, caller.owner) == name:
+                if shown_name(server, caller) == name:
                     return server
         raise NotFound(f"Worker not found: {name[:128]}")

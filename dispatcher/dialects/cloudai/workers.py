@@ -1,4 +1,5 @@
-"""Who a worker is: a server of the core, known in its tenant by the name that it was registered under. Pure."""
+"""Who a worker is: a server of the core, known in its tenant by the name that it was registered under. One that was
+registered through an open door has its name among those. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -9,38 +10,39 @@ from dispatcher.dialects.cloudai.requests import RegisterWorker
 from dispatcher.domain.errors import Invalid
 from dispatcher.domain.ids import worker_id
 from dispatcher.domain.lane import Offer
-from dispatcher.domain.principal import Owner
+from dispatcher.domain.principal import Principal
 from dispatcher.domain.resources import NOTHING
 from dispatcher.domain.server import MAX_CONCURRENT, Endpoints, NewServer, Server, Transport
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]{1,253})(?::([0-9]{1,5}))?")
 
 
-def core_id(tenant: str, name: str) -> str:
-    return worker_id("worker_", tenant, ORIGIN, name)
+def core_id(realm: str, name: str) -> str:
+    return worker_id("worker_", realm, ORIGIN, name)
 
 
-def shown_name(server: Server, owner: Owner) -> str:
-    """What a server is called towards a caller: the name of one of its tenant's workers, else the core id."""
-    return server.name if server.id == core_id(owner.tenant, server.name) else server.id
+def shown_name(server: Server, caller: Principal) -> str:
+    """What a server is called towards a caller: the name of one of its tenant's workers, or of its open door's; else
+    the core id."""
+    return server.name if server.id == core_id(caller.realm, server.name) else server.id
 
 
-def name_of(server_id: str | None, known: Mapping[str, Server], owner: Owner) -> str:
+def name_of(server_id: str | None, known: Mapping[str, Server], caller: Principal) -> str:
     """The same for the id of a server; the id itself where it is registered no more, nothing without one."""
     if server_id is None:
         return ""
-    return shown_name(known[server_id], owner) if server_id in known else server_id
+    return shown_name(known[server_id], caller) if server_id in known else server_id
 
 
-def new_worker(body: RegisterWorker, owner: Owner) -> NewServer:
+def new_worker(body: RegisterWorker, caller: Principal) -> NewServer:
     """A worker of which nothing is known yet: it has no resources, so no task fits, until its agent tells of them.
     Raises Invalid."""
     return NewServer(
-        id=core_id(owner.tenant, body.worker_id),
+        id=core_id(caller.realm, body.worker_id),
         origin=ORIGIN,
         name=body.worker_id,
         endpoints=Endpoints(),
-        offer=Offer(kinds=frozenset({KIND}), resources=NOTHING),
+        offer=Offer(kinds=frozenset({KIND}), resources=NOTHING, only=caller.door),
         max_concurrent=MAX_CONCURRENT,
         transport=Transport.SOCKET,
         address=address(body.worker_ip, body.worker_port),

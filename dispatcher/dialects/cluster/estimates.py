@@ -72,7 +72,7 @@ class Estimates:
         able = [
             server
             for server in servers
-            if server.online and not server.maintenance and self._kind in server.offer.kinds
+            if server.online and not (server.maintenance or server.offer.only) and self._kind in server.offer.kinds
         ]
         return Pace(
             mean_ms=window.counts.average_ms,

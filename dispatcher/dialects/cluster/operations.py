@@ -9,7 +9,7 @@ from dispatcher.dialects.cluster.model_routes import ModelRoutes
 from dispatcher.dialects.cluster.options import ClusterOptions
 from dispatcher.dialects.cluster.task_routes import TaskRoutes
 from dispatcher.dialects.cluster.worker_routes import WorkerRoutes
-from dispatcher.dialects.operation import ADMINS, ANYBODY, CLIENTS, PUBLIC, Operation
+from dispatcher.dialects.operation import ANYBODY, CLIENTS, OPERATORS, PUBLIC, Operation
 from dispatcher.domain import errors as e
 from dispatcher.web.rates import Rate
 
@@ -43,7 +43,7 @@ def operations(
             answer=a.WorkerDetails, errors=(*_ANY, e.NotFound), example=x.GET_WORKER,
         ),
         Operation(
-            "restartWorker", "POST", "/workers/{id}/restart", WORKERS, "Restart a worker", ADMINS, one,
+            "restartWorker", "POST", "/workers/{id}/restart", WORKERS, "Restart a worker", OPERATORS, one,
             workers.restart, answer=a.RestartAnswer, errors=(*_ANY, e.NotFound, e.Conflict), example=x.RESTART,
         ),
         Operation(
@@ -64,19 +64,20 @@ def operations(
             answer=a.CancelledTask, errors=(*_ANY, e.NotFound, e.Conflict), example=x.CANCEL,
         ),
         Operation(
-            "assignModel", "POST", "/models/assign", MODELS, "Assign a model to workers", ADMINS, one, models.assign,
+            "assignModel", "POST", "/models/assign", MODELS, "Assign a model to workers", OPERATORS, one, models.assign,
             answer=a.AssignAnswer, request=r.AssignModel, errors=(*_BODY, e.NotFound, e.Conflict), example=x.ASSIGN,
         ),
         Operation(
-            "unloadModel", "POST", "/models/unload", MODELS, "Unload a model from workers", ADMINS, one, models.unload,
-            answer=a.UnloadAnswer, request=r.UnloadModel, errors=(*_BODY, e.NotFound, e.Conflict), example=x.UNLOAD,
+            "unloadModel", "POST", "/models/unload", MODELS, "Unload a model from workers", OPERATORS, one,
+            models.unload, answer=a.UnloadAnswer, request=r.UnloadModel, errors=(*_BODY, e.NotFound, e.Conflict),
+            example=x.UNLOAD,
         ),
         Operation(
             "listModelAssignments", "GET", "/models/assignments", MODELS, "Where models are", ANYBODY, one,
             models.assignments, answer=a.AssignmentList, errors=_ANY, example=x.ASSIGNMENTS,
         ),
         Operation(
-            "rebalanceCluster", "POST", "/cluster/rebalance", CLUSTER, "Even the cluster out", ADMINS, one,
+            "rebalanceCluster", "POST", "/cluster/rebalance", CLUSTER, "Even the cluster out", OPERATORS, one,
             cluster.rebalance, answer=a.RebalanceAnswer, request=r.Rebalance, body_optional=True,
             errors=(*_BODY, e.Conflict), example=x.REBALANCE,
         ),

@@ -13,6 +13,7 @@ from dispatcher.dialects.cluster.errors import render
 from dispatcher.dialects.cluster.options import ORIGIN, ClusterOptions
 from dispatcher.dialects.cluster.wire_events import Event
 from dispatcher.dialects.gate import Gate
+from dispatcher.dialects.operation import ANYBODY
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.errors import DispatchError, RateLimited, RateState, Unauthorized
 from dispatcher.domain.principal import Principal
@@ -79,6 +80,7 @@ class EventSocket:
         seat = secrets.token_hex(8)
         try:
             principal = sign_in(scope, await self._caller(scope))
+            ANYBODY.check(principal, "", ORIGIN)
             await self._admit(principal, seat)
         except Unauthorized as error:
             await send({"type": "websocket.accept"})

@@ -36,7 +36,7 @@ class TaskRoutes:
         body = validate(SubmitTask, json.members)
         wait_ms = await self._estimates.wait_ms()
         created, _ = await self._submit.create(
-            wire.new_task(body, call.caller.owner, self._options),
+            wire.new_task(body, call.caller, self._options),
             rate=None,  # counted before
             key=IdempotencyKey(key, digest_json(json.raw)) if key is not None else None,
         )

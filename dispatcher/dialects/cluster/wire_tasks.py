@@ -10,7 +10,7 @@ from dispatcher.dialects.cluster.requests import SubmitTask
 from dispatcher.dialects.cluster.units import duration
 from dispatcher.domain.lane import Demand
 from dispatcher.domain.placement import can_load
-from dispatcher.domain.principal import Owner
+from dispatcher.domain.principal import Principal
 from dispatcher.domain.task import NewTask, Task
 from dispatcher.domain.transitions import TaskState
 from dispatcher.web.answer import encode_json
@@ -31,13 +31,14 @@ def status_word(state: TaskState) -> TaskStatus:
     return _WORDS[state]
 
 
-def new_task(body: SubmitTask, owner: Owner, options: ClusterOptions) -> NewTask:
+def new_task(body: SubmitTask, caller: Principal, options: ClusterOptions) -> NewTask:
+    owner = caller.owner
     return NewTask(
         id=f"task-{secrets.token_hex(12)}",
         origin=ORIGIN,
         owner=owner,
         type=body.task_type,
-        demand=Demand(options.kind, capabilities=_needs(body.model_name, options)),
+        demand=Demand(options.kind, capabilities=_needs(body.model_name, options), open=caller.door),
         points=POINTS[body.priority],
         boost_ms=options.boost_ms(body.priority),
         spec=encode_json({"model": body.model_name, "level": body.priority}),

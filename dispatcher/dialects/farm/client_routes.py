@@ -87,13 +87,13 @@ class ClientRoutes:
 
     async def _visible(self, caller: Principal) -> list[Server]:
         clients = [server for server in await self._services.servers.all() if server.origin == ORIGIN]
-        return clients if caller.is_admin else [client for client in clients if is_of(client, caller.owner)]
+        return clients if caller.is_admin else [client for client in clients if is_of(client, caller)]
 
     async def _client(self, caller: Principal, name: str) -> Server:
         """By its Client-ID; an admin's own tenant goes first. Raises NotFound."""
-        for server_id in (core_id(caller.owner.tenant, name), name):
+        for server_id in (core_id(caller.realm, name), name):
             client = await self._known(server_id)
-            if client is not None and (caller.is_admin or is_of(client, caller.owner)):
+            if client is not None and (caller.is_admin or is_of(client, caller)):
                 return client
         if caller.is_admin:  # of another tenant: that is not in the name
             for client in await self._visible(caller):

@@ -12,7 +12,7 @@ from dispatcher.dialects.farm.options import KIND, MB, ORIGIN, FarmOptions
 from dispatcher.domain.errors import Invalid
 from dispatcher.domain.ids import WORKER_NAME, is_worker_name, worker_id
 from dispatcher.domain.lane import Offer
-from dispatcher.domain.principal import Owner
+from dispatcher.domain.principal import Principal
 from dispatcher.domain.resources import Resources
 from dispatcher.domain.server import Endpoints, NewServer, Server, Transport
 from dispatcher.web.answer import encode_json
@@ -28,22 +28,23 @@ def client_id(given: list[str]) -> str:
     return given[0]
 
 
-def core_id(tenant: str, name: str) -> str:
-    return worker_id("client_", tenant, ORIGIN, name)
+def core_id(realm: str, name: str) -> str:
+    return worker_id("client_", realm, ORIGIN, name)
 
 
-def is_of(server: Server, owner: Owner) -> bool:
-    """True for a client that signed in with a token of this owner's tenant."""
-    return server.origin == ORIGIN and server.id == core_id(owner.tenant, server.name)
+def is_of(server: Server, caller: Principal) -> bool:
+    """True for a client that signed in with a token of this caller's tenant, or came through the same open door."""
+    return server.origin == ORIGIN and server.id == core_id(caller.realm, server.name)
 
 
-def new_client(server_id: str, name: str, options: FarmOptions) -> NewServer:
+def new_client(server_id: str, name: str, options: FarmOptions, *, only: str) -> NewServer:
+    """`only` is the open door that it came through, empty where it brought a token."""
     return NewServer(
         id=server_id,
         origin=ORIGIN,
         name=name,
         endpoints=Endpoints(),
-        offer=offer_of(None, options),
+        offer=offer_of(None, options, only),
         max_concurrent=1,
         transport=Transport.SOCKET,
         silence_ms=options.lease_ms,
@@ -51,10 +52,10 @@ def new_client(server_id: str, name: str, options: FarmOptions) -> NewServer:
     )
 
 
-def offer_of(resources: ClientResources | None, options: FarmOptions) -> Offer:
+def offer_of(resources: ClientResources | None, options: FarmOptions, only: str) -> Offer:
     """What a client offers. One that reported no resources is given any task, or only the least ones."""
     if resources is None:
-        return Offer(kinds=frozenset({KIND}), resources=LEAST if options.strict_resources else None)
+        return Offer(kinds=frozenset({KIND}), resources=LEAST if options.strict_resources else None, only=only)
     total = Resources(
         cpu=resources.cpu.cores,
         memory=resources.ram.total * MB,
@@ -62,7 +63,7 @@ def offer_of(resources: ClientResources | None, options: FarmOptions) -> Offer:
         # a task is told to be given so much of one GPU
         gpu_memory=max((gpu.memory.total for gpu in resources.gpu), default=0) * MB,
     )
-    return Offer(kinds=frozenset({KIND}), resources=total)
+    return Offer(kinds=frozenset({KIND}), resources=total, only=only)
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ class Conversation:
 
     async def _offer_again(self) -> None:
         """Offer what the client says it has, where that is news."""
-        offer = offer_of(self._known.resources, self._options)
+        offer = offer_of(self._known.resources, self._options, self._offer.only)
         if offer != self._offer:
             self._offer = (await self._servers.reoffer(self._server.id, offer)).offer
 

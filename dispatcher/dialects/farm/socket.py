@@ -129,7 +129,7 @@ class FarmSocket:
         if not principal.roles & {Role.SERVER, Role.ADMIN}:
             raise Forbidden("Server role required")
         name = client_id(Headers(scope=scope).getlist("client-id"))
-        server_id = core_id(principal.owner.tenant, name)
+        server_id = core_id(principal.realm, name)
         if not principal.may_be(f"{ORIGIN}:{name}", server_id):
             raise CloseSocket(POLICY, "The token belongs to another client")
         await self._count(Rate.REPORT, f"server/{server_id}")
@@ -137,7 +137,8 @@ class FarmSocket:
             await self._services.servers.get(server_id)
         except NotFound:  # each new name leaves a record behind
             await self._count(Rate.DEFAULT, principal.rate_key)
-        server = await self._services.workers.enlist(new_client(server_id, name, self._options))
+        new = new_client(server_id, name, self._options, only=principal.door)
+        server = await self._services.workers.enlist(new)
         address = scope.get("client")
         return Visitor(principal, name, server, address[0] if address else "")
 

@@ -57,7 +57,7 @@ class TaskRoutes:
         json = await call.json()
         body = validate(CreateTask, json.members)
         created, _ = await self._submit.create(
-            wire.new_task(body, json.members, call.caller.owner, self._options),
+            wire.new_task(body, json.members, call.caller, self._options),
             rate=call.rule,
             key=IdempotencyKey(key, digest_json(json.raw)) if key is not None else None,
         )

@@ -17,7 +17,7 @@ from dispatcher.dialects.farm.options import KIND, MB, ORIGIN, POINTS, FarmOptio
 from dispatcher.dialects.farm.requests import CONTROL, CreateTask, Requirements
 from dispatcher.domain.lane import Demand
 from dispatcher.domain.metrics import MetricsPoint
-from dispatcher.domain.principal import Owner
+from dispatcher.domain.principal import Principal
 from dispatcher.domain.resources import Resources
 from dispatcher.domain.task import NewTask, Task, facet_word
 from dispatcher.domain.transitions import TaskState
@@ -44,7 +44,7 @@ def needs_of(asked: Requirements) -> Resources:
     return Resources(cpu=asked.min_cpu_cores, memory=asked.min_ram * MB, gpu_memory=asked.min_gpu_memory * MB)
 
 
-def new_task(body: CreateTask, members: dict[str, Any], owner: Owner, options: FarmOptions) -> NewTask:
+def new_task(body: CreateTask, members: dict[str, Any], caller: Principal, options: FarmOptions) -> NewTask:
     """`members` are all members of the body: those that say how to train go into the config as they came."""
     known_absent = {name for name in CreateTask.model_fields if members.get(name) is None}
     config = {name: value for name, value in members.items() if name not in CONTROL and name not in known_absent}
@@ -52,15 +52,15 @@ def new_task(body: CreateTask, members: dict[str, Any], owner: Owner, options: F
     return NewTask(
         id=str(uuid.uuid4()),
         origin=ORIGIN,
-        owner=owner,
+        owner=caller.owner,
         type=body.type,
-        demand=Demand(KIND, gang=body.n_clients).shaped(needs),
+        demand=Demand(KIND, gang=body.n_clients, open=caller.door).shaped(needs),
         points=POINTS,
         boost_ms=0,
         spec=b"{}",
         payload=encode_json({"config": config, "requirements": body.requirements.model_dump()}),
         timeout_ms=0,
-        weight=options.tenant_weights.get(owner.tenant, 1),
+        weight=options.tenant_weights.get(caller.owner.tenant, 1),
         facets=(facet_word(body.type),),
         needs=needs,
         gang_restart=options.gang_restart,

@@ -35,7 +35,7 @@ class ExecutorRoutes:
         worker = identify(call.caller, body.executor_id)
         client = call.scope.get("client")
         kept = note(body.executor_id, body.executor_ip or (client[0] if client else None))
-        grant = await call.while_there(self._claim(worker, body.executor_id, kept, self._wait_ms(call)))
+        grant = await call.while_there(self._claim(worker, body.executor_id, kept, call))
         if grant is None:
             return Answer(b"", 204)
         details = await self._details(worker, grant.task_id)
@@ -71,12 +71,13 @@ class ExecutorRoutes:
             )
         return await self._details(worker, job_id(call.path_id))
 
-    async def _claim(self, worker: str, executor_id: str, kept: str, wait_ms: int) -> Grant | None:
-        lease_ms = self._options.lease_ms
+    async def _claim(self, worker: str, executor_id: str, kept: str, call: Call) -> Grant | None:
+        lease_ms, wait_ms = self._options.lease_ms, self._wait_ms(call)
         try:
             return await self._workers.claim(worker, lease_ms=lease_ms, wait_ms=wait_ms, note=kept)
         except NotFound:  # its first claim
-            await self._workers.enlist(new_executor(worker, executor_id, self._options))
+            new = new_executor(worker, executor_id, self._options, only=call.caller.door)
+            await self._workers.enlist(new)
             return await self._workers.claim(worker, lease_ms=lease_ms, wait_ms=wait_ms, note=kept)
 
     def _wait_ms(self, call: Call) -> int:

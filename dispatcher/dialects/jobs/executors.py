@@ -14,19 +14,20 @@ def identify(principal: Principal, executor_id: str) -> str:
 
     Raises Forbidden when its token is bound to another one.
     """
-    own = worker_id("executor_", principal.owner.tenant, ORIGIN, executor_id)
+    own = worker_id("executor_", principal.realm, ORIGIN, executor_id)
     if not principal.may_be(f"{ORIGIN}:{executor_id}", own):
         raise Forbidden("The token belongs to another executor", field="executor_id")
     return own
 
 
-def new_executor(server_id: str, executor_id: str, options: JobsOptions) -> NewServer:
+def new_executor(server_id: str, executor_id: str, options: JobsOptions, *, only: str) -> NewServer:
+    """`only` is the open door that it came through, empty where it brought a token."""
     return NewServer(
         id=server_id,
         origin=ORIGIN,
         name=executor_id,
         endpoints=Endpoints(),
-        offer=Offer(kinds=frozenset({KIND})),
+        offer=Offer(kinds=frozenset({KIND}), only=only),
         max_concurrent=MAX_CONCURRENT,
         transport=Transport.PULL,
         silence_ms=options.lease_ms,

@@ -47,7 +47,7 @@ class JobRoutes:
         json = await call.json()
         body = validate(SubmitJob, json.members)
         created, _ = await self._submit.create(
-            wire.new_job(body, call.caller.owner, self._options),
+            wire.new_job(body, call.caller, self._options),
             rate=call.rule,
             key=IdempotencyKey(key, digest_json(json.raw)) if key is not None else None,
         )
@@ -74,7 +74,7 @@ class JobRoutes:
         try:
             if not isinstance(member, dict):
                 raise Invalid("Each job must be an object")
-            return wire.new_job(validate(SubmitJob, member), caller.owner, self._options)
+            return wire.new_job(validate(SubmitJob, member), caller, self._options)
         except Invalid as error:
             error.context["index"] = index
             raise

@@ -10,7 +10,7 @@ from dispatcher.dialects.jobs.requests import SubmitJob
 from dispatcher.dialects.jobs.wire_results import output_of
 from dispatcher.domain.failure import POISON
 from dispatcher.domain.lane import Demand
-from dispatcher.domain.principal import Owner
+from dispatcher.domain.principal import Principal
 from dispatcher.domain.task import Attempt, NewTask, Task, facet_word
 from dispatcher.domain.task import AttemptStatus as Core
 from dispatcher.domain.transitions import TaskState
@@ -34,8 +34,6 @@ _ATTEMPTS: dict[Core, AttemptStatus] = {
     Core.CANCELLED: "failed",
 }  # all others: lost
 
-DEMAND = Demand(KIND)
-
 
 def new_job_id() -> str:
     return str(uuid.uuid4())
@@ -55,13 +53,14 @@ def facets_asked(priority: str | None, job_type: str | None) -> tuple[str, ...]:
     return tuple(facets(one, job_type) for one in ((priority,) if priority else PRIORITIES))
 
 
-def new_job(body: SubmitJob, owner: Owner, options: JobsOptions) -> NewTask:
+def new_job(body: SubmitJob, caller: Principal, options: JobsOptions) -> NewTask:
+    owner = caller.owner
     return NewTask(
         id=new_job_id(),
         origin=ORIGIN,
         owner=owner,
         type=body.type,
-        demand=DEMAND,
+        demand=Demand(KIND, open=caller.door),
         points=POINTS[body.priority],
         boost_ms=options.boost_ms(body.priority),
         spec=encode_json({"priority": body.priority}),

@@ -11,7 +11,7 @@ from dispatcher.dialects.native.validation import validate
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.ids import new_server_id
 from dispatcher.domain.principal import Principal
-from dispatcher.domain.server import ServerHealth, ServerStatus
+from dispatcher.domain.server import Server, ServerHealth, ServerStatus
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
 from dispatcher.web.query import choice, one, whole
@@ -21,7 +21,7 @@ MOST_LISTED = 1000
 
 CheckUrl = Callable[[str, str], None]  # (URL, name of its field); raises Invalid
 SealKey = Callable[[str, str], bytes]  # (server id, key)
-IssueServerToken = Callable[[str, str], str]  # (server id, tenant)
+IssueServerToken = Callable[[Server, Principal], str]  # (server, who registers it or brings its last token)
 
 
 class ServerRoutes:
@@ -52,7 +52,7 @@ class ServerRoutes:
         answer = RegisteredAnswer(
             serverId=server.id,
             message="Server registered successfully",
-            serverToken=self._issue(server.id, call.caller.owner.tenant),
+            serverToken=self._issue(server, call.caller),
         )
         return Answer(encode_json(answer), headers={"Location": f"/api/servers/{server.id}"})
 
@@ -82,8 +82,8 @@ class ServerRoutes:
             running=body.running,
         )
         answer = ServerStatusAnswer(message="Heartbeat updated", serverId=server.id, status=server.status.value)
-        if needs_token(call.caller, server.id, self._clock.now_ms()):
-            answer["serverToken"] = self._issue(server.id, call.caller.owner.tenant)
+        if needs_token(call.caller, server, self._clock.now_ms()):
+            answer["serverToken"] = self._issue(server, call.caller)
         return Answer(encode_json(answer))
 
     async def unregister(self, call: Call) -> Answer:
@@ -110,7 +110,8 @@ def _server_id(principal: Principal, key: str | None) -> str:
     return new_server_id(lambda size: hashlib.blake2b(text, digest_size=size, person=b"server-id").digest())
 
 
-def needs_token(principal: Principal, server_id: str, now_ms: int) -> bool:
-    """True in the last third of the life of a server's own token."""
+def needs_token(principal: Principal, server: Server, now_ms: int) -> bool:
+    """True in the last third of the life of a server's own token, unless that is of an earlier registration."""
     life = principal.expires_ms - principal.issued_ms
-    return principal.serves(server_id) and now_ms >= principal.expires_ms - life / 3
+    holds = principal.serves(server.id) and principal.registration in (0, server.seq)
+    return holds and now_ms >= principal.expires_ms - life / 3

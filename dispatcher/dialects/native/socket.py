@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from dispatcher.dialects.native.errors import error_message
 from dispatcher.dialects.native.options import ORIGIN
 from dispatcher.dialects.native.socket_session import Session
+from dispatcher.dialects.operation import ANYBODY
 from dispatcher.domain.clock import Clock
 from dispatcher.service.services import Services
 from dispatcher.web.authentication import Authenticator
@@ -79,6 +80,7 @@ class TaskSocket:
 
     async def _serve(self, scope: Scope, inlet: Inlet, outbox: Outbox) -> None:
         principal = await signed_in(scope, inlet, outbox, self._authenticator, within_s=self._limits.sign_in_s)
+        ANYBODY.check(principal, "", ORIGIN)
         rule = self._rates.rule(Rate.DEFAULT, ORIGIN, principal.rate_key)
         if rule is not None:
             await self._services.coordination.limit(rule)

@@ -34,11 +34,12 @@ from dispatcher.dialects.native.worker_orders import WorkerOrders
 from dispatcher.dialects.native.worker_session import WorkerSession
 from dispatcher.dialects.operation import ADMINS_AND_ITSELF
 from dispatcher.domain.clock import Clock
-from dispatcher.domain.errors import IllegalState
+from dispatcher.domain.errors import IllegalState, Unauthorized
 from dispatcher.domain.principal import Principal
-from dispatcher.domain.server import Transport
+from dispatcher.domain.server import Server, Transport
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
+from dispatcher.web.authentication import REFUSED
 from dispatcher.web.event_stream import Inlet, Outbox, until_first
 from dispatcher.web.rates import Rate
 from dispatcher.web.request_id import request_id_of
@@ -105,13 +106,18 @@ class WorkerSocket:
     async def _serve(self, scope: Scope, inlet: Inlet, outbox: Outbox) -> None:
         principal = await signed_in(scope, inlet, outbox, self._gate.authenticator, within_s=self._limits.sign_in_s)
         server_id: str = scope["path_params"]["id"]
-        ADMINS_AND_ITSELF.check(principal, server_id)
+        ADMINS_AND_ITSELF.check(principal, server_id, ORIGIN)
         with self._seats.taken(principal):
             await self._count(server_id)
-            await self._check_transport(server_id)
-            await self._work(scope, server_id, principal, inlet, outbox)
+            server = await self._services.servers.get(server_id)
+            if principal.registration not in (0, server.seq):  # it was removed, and another goes by its id
+                raise Unauthorized(REFUSED)
+            if server.transport is not Transport.SOCKET:
+                raise IllegalState(f"This server is registered with transport {server.transport}, not socket")
+            await self._work(scope, server, principal, inlet, outbox)
 
-    async def _work(self, scope: Scope, server_id: str, principal: Principal, inlet: Inlet, outbox: Outbox) -> None:
+    async def _work(self, scope: Scope, server: Server, principal: Principal, inlet: Inlet, outbox: Outbox) -> None:
+        server_id = server.id
         lease_ms = self._options.claim_lease_ms
         heartbeat_ms = min(self._options.heartbeat_ms, lease_ms // 3)
         channel = WorkerChannel(outbox, partial(self._wire, lease_ms=lease_ms))
@@ -131,7 +137,7 @@ class WorkerSocket:
                 self._clock,
                 request_id=request_id_of(scope),
                 count=partial(self._count, server_id),
-                fresh_token=self._fresh_token(principal, server_id),
+                fresh_token=self._fresh_token(principal, server),
                 max_message=self._limits.max_message,
             )
             silence_s = self._limits.beats_missed * heartbeat_ms / 1000
@@ -149,14 +155,9 @@ class WorkerSocket:
         if rule is not None:
             await self._services.coordination.limit(rule)
 
-    async def _check_transport(self, server_id: str) -> None:
-        server = await self._services.servers.get(server_id)
-        if server.transport is not Transport.SOCKET:
-            raise IllegalState(f"This server is registered with transport {server.transport}, not socket")
-
-    def _fresh_token(self, principal: Principal, server_id: str) -> Callable[[], str | None]:
+    def _fresh_token(self, principal: Principal, server: Server) -> Callable[[], str | None]:
         def fresh() -> str | None:
-            needed = needs_token(principal, server_id, self._clock.now_ms())
-            return self._issue(server_id, principal.owner.tenant) if needed else None
+            needed = needs_token(principal, server, self._clock.now_ms())
+            return self._issue(server, principal) if needed else None
 
         return fresh

@@ -12,12 +12,14 @@ class ServerStore(Protocol):
     async def put(self, server: NewServer, *, alias: str | None = None, keep: bool = False) -> Server:
         """Register a server: online at once, next sequence number; waiting tasks are offered to it by a wake-up.
         A repeated id replaces the record, keeps the sequence and requeues its accepted attempts; with
-        `keep` nothing but its address changes."""
+        `keep` nothing but its address changes. Raises Conflict when the id is known and confined otherwise than
+        `offer.only` says: that never changes."""
         ...
 
     async def reoffer(self, server_id: str, offer: Offer, *, max_concurrent: int | None = None) -> Server:
         """A server offers something else from now on, in as many slots (None: as before). Record and attempts stay,
-        also those that it would no longer be given. Raises NotFound; Unavailable when there are too many kinds."""
+        also those that it would no longer be given. Raises NotFound; Conflict where `offer.only` is another than
+        before; Unavailable when there are too many kinds."""
         ...
 
     async def remove(self, server_id: str) -> None:

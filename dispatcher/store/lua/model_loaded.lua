@@ -1,5 +1,5 @@
 -- model_loaded: a model is in a worker's memory, and takes so much of it. One that does not fit has failed and has to go;
--- until it is gone it holds all that is left.
+-- until it is gone it holds all that is left. What a confined worker says of a model's size counts for itself alone.
 -- KEYS    root
 -- ARGV    server_id model takes load_ms
 -- OPTIONS stats_ms events_kept
@@ -27,8 +27,10 @@ else
   p.status, p.why = 'failed', 'NO_ROOM: it takes more than the worker has free'
 end
 keep_placement(server_id, model, p)
-redis.call('HSET', root .. 'model:' .. model, 'takes', takes, 'load_ms', load_ms)
-redis.call('PEXPIRE', root .. 'model:' .. model, stats_ms)
+if (redis.call('HGET', root .. 's:' .. server_id, 'only') or '') == '' then
+  redis.call('HSET', root .. 'model:' .. model, 'takes', takes, 'load_ms', load_ms)
+  redis.call('PEXPIRE', root .. 'model:' .. model, stats_ms)
+end
 if was ~= p.status then announce_fleet('model', 'id', server_id, 'model', model, 'state', p.status) end
 if not fits then return reply('no_room') end
 return reply('placement', placement_fields(server_id, model, p))

@@ -1,14 +1,16 @@
--- reoffer_server: a registered server offers something else from now on; its record, attempts and slots stay.
+-- reoffer_server: a registered server offers something else from now on; its record, attempts and slots stay,
+-- and what it is confined to.
 -- KEYS    root
--- ARGV    server_id server_class class_spec matching offer totals max lanes...
+-- ARGV    server_id server_class class_spec matching offer totals only max lanes...
 -- OPTIONS classes_max events_kept
--- RETURNS reoffered | not_found | stale | too_many
+-- RETURNS reoffered | not_found | confined | stale | too_many
 --- @include learn
 --- @include server
 --- @include fleet
 local key = root .. 's:' .. server_id
-local old = redis.call('HMGET', key, 'class', 'offer', 'max')
+local old = redis.call('HMGET', key, 'class', 'offer', 'max', 'only')
 if not old[1] then return reply('not_found') end
+if (old[4] or '') ~= only then return reply('confined') end
 if max == '' then max = old[3] end
 if old[2] == offer and old[3] == max then return reply('reoffered') end
 local refusal = learn_class(server_class, class_spec, matching, lanes_at)

@@ -133,7 +133,8 @@ class MemoryPlacements:
         status, error = (LOADED, "") if fits else (FAILED, NO_ROOM)
         server.before.pop(model, None)
         new = self._keep(server, replace(base, status=status, takes=takes, load_ms=load_ms, error=error))
-        self._s.sizes[model] = ModelSize(takes, load_ms)
+        if not server.new.offer.only:  # what a confined worker says counts for itself alone
+            self._s.sizes[model] = ModelSize(takes, load_ms)
         if old is None or old.status is not status:
             self._tell(server_id, model, status.value)
         if not fits:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dispatcher.domain.errors import Unavailable
+from dispatcher.domain.errors import Conflict, Unavailable
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.lane import Offer
 from dispatcher.domain.registry import Registry
@@ -43,6 +43,7 @@ class MemoryServers:
     async def put(self, server: NewServer, *, alias: str | None = None, keep: bool = False) -> Server:
         s = self._s
         old = s.servers.get(server.id)
+        self._check_confined(server.offer, old)
         if old is not None and keep:
             if old.new.address != server.address:
                 old.new = replace(old.new, address=server.address)
@@ -71,6 +72,11 @@ class MemoryServers:
         fleet.wake(s, new)
         return new.view()
 
+    @staticmethod
+    def _check_confined(offer: Offer, old: ServerRow | None) -> None:
+        if old is not None and old.new.offer.only != offer.only:
+            raise Conflict("This server was registered through another door, and stays confined to that")
+
     def _check_classes(self, offer: Offer, old: ServerRow | None) -> None:
         offered = {v.new.offer.server_class for v in self._s.servers.values() if v is not old}
         if offer.server_class not in offered and len(offered) >= self._s.options.classes_max:
@@ -78,6 +84,7 @@ class MemoryServers:
 
     async def reoffer(self, server_id: str, offer: Offer, *, max_concurrent: int | None = None) -> Server:
         s, server = self._s, self._s.server(server_id)
+        self._check_confined(offer, server)
         most = server.new.max_concurrent if max_concurrent is None else max_concurrent
         if (server.new.offer, server.new.max_concurrent) != (offer, most):
             self._check_classes(offer, server)

@@ -82,6 +82,14 @@ class World(GatewayWorld):
 
     # ---- workers
 
+    @property
+    def door(self) -> str:
+        """The open one below the prefix, where it is open."""
+        return self.name if self.settings.cloudai.auth == "none" else ""
+
+    def core_id(self, name: str) -> str:
+        return core_id(f"open-{self.door}:{self.door}" if self.door else "default", name)
+
     async def register(self, name: str = WORKER, caller: str = "admin", address: str = ADDRESS) -> dict[str, Any]:
         answer = await self.call("POST", "/workers", caller, {"worker_id": name, "worker_ip": address})
         assert answer.status_code == 201, answer.text
@@ -90,20 +98,20 @@ class World(GatewayWorld):
 
     async def beat(self, name: str = WORKER, usage: dict[str, float] | None = None) -> None:
         metrics = json.dumps(USAGE if usage is None else usage)
-        server_id = core_id("default", name)
         await self.services.servers.heartbeat(
-            server_id, health=ServerHealth.HEALTHY, active=None, metrics=metrics, running=None
+            self.core_id(name), health=ServerHealth.HEALTHY, active=None, metrics=metrics, running=None
         )
 
     async def ready(self, name: str = WORKER, total: Resources = TOTAL) -> None:
         """A registered worker whose agent has told what it has."""
         await self.register(name)
         self.clock.advance(1)
-        await self.services.servers.reoffer(core_id("default", name), Offer(frozenset({"docker"}), resources=total))
+        offer = Offer(frozenset({"docker"}), resources=total, only=self.door)
+        await self.services.servers.reoffer(self.core_id(name), offer)
         await self.beat(name)
 
     async def claim(self, name: str = WORKER) -> Grant | None:
-        return await self.services.workers.claim(core_id("default", name), lease_ms=3_600_000)
+        return await self.services.workers.claim(self.core_id(name), lease_ms=3_600_000)
 
     async def running(self, caller: str = "a", **more: Any) -> tuple[str, Grant]:
         task_id = await self.submit(caller, **more)

@@ -191,7 +191,7 @@ class World:
             health=health,
             check_url=check_url,
             seal_key=self._seal,
-            issue_server_token=self.tokens.server,
+            issue_server_token=lambda server, caller: self.tokens.server(server.id),
             callback_token=lambda task_id, fence, nonce: f"cb.{task_id}.{fence}.{nonce}",
             public_url="http://gateway",
             version="0.1.0",
