@@ -9,7 +9,8 @@ import pytest
 from dispatcher.domain.clock import ManualClock
 from dispatcher.store.memory import MemoryStore
 from dispatcher.store.options import StoreOptions
-from tests.store import redis_factory
+from tests.store import backends, redis_factory
+from tests.store.backends import STORES
 from tests.store.world import World
 from tests.support.redis_server import binaries, running
 
@@ -27,13 +28,13 @@ async def _nothing() -> None:
     """The in-memory store looks at the clock itself."""
 
 
-@pytest.fixture(params=["memory", "fakeredis", *binaries()])
+@pytest.fixture(params=STORES)
 def store_url(request: pytest.FixtureRequest) -> str | None:
     """Where the store is; None for the one in dicts."""
     match request.param:
         case "memory":
             return None
-        case "fakeredis":
+        case backends.FAKEREDIS:
             return redis_factory.FAKE
     urls: dict[str, str] = request.getfixturevalue("servers")
     return urls[request.param]

@@ -11,6 +11,7 @@ from dispatcher.domain.stats import NO_SERVER
 from dispatcher.domain.task import TaskError
 from dispatcher.domain.transitions import TaskState
 from dispatcher.store.options import StoreOptions
+from tests.store.backends import many_calls
 from tests.store.conftest import OpenWorld
 from tests.store.contract.test_gangs import ask, end, gang, started, workers
 from tests.store.world import GATEWAY, ORIGIN, OWNER, World, done
@@ -139,6 +140,7 @@ async def test_a_second_one_may_fail_it_and_a_loss_is_no_answer_of_the_first(wor
     assert await fetch(world, "w2") is not None, "there is no other worker that might"
 
 
+@many_calls
 async def test_it_looks_past_many_that_it_declined(open_world: OpenWorld) -> None:
     world = await open_world(StoreOptions(declined_max=70))
     await worker(world, "w1", max_concurrent=1)

@@ -2,6 +2,7 @@
 
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Grant
+from tests.store.backends import many_calls
 from tests.store.world import GATEWAY, World, done
 
 
@@ -138,6 +139,7 @@ async def test_after_an_ejection_one_task_at_a_time_until_one_succeeds(world: Wo
     assert not (await world.store.servers.get("s1")).probation
 
 
+@many_calls
 async def test_a_fault_on_probation_ejects_at_once_and_for_longer(world: World) -> None:
     await two_servers(world)
     await fault(world, "s1")

@@ -9,6 +9,7 @@ from dispatcher.domain.server import ServerHealth
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.ports import IdempotencyKey
 from dispatcher.store.options import StoreOptions
+from tests.store.backends import many_calls
 from tests.store.conftest import OpenWorld
 from tests.store.world import GATEWAY, ORIGIN, OWNER, World, by, done, new_task
 
@@ -77,6 +78,7 @@ async def test_an_old_task_that_goes_leaves_a_newer_one_s_key(world: World) -> N
     assert (again.task_id, again.replayed) == ("new", True)
 
 
+@many_calls
 async def test_a_scheduled_task_waits_from_its_time_on(world: World) -> None:
     await world.given_task("late", run_at_ms=world.now + 3_600_000)
     await world.later(3_600_000)
@@ -108,6 +110,7 @@ async def test_a_failing_health_page_says_nothing_against_fresh_heartbeats(world
     assert not (await world.store.servers.get("s1")).online
 
 
+@many_calls
 async def test_of_a_large_fleet_the_few_free_ones_are_all_told(world: World) -> None:
     for n in range(70):
         await world.given_server(f"s{n:02}", max_concurrent=1)

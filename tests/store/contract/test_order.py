@@ -5,6 +5,7 @@ from typing import Any
 from dispatcher.domain.failure import Verdict
 from dispatcher.domain.grant import Grant
 from dispatcher.domain.principal import Owner
+from tests.store.backends import many_calls
 from tests.store.world import World, done
 
 A, B = Owner("a", "ann"), Owner("b", "bob")
@@ -56,6 +57,7 @@ async def test_urgency_is_worth_waiting_time(world: World) -> None:
     assert await served(world, grant, 3) == ["urgent", "old", "later"]
 
 
+@many_calls
 async def test_one_tenant_with_1000_queued_and_an_urgent_task_starts_next(world: World) -> None:
     grant = await busy_server(world)
     for n in range(1_000):
@@ -74,6 +76,7 @@ async def test_two_tenants_take_turns(world: World) -> None:
     assert await served(world, grant, 6) == ["a0", "b0", "a1", "b1", "a2", "b2"]
 
 
+@many_calls
 async def test_a_small_tenant_waits_at_most_twice_what_it_waits_alone(world: World) -> None:
     grant = await busy_server(world)
     for n in range(2_000):

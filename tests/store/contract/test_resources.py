@@ -13,6 +13,7 @@ from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.server import Transport
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.ports import BatchTotals
+from tests.store.backends import many_calls
 from tests.store.world import GATEWAY, LEASE_MS, ORIGIN, OWNER, World, by, done, held, new_task
 
 GIB = 1 << 30
@@ -264,6 +265,7 @@ async def test_a_batch_keeps_what_its_tasks_need(world: World) -> None:
     assert await allocated(world) == LARGE
 
 
+@many_calls
 async def test_never_above_the_totals_and_always_the_sum_of_what_runs(world: World) -> None:
     rng = random.Random(7)
     totals = {"s1": TOTALS, "s2": Resources(cpu=3.3, memory=8 * GIB)}

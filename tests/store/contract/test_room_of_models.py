@@ -7,6 +7,7 @@ from dispatcher.domain.errors import Conflict, NotFound
 from dispatcher.domain.grant import Grant, Granted
 from dispatcher.domain.placement import PlacementStatus
 from dispatcher.domain.resources import Resources
+from tests.store.backends import many_calls
 from tests.store.world import World, done
 
 GB = 1 << 30
@@ -17,6 +18,7 @@ def gb(amount: int) -> Resources:
     return Resources(memory=amount * GB)
 
 
+@many_calls
 async def test_what_is_held_is_what_runs_and_what_is_in_memory(world: World) -> None:
     """A random history: the sum agrees after every step, and never exceeds the totals."""
     rng = random.Random(5)

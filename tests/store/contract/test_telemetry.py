@@ -7,6 +7,7 @@ import pytest
 from dispatcher.domain.errors import NotFound
 from dispatcher.domain.stats import Counts
 from dispatcher.domain.telemetry import SAMPLES_KEPT, Mean, Step, Usage
+from tests.store.backends import many_calls
 from tests.store.world import ORIGIN, World, done
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -49,6 +50,7 @@ async def test_a_repeated_heartbeat_is_one_sample(world: World) -> None:
     assert minute.cpu == Mean(4_000, 2)
 
 
+@many_calls
 async def test_samples_are_bounded_by_number_and_age(world: World) -> None:
     await world.given_server("s1")
     for n in range(SAMPLES_KEPT + 2):
