@@ -10,8 +10,8 @@ from typing import Any
 
 from dispatcher.agent.api import Api, Identity
 from dispatcher.agent.commands import Act, Commands
-from dispatcher.agent.errors import CommandError, Refused, Unreachable
-from dispatcher.agent.link import Connection, Pauses, TooBig, Unwelcome, connected
+from dispatcher.agent.errors import CommandError, Misconfigured, Refused, Unreachable
+from dispatcher.agent.link import Connection, Pauses, Replaced, TooBig, Unwelcome, connected
 from dispatcher.agent.log import Sleep
 from dispatcher.agent.machine import Machine
 from dispatcher.agent.models import Models
@@ -65,21 +65,22 @@ class Agent:
         self.boot_id = boot_id or secrets.token_hex(8)
 
     async def run(self, stopping: asyncio.Event, hurry: asyncio.Event) -> int:
-        """Work until told to stop; the exit code. Raises Refused when the gateway does not let this agent in."""
+        """Work until told to stop; the exit code. Raises Refused when the gateway does not let this agent in,
+        Misconfigured when it must not be started again as it is."""
         self._stopping = stopping
         told = asyncio.ensure_future(stopping.wait())
         leaving = asyncio.ensure_future(self._leaving.wait())
         keeping = asyncio.create_task(self._keep_connected())
         try:
             await first(told, leaving, keeping)
-            if keeping.done():
-                keeping.result()
             self._leaving.set()
-            await self._work.drain(self._grace_s, hurry)
-            await self._commands.close()
-            await first_of(self._outgoing.flushed(FAREWELL_S), hurry.wait())
-            await self._outgoing.tell(type="bye")
+            await first_of(keeping, self._take_leave(hurry))
+        except (Misconfigured, Refused) as fault:
+            if not stopping.is_set():
+                raise
+            log.warning("%s", fault)
         finally:
+            await self._work.abandon()
             for job in (told, leaving, keeping):
                 job.cancel()
             await asyncio.gather(told, leaving, keeping, return_exceptions=True)
@@ -88,11 +89,17 @@ class Agent:
                 await self._models.close()
         return 0 if stopping.is_set() else self._exit_code
 
+    async def _take_leave(self, hurry: asyncio.Event) -> None:
+        await self._work.drain(self._grace_s, hurry)
+        await self._commands.close()
+        await first_of(self._outgoing.flushed(FAREWELL_S), hurry.wait())
+        await self._outgoing.tell(type="bye")
+
     async def _keep_connected(self) -> None:
         me = await self._join()
         while True:
             try:
-                async with connected(self._options.url, me) as connection:
+                async with connected(self._options.url, me, self.boot_id) as connection:
                     self._pauses.reset()
                     await self._converse(connection, me)
             except Unwelcome as refusal:
@@ -102,6 +109,11 @@ class Agent:
                 await self._pauses.wait()
                 me = await self._join()
                 continue
+            except Replaced:
+                whose = "--server-id" if self._options.server_id is not None else "--name"
+                raise Misconfigured(
+                    f"another agent has taken over as {self._options.name}: give each agent a {whose} of its own"
+                ) from None
             except TooBig:
                 self._outgoing.too_large()
             except (ConnectionError, ValueError) as error:

@@ -23,6 +23,7 @@ from dispatcher.settings import SettingsError
 log = logging.getLogger("dispatcher.agent")
 
 EXTRA = ("httpx", "psutil", "websockets")
+MISCONFIGURED = 78  # the exit code for which a supervisor must not start it again (EX_CONFIG)
 RESOURCES = ("cpu", "memoryMB", "storageMB", "gpu", "gpuMemoryMB")
 
 
@@ -58,13 +59,15 @@ def run_agent(flags: AgentFlags) -> int:
     except KeyError:
         raise SettingsError(["this system has no user `nobody` to run tasks as; start the agent as a user"]) from None
     configure_logs("info", "auto")
-    from dispatcher.agent.errors import Refused
+    from dispatcher.agent.errors import Misconfigured, Refused
 
     try:
         with home(user) as directory:
             return asyncio.run(_run(flags, user, directory))
     except Refused as error:
         raise Failure(f"{flags.url}: {error}") from None
+    except Misconfigured as error:
+        raise Failure(f"{flags.url}: {error}", code=MISCONFIGURED) from None
 
 
 def _problems(flags: AgentFlags) -> list[str]:

@@ -1,4 +1,4 @@
-"""`/api/servers/{id}/socket`: a worker is handed its tasks over a connection that it opened itself.
+"""`/api/servers/{id}/socket?bootId=...`: a worker is handed its tasks over a connection that it opened itself.
 
 worker                                              gateway
                                                     {type: welcome, serverId, heartbeatMs, leaseMs}
@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
 from dispatcher.dialects.gate import Gate
@@ -34,7 +35,8 @@ from dispatcher.dialects.native.worker_orders import WorkerOrders
 from dispatcher.dialects.native.worker_session import WorkerSession
 from dispatcher.dialects.operation import ADMINS_AND_ITSELF
 from dispatcher.domain.clock import Clock
-from dispatcher.domain.errors import IllegalState
+from dispatcher.domain.errors import IllegalState, Invalid
+from dispatcher.domain.ids import is_id
 from dispatcher.domain.principal import Principal
 from dispatcher.domain.server import Transport
 from dispatcher.service.services import Services
@@ -109,13 +111,16 @@ class WorkerSocket:
         with self._seats.taken(principal):
             await self._count(server_id)
             await self._check_transport(server_id)
-            await self._work(scope, server_id, principal, inlet, outbox)
+            start = _start(scope)
+            await self._work(scope, server_id, start, principal, inlet, outbox)
 
-    async def _work(self, scope: Scope, server_id: str, principal: Principal, inlet: Inlet, outbox: Outbox) -> None:
+    async def _work(
+        self, scope: Scope, server_id: str, start: str, principal: Principal, inlet: Inlet, outbox: Outbox
+    ) -> None:
         lease_ms = self._options.claim_lease_ms
         heartbeat_ms = min(self._options.heartbeat_ms, lease_ms // 3)
         channel = WorkerChannel(outbox, partial(self._wire, lease_ms=lease_ms))
-        async with self._services.sessions.open(server_id, channel, lease_ms=lease_ms) as session:
+        async with self._services.sessions.open(server_id, channel, lease_ms=lease_ms, start=start) as session:
             welcome = {
                 "type": "welcome",
                 "serverId": server_id,
@@ -160,3 +165,11 @@ class WorkerSocket:
             return self._issue(server_id, principal.owner.tenant) if needed else None
 
         return fresh
+
+
+def _start(scope: Scope) -> str:
+    """What the worker calls the time since it was started, empty where it does not say. Raises Invalid."""
+    given = QueryParams(scope.get("query_string", b"")).get("bootId", "")
+    if given and not is_id(given):
+        raise Invalid("Invalid field bootId: 1 to 64 letters, digits, - and _", field="bootId")
+    return given
