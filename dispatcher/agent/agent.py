@@ -11,6 +11,7 @@ from typing import Any
 from dispatcher.agent.api import Api, Identity
 from dispatcher.agent.commands import Act, Commands
 from dispatcher.agent.errors import CommandError, Misconfigured, Refused, Unreachable
+from dispatcher.agent.heartbeat import heartbeat
 from dispatcher.agent.link import Connection, Pauses, Replaced, TooBig, Unwelcome, connected
 from dispatcher.agent.log import Sleep
 from dispatcher.agent.machine import Machine
@@ -232,13 +233,9 @@ class Agent:
         await self._outgoing.tell(**await self._heartbeat())
 
     async def _heartbeat(self) -> dict[str, Any]:
-        return {
-            "type": "heartbeat",
-            "bootId": self.boot_id,
-            "metrics": await asyncio.to_thread(self._machine.metrics),
-            "running": self._work.at_work,
-            "models": self._models.loaded if self._models is not None else [],
-        }
+        metrics = await asyncio.to_thread(self._machine.metrics)
+        models = self._models.loaded if self._models is not None else []
+        return heartbeat(self.boot_id, metrics, self._work.at_work, models)
 
     def _acts(self) -> dict[str, Act]:
         acts: dict[str, Act] = {"worker.restart": self._restart}

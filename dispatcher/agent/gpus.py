@@ -22,7 +22,7 @@ class Gpus:
         total = 0
         for handle in self._handles:
             processes = self._ask("nvmlDeviceGetComputeRunningProcesses", handle) or ()
-            total += sum(one.usedGpuMemory or 0 for one in processes if one.pid == pid)
+            total += sum(_amount(one.usedGpuMemory) for one in processes if one.pid == pid)
         return total
 
     def _one(self, handle: Any) -> dict[str, Any]:
@@ -56,6 +56,11 @@ def find_gpus() -> Gpus:
     except nvml.NVMLError:
         return Gpus()
     return Gpus(nvml)
+
+
+def _amount(told: int | None) -> int:
+    """Bytes. What a driver does not know it tells as nothing, or as the largest number there is."""
+    return told if told is not None and told < 1 << 53 else 0
 
 
 def _text(value: Any) -> str | None:

@@ -10,6 +10,8 @@ import psutil
 from dispatcher.agent.gpus import Gpus
 from dispatcher.agent.options import MB
 
+MOST = 1 << 30  # that the gateway takes, MB
+
 
 class Machine:
     """`directory` is on the disk that tasks write to."""
@@ -28,9 +30,9 @@ class Machine:
             "storageMB": max(1, psutil.disk_usage(self._directory).free // MB),
         }
         gpus = self._gpus.read()
-        memory = sum(gpu["memory_total"] for gpu in gpus) // MB
         # a GPU that shares the memory of the processor tells none of its own
-        return found | ({"gpu": len(gpus)} if gpus else {}) | ({"gpuMemoryMB": memory} if memory else {})
+        found |= {"gpu": len(gpus), "gpuMemoryMB": sum(gpu["memory_total"] for gpu in gpus) // MB}
+        return {name: min(amount, MOST) for name, amount in found.items() if amount}
 
     def metrics(self) -> dict[str, Any]:
         """The figures of a heartbeat."""

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from dispatcher.agent.errors import CommandError, TaskError
+from dispatcher.agent.errors import CommandError, NotHere, TaskError
+from dispatcher.agent.heartbeat import MOST_MODELS
 from dispatcher.agent.resident import Resident, load
 from dispatcher.sandbox.waiting import first
 
@@ -37,16 +38,16 @@ class Models:
         self.changed: Callable[[], Awaitable[None]] = _nobody_asks
 
     def known(self) -> dict[str, Path]:
-        """File by name of what is in the directory now: a name that somebody asks for is never a part of a path."""
+        """File by name of what is in the directory now, where the gateway takes its name: 1 to 128 printable
+        characters. A name that somebody asks for is never a part of a path."""
         found = {path.stem: path for path in self._directory.glob("*.py")}
-        return found | {path.parent.name: path for path in self._directory.glob("*/model.py")}
+        found |= {path.parent.name: path for path in self._directory.glob("*/model.py")}
+        return {name: path for name, path in found.items() if 0 < len(name) <= NAME_MOST and name.isprintable()}
 
     @property
     def loadable(self) -> list[str]:
-        """What the gateway is told of `known`: at most 256 names of at most 128 printable characters."""
-        return sorted(name for name in self.known() if 0 < len(name) <= NAME_MOST and name.isprintable())[
-            :LOADABLE_MOST
-        ]
+        """What the gateway is told of `known`: at most 256 names."""
+        return sorted(self.known())[:LOADABLE_MOST]
 
     @property
     def loaded(self) -> list[dict[str, Any]]:
@@ -64,7 +65,8 @@ class Models:
         ]
 
     async def load(self, name: str) -> Resident:
-        """Have it in memory. Raises TaskError."""
+        """Have it in memory. Where there are 64 already, the one used least lately goes first that nothing uses. Raises
+        TaskError, NotHere while all of them are in use."""
         resident = self._loaded.get(name)
         if resident is not None and resident.alive:  # it does not wait for the load of another one
             return resident
@@ -77,6 +79,7 @@ class Models:
             file = self.known().get(name)
             if file is None:
                 raise TaskError(f"there is no model {name[:128]} on this worker")
+            await self._make_place()
             try:
                 async with asyncio.timeout(self._load_s):
                     resident = await load(name, file, lambda stream, text: log.info("model %s: %s", name, text))
@@ -108,7 +111,7 @@ class Models:
     @asynccontextmanager
     async def using(self, name: str, stopped: "asyncio.Future[str]") -> AsyncIterator[Resident | None]:
         """The model, loaded if need be, and not unloaded meanwhile; None when `stopped` comes before it is there, which
-        ends a load that was begun for it. Raises TaskError."""
+        ends a load that was begun for it. Raises TaskError, NotHere."""
         taking = asyncio.ensure_future(self._take(name))
         try:
             await first(taking, stopped)
@@ -129,7 +132,20 @@ class Models:
     async def _take(self, name: str) -> Resident:
         resident = await self.load(name)
         resident.used += 1  # in one step with the load: nothing unloads it in between
+        if self._loaded.get(name) is resident:
+            self._loaded[name] = self._loaded.pop(name)  # kept in the order of their last use
         return resident
+
+    async def _make_place(self) -> None:
+        for dead in [one for one in self._loaded.values() if not one.alive]:
+            await self.discard(dead)
+        if len(self._loaded) >= MOST_MODELS:
+            idle = next((one for one in self._loaded.values() if not one.used), None)
+            if idle is None:
+                raise NotHere(f"{len(self._loaded)} models are in memory and in use: no more are loaded now")
+            log.info("model %s gives way: %d are in memory", idle.name, len(self._loaded))
+            await self._take_out(idle)
+            await self.changed()
 
     async def _take_out(self, resident: Resident) -> None:
         self._loaded.pop(resident.name, None)

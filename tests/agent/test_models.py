@@ -7,7 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dispatcher.agent.errors import CommandError, NotBegun, TaskError
+from dispatcher.agent import models as module
+from dispatcher.agent.errors import CommandError, NotBegun, NotHere, TaskError
 from dispatcher.agent.models import Models
 from dispatcher.agent.resident import HOST, Resident
 from dispatcher.agent.runners.model import RELOADS, ModelRunner
@@ -100,6 +101,33 @@ async def test_what_cannot_be_loaded_is_refused(models: Models, model: object, m
     with pytest.raises(TaskError, match=message):
         await ModelRunner(models, 1.0).run(attempt)
     assert models.loaded == []
+
+
+async def test_no_more_are_in_memory_than_can_be_told(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_MODELS", 2)
+    for name in ("a", "b", "c", "x" * 129, "no\nname"):
+        (tmp_path / f"{name}.py").write_text(TALKS)
+    for name in ("x" * 129, "no\nname"):
+        with pytest.raises(TaskError, match="there is no model"):
+            await models.load(name)
+    told = []
+
+    async def changed() -> None:
+        told.append([one["model"] for one in models.loaded])
+
+    models.changed = changed
+    runner = ModelRunner(models, 1.0)
+    for name in ("a", "b", "a"):
+        await runner.run(an_attempt("model", {"model": name, "parameters": 0})[0])
+    await models.load("c")
+    assert told == [["a"], ["a", "b"], ["a"], ["a", "c"]], "b was used least lately"
+    never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async with models.using("a", never), models.using("c", never):
+        with pytest.raises(NotHere, match="2 models are in memory and in use"):
+            await runner.run(an_attempt("model", {"model": "b"})[0])
+    assert [one["model"] for one in models.loaded] == ["a", "c"]
 
 
 async def test_a_prediction_that_fails_leaves_the_model_and_one_that_dies_takes_it_along(models: Models) -> None:
