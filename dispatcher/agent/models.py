@@ -26,10 +26,19 @@ async def _nobody_asks() -> None:
 class Models:
     """NAME.py or NAME/model.py in the directory defines a class `Model` with `load()`, `predict(parameters)` and, if it
     likes, `unload()`. `gpu_memory_of` measures what a process takes of the GPUs, in bytes. A load that takes longer
-    than `load_s` is killed. `changed` is awaited before anybody uses a model that was loaded, and after an unload: the
-    gateway has to know of it before it hears of a task's end."""
+    than `load_s` is killed. Processes that outlive this agent are ended with what is left of its `home`. `changed` is
+    awaited before anybody uses a model that was loaded, and after an unload: the gateway has to know of it before it
+    hears of a task's end."""
 
-    def __init__(self, directory: Path, gpu_memory_of: Callable[[int], int], *, load_s: float = LOAD_S) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        gpu_memory_of: Callable[[int], int],
+        *,
+        load_s: float = LOAD_S,
+        home: Path | None = None,
+    ) -> None:
+        self._home = home
         self._directory = directory
         self._gpu_memory_of = gpu_memory_of
         self._load_s = load_s
@@ -82,7 +91,9 @@ class Models:
             await self._make_place()
             try:
                 async with asyncio.timeout(self._load_s):
-                    resident = await load(name, file, lambda stream, text: log.info("model %s: %s", name, text))
+                    resident = await load(
+                        name, file, lambda stream, text: log.info("model %s: %s", name, text), self._home
+                    )
             except TimeoutError:
                 raise TaskError(f"model {name} was not loaded within {self._load_s:g} s", retryable=True) from None
             resident.gpu_memory = self._gpu_memory_of(resident.pid)

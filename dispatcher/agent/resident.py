@@ -18,6 +18,7 @@ import psutil
 from dispatcher.agent.errors import NotBegun, TaskError
 from dispatcher.agent.lines import Lines
 from dispatcher.agent.log import TaskLog
+from dispatcher.sandbox.leftovers import MARK
 from dispatcher.sandbox.program import signal_group
 
 HOST = Path(__file__).with_name("model_host.py")
@@ -144,11 +145,14 @@ def _gone() -> TaskError:
     return TaskError(ENDED, retryable=True)
 
 
-async def load(name: str, file: Path, say: Say) -> Resident:
-    """Start a process, and load the model of a file in it. `say` is told what it prints. Raises TaskError."""
+async def load(name: str, file: Path, say: Say, home: Path | None) -> Resident:
+    """Start a process, and load the model of a file in it. `say` is told what it prints; it is marked with
+    `home`, for whoever ends it when we are killed. Raises TaskError."""
     ours, theirs = socket.socketpair()
     out, err = os.pipe(), os.pipe()
     clean = {key: value for key, value in os.environ.items() if not key.startswith("DISPATCHER_")}
+    if home is not None:
+        clean[MARK] = str(home)
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-u", str(HOST), str(theirs.fileno()), str(file),

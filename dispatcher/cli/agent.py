@@ -16,6 +16,7 @@ from dispatcher.cli.failures import Failure
 from dispatcher.launch.logs import configure_logs
 from dispatcher.launch.signals import stop_signals
 from dispatcher.sandbox.home import home
+from dispatcher.sandbox.leftovers import end_strays
 from dispatcher.sandbox.user import unprivileged
 from dispatcher.sandbox.users import users_of
 from dispatcher.settings import SettingsError
@@ -129,8 +130,9 @@ async def _run(flags: AgentFlags, user: tuple[int, int] | None, directory: Path)
     from dispatcher.agent.options import Options
 
     gpus = find_gpus()
-    models = Models(flags.models, gpus.memory_of) if flags.models is not None else None
-    runners = _runners(flags, user, models, directory)
+    models = Models(flags.models, gpus.memory_of, home=directory) if flags.models is not None else None
+    groups = await _clean_groups(flags)
+    runners = _runners(flags, user, models, directory, groups)
     amounts = dict(filter(None, map(_amount, flags.resources)))
     machine = Machine(tempfile.gettempdir(), gpus)
     options = Options(
@@ -151,9 +153,22 @@ async def _run(flags: AgentFlags, user: tuple[int, int] | None, directory: Path)
         return await agent.run(stopping, hurry)
 
 
-def _runners(flags: AgentFlags, user: tuple[int, int] | None, models: Any, directory: Path) -> Mapping[str, Any]:
-    """By kind. Without an engine of containers, commands of images that are allowed run as plain processes."""
+async def _clean_groups(flags: AgentFlags) -> Any:
+    """Control groups for tasks, None where there are none, without what an agent left in them or as its users."""
     from dispatcher.agent.cgroups import own_groups
+
+    groups = own_groups() if "process" in flags.runners else None
+    if groups is not None:
+        await groups.remove_left()
+    if flags.users is not None:
+        await asyncio.to_thread(end_strays, users_of(flags.users).ids)
+    return groups
+
+
+def _runners(
+    flags: AgentFlags, user: tuple[int, int] | None, models: Any, directory: Path, groups: Any
+) -> Mapping[str, Any]:
+    """By kind. Without an engine of containers, commands of images that are allowed run as plain processes."""
     from dispatcher.agent.runners.model import ModelRunner
     from dispatcher.agent.runners.process import ProcessOptions, ProcessRunner
 
@@ -164,7 +179,7 @@ def _runners(flags: AgentFlags, user: tuple[int, int] | None, models: Any, direc
         if users is None and flags.concurrency > 1:
             log.warning("tasks that run at the same time are the same user, and not kept apart: see --users")
         options = ProcessOptions(user, flags.timeout, flags.terminate, images, users)
-        found["process"] = ProcessRunner(options, own_groups(), directory)
+        found["process"] = ProcessRunner(options, groups, directory)
         if images:
             found["docker"] = found["process"]
     if "docker" in flags.runners:

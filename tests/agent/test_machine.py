@@ -131,6 +131,20 @@ async def test_a_group_is_removed_once_what_was_killed_is_gone(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_groups_that_a_killed_agent_left_are_emptied_and_those_of_tasks_that_run_are_not(tmp_path: Path) -> None:
+    left = tmp_path / "task-0123"
+    left.mkdir()
+    process = await asyncio.create_subprocess_exec("sleep", "600")
+    (left / "cgroup.procs").write_text(f"{process.pid}\n")
+    gone = asyncio.create_task(process.wait())
+    gone.add_done_callback(lambda _: (left / "cgroup.procs").unlink())
+    async with Groups(tmp_path).one(Needs()) as members:
+        (members.parent / "pids.max").unlink()
+        await Groups(tmp_path).remove_left()
+        assert list(tmp_path.iterdir()) == [members.parent]
+    assert await gone == -9
+
+
 async def test_without_the_file_that_kills_each_process_is_signalled(tmp_path: Path) -> None:
     """Kernels before 5.14 have none."""
     process = await asyncio.create_subprocess_exec("sleep", "600")
