@@ -5,7 +5,6 @@ import importlib
 import logging
 import os
 import random
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,7 +133,7 @@ async def _run(flags: AgentFlags, user: tuple[int, int] | None, directory: Path)
     groups = await _clean_groups(flags)
     runners = _runners(flags, user, models, directory, groups)
     amounts = dict(filter(None, map(_amount, flags.resources)))
-    machine = Machine(tempfile.gettempdir(), gpus)
+    machine = Machine(str(directory), gpus)
     options = Options(
         url=flags.url,
         name=flags.name,

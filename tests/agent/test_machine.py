@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from dispatcher.agent import cgroups
@@ -60,6 +61,16 @@ def test_a_machine_with_a_gpu(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert 0 < metrics["system"]["memory_used"] < metrics["system"]["memory_total"]
     assert len(json.dumps(metrics)) < 8_192
+
+
+def test_what_tasks_write_does_not_count_against_what_they_have_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psutil, "disk_usage", lambda _: SimpleNamespace(free=20 * GB, percent=10.0))
+    machine = Machine(str(tmp_path), Gpus())
+    monkeypatch.setattr(psutil, "disk_usage", lambda _: SimpleNamespace(free=8 * GB, percent=70.0))
+    assert machine.totals()["storageMB"] == 20 * 1024
+    assert machine.metrics()["storage"] == 70.0, "that is told as it is"
 
 
 def test_memory_of_a_process() -> None:
