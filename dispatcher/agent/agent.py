@@ -234,6 +234,8 @@ class Agent:
 
     async def _heartbeat(self) -> dict[str, Any]:
         metrics = await asyncio.to_thread(self._machine.metrics)
+        if self._models is not None:
+            await self._models.measure()
         models = self._models.loaded if self._models is not None else []
         return heartbeat(self.boot_id, metrics, self._work.at_work, models)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dispatcher.agent.errors import CommandError, NotHere, TaskError
 from dispatcher.agent.heartbeat import MOST_MODELS
-from dispatcher.agent.resident import Resident, load
+from dispatcher.agent.resident import GpuMemory, Resident, load
 from dispatcher.sandbox.waiting import first
 
 NAME_MOST, LOADABLE_MOST = 128, 256
@@ -25,7 +25,7 @@ async def _nobody_asks() -> None:
 
 class Models:
     """NAME.py or NAME/model.py in the directory defines a class `Model` with `load()`, `predict(parameters)` and, if it
-    likes, `unload()`. `gpu_memory_of` measures what a process takes of the GPUs, in bytes. A load that takes longer
+    likes, `unload()`. `gpu_memory_of` measures what processes take of the GPUs, in bytes. A load that takes longer
     than `load_s` is killed. Processes that outlive this agent are ended with what is left of its `home`. `changed` is
     awaited before anybody uses a model that was loaded, and after an unload: the gateway has to know of it before it
     hears of a task's end."""
@@ -33,7 +33,7 @@ class Models:
     def __init__(
         self,
         directory: Path,
-        gpu_memory_of: Callable[[int], int],
+        gpu_memory_of: GpuMemory,
         *,
         load_s: float = LOAD_S,
         home: Path | None = None,
@@ -96,10 +96,22 @@ class Models:
                     )
             except TimeoutError:
                 raise TaskError(f"model {name} was not loaded within {self._load_s:g} s", retryable=True) from None
-            resident.gpu_memory = self._gpu_memory_of(resident.pid)
+            try:
+                await self._measure(resident)
+            except BaseException:  # nobody waits for it any more
+                await resident.kill()
+                raise
             self._loaded[name] = resident
             await self.changed()
             return resident
+
+    async def measure(self) -> None:
+        """See what those in memory take by now."""
+        for resident in list(self._loaded.values()):
+            await self._measure(resident)
+
+    async def _measure(self, resident: Resident) -> None:
+        await asyncio.to_thread(resident.measure, self._gpu_memory_of)
 
     async def unload(self, name: str, *, force: bool) -> None:
         """Take it out of memory; without effect when it is not there. With `force` also while tasks use it, which then

@@ -58,4 +58,4 @@ def test_models_and_what_they_take_are_bounded() -> None:
 def test_what_a_driver_does_not_know_is_no_amount() -> None:
     unknown = SimpleNamespace(pid=1, usedGpuMemory=(1 << 64) - 1)
     gpus = Gpus(nvml(nvmlDeviceGetComputeRunningProcesses=lambda handle: [unknown]))
-    assert gpus.memory_of(1) == 0
+    assert gpus.memory_of([1]) == 0

@@ -75,7 +75,7 @@ def test_what_tasks_write_does_not_count_against_what_they_have_once_more(
 
 def test_memory_of_a_process() -> None:
     gpus = Gpus(nvml())
-    assert [gpus.memory_of(pid) for pid in (1, 2, 3)] == [GB, 0, 0]
+    assert [gpus.memory_of(pids) for pids in ([1], [2], [3], [1, 2, 3])] == [GB, 0, 0, GB]
 
 
 def test_a_broken_gpu_does_not_count() -> None:

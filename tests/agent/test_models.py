@@ -39,6 +39,19 @@ class Model:
     def predict(self, lines):
         print("1234567\\n" * lines, end="")
 """
+HAS_A_CHILD = """
+import subprocess, sys
+
+CHILD = "x = bytearray(b'x' * (80 << 20)); print(flush=True); import time; time.sleep(600)"
+
+class Model:
+    def load(self):
+        self.child = subprocess.Popen([sys.executable, "-c", CHILD], stdout=subprocess.PIPE)
+        self.child.stdout.readline()
+
+    def predict(self, mb):
+        self.more = bytearray(b"x" * (mb << 20))
+"""
 HANGS = "import time\nclass Model:\n    def load(self):\n        time.sleep(600)\n"
 BROKEN = "class Model:\n    def load(self):\n        raise ValueError('no weights')\n"
 
@@ -77,6 +90,26 @@ async def test_memory_rises_on_load_and_falls_on_unload(models: Models) -> None:
     assert resident_bytes() - before < 10 * MB
     assert models.loaded == []
     await models.unload("big", force=False)
+
+
+async def test_what_a_model_takes_is_that_of_its_children_too_and_is_seen_to_grow(tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text(HAS_A_CHILD)
+    models = Models(tmp_path, lambda pids: len(pids) * MB)
+
+    async def told_after(grown_mb: int) -> tuple[int, int]:
+        end = await ModelRunner(models, 1.0).run(an_attempt("model", {"model": "m", "parameters": grown_mb})[0])
+        assert end == End()
+        await models.measure()
+        (told,) = models.loaded
+        return told["memory"], told["gpuMemory"]
+
+    loaded, on_gpus = await told_after(0)
+    assert loaded > 85 * MB
+    assert on_gpus == 2 * MB
+    assert (await told_after(3))[0] == loaded, "that is no change to speak of"
+    assert (await told_after(40))[0] > loaded + 30 * MB
+    assert (await told_after(0))[0] < loaded + 10 * MB
+    await models.close()
 
 
 async def test_a_task_loads_its_model_and_asks_it(models: Models) -> None:
