@@ -24,6 +24,9 @@ log = logging.getLogger("dispatcher.agent")
 
 EXTRA = ("httpx", "psutil", "websockets")
 MISCONFIGURED = 78  # the exit code for which a supervisor must not start it again (EX_CONFIG)
+LEAST_PART, MOST_PARTS, MOST_MB = 0.001, 65_536, 1 << 30
+BOUNDS = f"cpu and gpu from {LEAST_PART} to {MOST_PARTS}, the others whole and from 1 to {MOST_MB}"
+PARTS = ("cpu", "gpu")
 RESOURCES = ("cpu", "memoryMB", "storageMB", "gpu", "gpuMemoryMB")
 
 
@@ -83,8 +86,11 @@ def _problems(flags: AgentFlags) -> list[str]:
         problems.append(f"--models {flags.models} is no directory")
     if "docker" in flags.runners and not flags.allow_image:
         problems.append("--runner docker goes with --allow-image: no image is allowed by itself")
-    problems += [f"--resource {text} is not one of {', '.join(RESOURCES)}, = and a number"
-                 for text in flags.resources if _amount(text) is None]  # fmt: skip
+    problems += [
+        f"--resource {text} is not one of {', '.join(RESOURCES)}, = and a number: {BOUNDS}"
+        for text in flags.resources
+        if _amount(text) is None
+    ]
     problems += _users_problems(flags)
     problems += [f"the agent needs {name}: install edge-dispatcher[agent]" for name in EXTRA if not _there(name)]
     return problems
@@ -104,12 +110,16 @@ def _users_problems(flags: AgentFlags) -> list[str]:
 
 
 def _amount(text: str) -> tuple[str, float] | None:
+    """None for what the gateway would not take."""
     name, _, value = text.partition("=")
     try:
         amount = float(value)
     except ValueError:
         return None
-    return (name, amount if name in ("cpu", "gpu") else int(amount)) if name in RESOURCES and amount > 0 else None
+    if name in PARTS:
+        return (name, amount) if LEAST_PART <= amount <= MOST_PARTS else None
+    whole = name in RESOURCES and 1 <= amount <= MOST_MB and amount.is_integer()
+    return (name, int(amount)) if whole else None
 
 
 def _there(name: str) -> bool:

@@ -194,6 +194,35 @@ async def test_one_whose_place_is_taken_ends_its_tasks_and_tells_nothing_of_them
         assert len(gateway.connections) == 1
 
 
+async def test_one_whose_hello_is_refused_leaves_and_must_not_be_started_again(gateway: Scripted) -> None:
+    async with working(gateway) as work:
+        await gateway.next("ready")
+        await gateway.assign()
+        await work.led.began.get()
+        await gateway.send(type="error", about="hello", code="UNAVAILABLE", details="Too many kinds")
+        await gateway.send(type="error", about="hello", code="INVALID_REQUEST", details="Invalid field resources.cpu")
+        await gateway.assign("t2")
+        assert (await gateway.next("release"))["taskId"] == "t2"
+        await gateway.acknowledge("t2")
+        work.led.ends.put_nowait(End(result=1))
+        await gateway.next("result")
+        await gateway.acknowledge()
+        with pytest.raises(
+            Misconfigured, match=r"refuses what this agent says of itself: Invalid field resources\.cpu"
+        ):
+            await work.running
+
+
+async def test_a_hello_that_could_not_be_looked_at_is_said_again(gateway: Scripted, tmp_path: Path) -> None:
+    async with working(gateway, tmp_path) as work:
+        await gateway.next("ready")
+        await gateway.send(type="error", about="hello", code="UNAVAILABLE", details="Too many kinds")
+        await gateway.send(type="command", id="c1", verb="disk.format", args={})
+        await gateway.next("commandFailed")
+        await work.agent._tell_how_it_is()
+        assert (await gateway.next("hello", "heartbeat"))["type"] == "hello"
+
+
 async def test_a_connection_of_its_own_start_is_not_another_agent_s(gateway: Scripted) -> None:
     async with working(gateway):
         for _ in range(2):

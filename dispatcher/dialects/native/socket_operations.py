@@ -89,7 +89,7 @@ def _of_workers(limits: WorkerSocketLimits) -> SocketOperation:
             "command": "{id, verb, args}",
             "commandRecorded": "{id}",
             "pong": "{serverToken}: a fresh token, when yours ends soon",
-            "error": _ERROR + "; with `taskId` and `attempt` where it named them",
+            "error": _ERROR + "; with `taskId` and `attempt` where it named them, with `about`: hello for that one",
         },
         closes={
             **_CLOSES,

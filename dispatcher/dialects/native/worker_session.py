@@ -151,8 +151,10 @@ def _released(declined: str | None) -> Outcome:
 
 
 def _about(message: JsonObject) -> dict[str, str | int]:
-    """The attempt or the command that a message was about, where it says so."""
+    """The attempt or the command that a message was about, where it says so; that it was the hello."""
     kind, command = message.members.get("type"), message.members.get("id")
+    if kind == "hello":
+        return {"about": "hello"}
     if isinstance(kind, str) and kind in COMMAND_REPORTS and isinstance(command, str) and is_id(command):
         return {"id": command}
     task_id, attempt = message.members.get("taskId"), message.members.get("attempt")

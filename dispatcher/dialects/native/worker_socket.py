@@ -15,7 +15,8 @@ worker                                              gateway
 {type: bye}                                         the socket is closed with 1000, and the server offline at once
 {type: ping}                                        {type: pong}
                                                     {type: control, action, taskId, attempt, reason}
-                                                    {type: error, error, details, code, taskId?, attempt?}
+                                                    {type: error, error, details, code, taskId?, attempt?,
+                                                     about?}
 """
 
 from collections.abc import Callable
