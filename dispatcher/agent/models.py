@@ -9,6 +9,7 @@ from typing import Any
 
 from dispatcher.agent.errors import CommandError, NotHere, TaskError
 from dispatcher.agent.heartbeat import MOST_MODELS
+from dispatcher.agent.loads import Loads
 from dispatcher.agent.resident import GpuMemory, Resident, load
 from dispatcher.sandbox.waiting import first
 
@@ -17,6 +18,7 @@ NAME_MOST, LOADABLE_MOST = 128, 256
 log = logging.getLogger("dispatcher.agent")
 
 LOAD_S = 1_800.0
+PATIENCE_S = 30.0
 
 
 async def _nobody_asks() -> None:
@@ -26,7 +28,8 @@ async def _nobody_asks() -> None:
 class Models:
     """NAME.py or NAME/model.py in the directory defines a class `Model` with `load()`, `predict(parameters)` and, if it
     likes, `unload()`. `gpu_memory_of` measures what processes take of the GPUs, in bytes. A load that takes longer
-    than `load_s` is killed. Processes that outlive this agent are ended with what is left of its `home`. `changed` is
+    than `load_s` is killed; one that no task waits for any more goes on, unless another model has waited `patience_s`
+    for its turn. Processes that outlive this agent are ended with what is left of its `home`. `changed` is
     awaited before anybody uses a model that was loaded, and after an unload: the gateway has to know of it before it
     hears of a task's end."""
 
@@ -36,6 +39,7 @@ class Models:
         gpu_memory_of: GpuMemory,
         *,
         load_s: float = LOAD_S,
+        patience_s: float = PATIENCE_S,
         home: Path | None = None,
     ) -> None:
         self._home = home
@@ -43,7 +47,7 @@ class Models:
         self._gpu_memory_of = gpu_memory_of
         self._load_s = load_s
         self._loaded: dict[str, Resident] = {}
-        self._loading = asyncio.Lock()
+        self._loads = Loads(self._load, patience_s)
         self.changed: Callable[[], Awaitable[None]] = _nobody_asks
 
     def known(self) -> dict[str, Path]:
@@ -79,31 +83,28 @@ class Models:
         resident = self._loaded.get(name)
         if resident is not None and resident.alive:  # it does not wait for the load of another one
             return resident
-        async with self._loading:
-            resident = self._loaded.get(name)
-            if resident is not None and resident.alive:
-                return resident
-            if resident is not None:  # it died
-                await self.discard(resident)
-            file = self.known().get(name)
-            if file is None:
-                raise TaskError(f"there is no model {name[:128]} on this worker")
-            await self._make_place()
-            try:
-                async with asyncio.timeout(self._load_s):
-                    resident = await load(
-                        name, file, lambda stream, text: log.info("model %s: %s", name, text), self._home
-                    )
-            except TimeoutError:
-                raise TaskError(f"model {name} was not loaded within {self._load_s:g} s", retryable=True) from None
-            try:
-                await self._measure(resident)
-            except BaseException:  # nobody waits for it any more
-                await resident.kill()
-                raise
-            self._loaded[name] = resident
-            await self.changed()
-            return resident
+        return await self._loads.get(name)
+
+    async def _load(self, name: str) -> Resident:
+        if (resident := self._loaded.get(name)) is not None:  # it died
+            await self.discard(resident)
+        file = self.known().get(name)
+        if file is None:
+            raise TaskError(f"there is no model {name[:128]} on this worker")
+        await self._make_place()
+        try:
+            async with asyncio.timeout(self._load_s):
+                resident = await load(name, file, lambda stream, text: log.info("model %s: %s", name, text), self._home)
+        except TimeoutError:
+            raise TaskError(f"model {name} was not loaded within {self._load_s:g} s", retryable=True) from None
+        try:
+            await self._measure(resident)
+        except BaseException:  # it is given up
+            await resident.kill()
+            raise
+        self._loaded[name] = resident
+        await self.changed()
+        return resident
 
     async def measure(self) -> None:
         """See what those in memory take by now."""
@@ -116,7 +117,7 @@ class Models:
     async def unload(self, name: str, *, force: bool) -> None:
         """Take it out of memory; without effect when it is not there. With `force` also while tasks use it, which then
         fail. Raises CommandError."""
-        async with self._loading:
+        async with self._loads.turn():
             resident = self._loaded.get(name)
             if resident is None:
                 return
@@ -133,8 +134,8 @@ class Models:
 
     @asynccontextmanager
     async def using(self, name: str, stopped: "asyncio.Future[str]") -> AsyncIterator[Resident | None]:
-        """The model, loaded if need be, and not unloaded meanwhile; None when `stopped` comes before it is there, which
-        ends a load that was begun for it. Raises TaskError, NotHere."""
+        """The model, loaded if need be, and not unloaded meanwhile; None when `stopped` comes before it is there, while
+        a load that was begun for it goes on. Raises TaskError, NotHere."""
         taking = asyncio.ensure_future(self._take(name))
         try:
             await first(taking, stopped)
@@ -148,13 +149,15 @@ class Models:
                 taking.result().used -= 1
 
     async def close(self) -> None:
-        """Unload all of them. Nothing may be loading any more."""
+        """Unload all of them, and give up what is being loaded."""
+        await self._loads.close()
         for resident in list(self._loaded.values()):
             await self._take_out(resident)
 
     async def _take(self, name: str) -> Resident:
-        resident = await self.load(name)
-        resident.used += 1  # in one step with the load: nothing unloads it in between
+        while (resident := await self.load(name)).dismissed:  # unloaded since
+            pass
+        resident.used += 1
         if self._loaded.get(name) is resident:
             self._loaded[name] = self._loaded.pop(name)  # kept in the order of their last use
         return resident
