@@ -10,10 +10,12 @@ from typing import Any
 
 from dispatcher.agent.api import Api, Identity
 from dispatcher.agent.commands import Act, Commands
-from dispatcher.agent.errors import CommandError, Refused, Unreachable
-from dispatcher.agent.link import Connection, Pauses, TooBig, Unwelcome, connected
+from dispatcher.agent.errors import CommandError, Misconfigured, Refused, Unreachable
+from dispatcher.agent.heartbeat import heartbeat
+from dispatcher.agent.link import Connection, Pauses, Replaced, TooBig, Unwelcome, connected
 from dispatcher.agent.log import Sleep
 from dispatcher.agent.machine import Machine
+from dispatcher.agent.model_acts import model_acts
 from dispatcher.agent.models import Models
 from dispatcher.agent.options import Options
 from dispatcher.agent.outgoing import Outgoing
@@ -54,7 +56,7 @@ class Agent:
         self._outgoing = Outgoing(sleep)
         self._work = Work(runners, api, self._outgoing, rng=rng, sleep=sleep)
         self._commands = Commands(self._acts(), self._outgoing)
-        self._told: list[str] = []  # the models that the gateway knows this worker can load
+        self._told: list[str] | None = None  # the models that the gateway knows this worker can load
         self._asked = 0  # tasks asked for over this connection that have not come
         self._leaving = asyncio.Event()
         self._stopping = asyncio.Event()  # for good: that goes before a restart
@@ -62,24 +64,28 @@ class Agent:
         if models is not None:
             models.changed = self._tell_how_it_is
         self._exit_code = 0
+        self._fault: Misconfigured | None = None
         self.boot_id = boot_id or secrets.token_hex(8)
 
     async def run(self, stopping: asyncio.Event, hurry: asyncio.Event) -> int:
-        """Work until told to stop; the exit code. Raises Refused when the gateway does not let this agent in."""
+        """Work until told to stop; the exit code. Raises Refused when the gateway does not let this agent in,
+        Misconfigured when it must not be started again as it is."""
         self._stopping = stopping
         told = asyncio.ensure_future(stopping.wait())
         leaving = asyncio.ensure_future(self._leaving.wait())
         keeping = asyncio.create_task(self._keep_connected())
         try:
             await first(told, leaving, keeping)
-            if keeping.done():
-                keeping.result()
             self._leaving.set()
-            await self._work.drain(self._grace_s, hurry)
-            await self._commands.close()
-            await first_of(self._outgoing.flushed(FAREWELL_S), hurry.wait())
-            await self._outgoing.tell(type="bye")
+            await first_of(keeping, self._take_leave(hurry))
+            if self._fault is not None:
+                raise self._fault
+        except (Misconfigured, Refused) as fault:
+            if not stopping.is_set():
+                raise
+            log.warning("%s", fault)
         finally:
+            await self._work.abandon()
             for job in (told, leaving, keeping):
                 job.cancel()
             await asyncio.gather(told, leaving, keeping, return_exceptions=True)
@@ -88,11 +94,17 @@ class Agent:
                 await self._models.close()
         return 0 if stopping.is_set() else self._exit_code
 
+    async def _take_leave(self, hurry: asyncio.Event) -> None:
+        await self._work.drain(self._grace_s, hurry)
+        await self._commands.close()
+        await first_of(self._outgoing.flushed(FAREWELL_S), hurry.wait())
+        await self._outgoing.tell(type="bye")
+
     async def _keep_connected(self) -> None:
         me = await self._join()
         while True:
             try:
-                async with connected(self._options.url, me) as connection:
+                async with connected(self._options.url, me, self.boot_id) as connection:
                     self._pauses.reset()
                     await self._converse(connection, me)
             except Unwelcome as refusal:
@@ -102,6 +114,11 @@ class Agent:
                 await self._pauses.wait()
                 me = await self._join()
                 continue
+            except Replaced:
+                whose = "--server-id" if self._options.server_id is not None else "--name"
+                raise Misconfigured(
+                    f"another agent has taken over as {self._options.name}: give each agent a {whose} of its own"
+                ) from None
             except TooBig:
                 self._outgoing.too_large()
             except (ConnectionError, ValueError) as error:
@@ -182,6 +199,8 @@ class Agent:
     def _complain(self, message: Mapping[str, Any]) -> None:
         """An error: about an end, of a task or of a command, when it names one."""
         log.warning("the gateway refused a message: %s", message.get("details"))
+        if message.get("about") == "hello":
+            self._refused_hello(message)
         key = message["id"] if "id" in message else (message.get("taskId"), message.get("attempt"))
         code = message.get("code", "")
         if key in self._outgoing:
@@ -189,6 +208,14 @@ class Agent:
                 self._outgoing.again(key)
             else:
                 self._outgoing.confirmed(key, code)
+
+    def _refused_hello(self, message: Mapping[str, Any]) -> None:
+        """Without its totals the worker must not go on: nothing of what it takes would be counted."""
+        self._told = None  # it is said again with the next heartbeat
+        if message.get("code") not in TRANSIENT:
+            self._fault = Misconfigured(f"the gateway refuses what this agent says of itself: {message.get('details')}")
+            log.error("%s", self._fault)
+            self._leaving.set()
 
     async def _ask(self, connection: Connection) -> None:
         while not self._leaving.is_set():
@@ -220,18 +247,16 @@ class Agent:
         await self._outgoing.tell(**await self._heartbeat())
 
     async def _heartbeat(self) -> dict[str, Any]:
-        return {
-            "type": "heartbeat",
-            "bootId": self.boot_id,
-            "metrics": await asyncio.to_thread(self._machine.metrics),
-            "running": self._work.at_work,
-            "models": self._models.loaded if self._models is not None else [],
-        }
+        metrics = await asyncio.to_thread(self._machine.metrics)
+        if self._models is not None:
+            await self._models.measure()
+        models = self._models.loaded if self._models is not None else []
+        return heartbeat(self.boot_id, metrics, self._work.at_work, models)
 
     def _acts(self) -> dict[str, Act]:
         acts: dict[str, Act] = {"worker.restart": self._restart}
         if self._models is not None:
-            acts |= {"model.load": self._load, "model.unload": self._unload}
+            acts |= model_acts(self._models)
         return acts
 
     async def _restart(self, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -243,27 +268,3 @@ class Agent:
             self._exit_code = RESTART
             self._leaving.set()
         return {}
-
-    async def _load(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        resident = await self._the_models().load(_model(args))
-        return {
-            "memory_bytes": resident.memory,
-            "gpu_memory_bytes": resident.gpu_memory,
-            "load_ms": resident.load_ms,
-        }
-
-    async def _unload(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        await self._the_models().unload(_model(args), force=args.get("force") is True)
-        return {}
-
-    def _the_models(self) -> Models:
-        if self._models is None:
-            raise CommandError("This worker has no models")
-        return self._models
-
-
-def _model(args: Mapping[str, Any]) -> str:
-    name = args.get("model")
-    if not isinstance(name, str):
-        raise CommandError("model must be a string")
-    return name

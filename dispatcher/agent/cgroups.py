@@ -1,6 +1,7 @@
 """Control groups (version 2) for tasks, where the agent was given a part of the tree to itself."""
 
 import asyncio
+import fcntl
 import logging
 import os
 import secrets
@@ -39,7 +40,7 @@ def own_groups(root: Path = ROOT, about: Path = Path("/proc/self/cgroup")) -> "G
 
 
 class Groups:
-    """Makes one for each task below `here`."""
+    """Makes one for each task below `here`. A lock on it says, as on a home, that somebody runs the task."""
 
     def __init__(self, here: Path) -> None:
         self._here = here
@@ -50,7 +51,9 @@ class Groups:
         the end, also what left the process group, and gone afterwards."""
         group = self._here / f"task-{secrets.token_hex(6)}"
         group.mkdir()
+        held = os.open(group, os.O_RDONLY | os.O_DIRECTORY)
         try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             (group / "pids.max").write_text(str(MOST_PROCESSES))
             if needs.memory:
                 (group / "memory.max").write_text(str(needs.memory))
@@ -59,6 +62,19 @@ class Groups:
             yield group / "cgroup.procs"
         finally:
             await _remove(group)
+            os.close(held)
+
+    async def remove_left(self) -> None:
+        """Kill what is in the groups of tasks that nobody runs any more: their agent was killed."""
+        for group in self._here.glob("task-*"):
+            with suppress(OSError):
+                held = os.open(group, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    log.warning("removing %s, left by an agent that was killed", group)
+                    await _remove(group)
+                finally:
+                    os.close(held)
 
 
 async def _remove(group: Path) -> None:

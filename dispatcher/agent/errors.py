@@ -20,6 +20,10 @@ class NotBegun(TaskError):
         super().__init__(message, retryable=True)
 
 
+class Misconfigured(Exception):
+    """The agent must not go on, and another start of it would do no better. The text says what to change."""
+
+
 class CommandError(Exception):
     """A command was not done; the text goes back to whoever gave it."""
 

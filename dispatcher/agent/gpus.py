@@ -1,6 +1,7 @@
 """The GPUs of this machine, as their driver tells; none where there is no driver, or no library to ask it."""
 
 import importlib
+from collections.abc import Collection
 from typing import Any
 
 
@@ -17,12 +18,12 @@ class Gpus:
         """Of each what it tells; memory in bytes, utilization in percent, temperature in degrees Celsius."""
         return [self._one(handle) for handle in self._handles]
 
-    def memory_of(self, pid: int) -> int:
-        """Bytes that a process takes of all GPUs together; 0 where that is not told."""
+    def memory_of(self, pids: Collection[int]) -> int:
+        """Bytes that processes take of all GPUs together; 0 where that is not told."""
         total = 0
         for handle in self._handles:
             processes = self._ask("nvmlDeviceGetComputeRunningProcesses", handle) or ()
-            total += sum(one.usedGpuMemory or 0 for one in processes if one.pid == pid)
+            total += sum(_amount(one.usedGpuMemory) for one in processes if one.pid in pids)
         return total
 
     def _one(self, handle: Any) -> dict[str, Any]:
@@ -56,6 +57,11 @@ def find_gpus() -> Gpus:
     except nvml.NVMLError:
         return Gpus()
     return Gpus(nvml)
+
+
+def _amount(told: int | None) -> int:
+    """Bytes. What a driver does not know it tells as nothing, or as the largest number there is."""
+    return told if told is not None and told < 1 << 53 else 0
 
 
 def _text(value: Any) -> str | None:

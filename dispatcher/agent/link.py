@@ -19,6 +19,7 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0
 MOST_BYTES = 64 << 20  # of a message from the gateway: the payload's bound is the gateway's business
 TOO_BIG = 1009
+POLICY = 1008
 UNKNOWN = (4401, 4403, 4404)  # who we are is not known (any more)
 
 Send = Callable[[str], Awaitable[None]]
@@ -26,6 +27,10 @@ Send = Callable[[str], Awaitable[None]]
 
 class Unwelcome(Exception):
     """The gateway does not know who we are, or does not let us in."""
+
+
+class Replaced(Exception):
+    """Another program is this worker now."""
 
 
 class TooBig(Exception):
@@ -47,7 +52,7 @@ class Connection:
             raise ConnectionError(str(closed)) from None
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
-        """What comes, until the socket ends: then it raises ConnectionError, Unwelcome or TooBig."""
+        """What comes, until the socket ends: then it raises ConnectionError, Unwelcome, Replaced or TooBig."""
         while True:
             try:
                 yield _read(await self._socket.recv())
@@ -73,9 +78,11 @@ class Pauses:
 
 
 @asynccontextmanager
-async def connected(url: str, me: Identity) -> AsyncIterator[Connection]:
-    """A socket that was welcomed. Raises ConnectionError, Unwelcome, ValueError for an answer that is none."""
-    address = f"ws{url.removeprefix('http').rstrip('/')}/api/servers/{me.server_id}/socket"
+async def connected(url: str, me: Identity, boot_id: str) -> AsyncIterator[Connection]:
+    """A socket that was welcomed. An older one of the same `boot_id`, of which the gateway may not know yet that it is
+    broken, is no other program's. Raises ConnectionError, Unwelcome, Replaced, ValueError for an answer that is
+    none."""
+    address = f"ws{url.removeprefix('http').rstrip('/')}/api/servers/{me.server_id}/socket?bootId={boot_id}"
     try:
         socket = await connect(
             address, additional_headers=me.authorization, max_size=MOST_BYTES, compression=None, proxy=None
@@ -98,6 +105,8 @@ def _meaning(closed: ConnectionClosed) -> Exception:
     code = closed.rcvd.code if closed.rcvd else None
     if code in UNKNOWN:
         return Unwelcome(str(closed))
+    if closed.rcvd is not None and (code, closed.rcvd.reason) == (POLICY, "replaced"):
+        return Replaced(str(closed))
     return TooBig(str(closed)) if code == TOO_BIG else ConnectionError(str(closed))
 
 

@@ -10,27 +10,35 @@ import psutil
 from dispatcher.agent.gpus import Gpus
 from dispatcher.agent.options import MB
 
+MOST = 1 << 30  # that the gateway takes, MB
+
 
 class Machine:
-    """`directory` is on the disk that tasks write to."""
+    """`directory` is on the disk that tasks write to; nothing that they wrote may be there yet: what is free now is
+    what they have together."""
 
     def __init__(self, directory: str, gpus: Gpus) -> None:
         self._directory = directory
         self._gpus = gpus
         self._processor = _processor()
+        self._totals = self._measured()
         psutil.cpu_percent()  # it measures from one call to the next
 
     def totals(self) -> dict[str, float]:
-        """In the words of the native API's `resources`."""
+        """In the words of the native API's `resources`, as they were at the start: what tasks take since is held
+        against them."""
+        return dict(self._totals)
+
+    def _measured(self) -> dict[str, float]:
         found: dict[str, float] = {
             "cpu": len(os.sched_getaffinity(0)),
             "memoryMB": psutil.virtual_memory().total // MB,
             "storageMB": max(1, psutil.disk_usage(self._directory).free // MB),
         }
         gpus = self._gpus.read()
-        memory = sum(gpu["memory_total"] for gpu in gpus) // MB
         # a GPU that shares the memory of the processor tells none of its own
-        return found | ({"gpu": len(gpus)} if gpus else {}) | ({"gpuMemoryMB": memory} if memory else {})
+        found |= {"gpu": len(gpus), "gpuMemoryMB": sum(gpu["memory_total"] for gpu in gpus) // MB}
+        return {name: min(amount, MOST) for name, amount in found.items() if amount}
 
     def metrics(self) -> dict[str, Any]:
         """The figures of a heartbeat."""

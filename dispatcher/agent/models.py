@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from dispatcher.agent.errors import CommandError, TaskError
-from dispatcher.agent.resident import Resident, load
+from dispatcher.agent.errors import CommandError, NotHere, TaskError
+from dispatcher.agent.heartbeat import MOST_MODELS
+from dispatcher.agent.loads import Loads
+from dispatcher.agent.resident import GpuMemory, Resident, load
 from dispatcher.sandbox.waiting import first
 
 NAME_MOST, LOADABLE_MOST = 128, 256
@@ -16,6 +18,7 @@ NAME_MOST, LOADABLE_MOST = 128, 256
 log = logging.getLogger("dispatcher.agent")
 
 LOAD_S = 1_800.0
+PATIENCE_S = 30.0
 
 
 async def _nobody_asks() -> None:
@@ -24,29 +27,40 @@ async def _nobody_asks() -> None:
 
 class Models:
     """NAME.py or NAME/model.py in the directory defines a class `Model` with `load()`, `predict(parameters)` and, if it
-    likes, `unload()`. `gpu_memory_of` measures what a process takes of the GPUs, in bytes. A load that takes longer
-    than `load_s` is killed. `changed` is awaited before anybody uses a model that was loaded, and after an unload: the
-    gateway has to know of it before it hears of a task's end."""
+    likes, `unload()`. `gpu_memory_of` measures what processes take of the GPUs, in bytes. A load that takes longer
+    than `load_s` is killed; one that no task waits for any more goes on, unless another model has waited `patience_s`
+    for its turn. Processes that outlive this agent are ended with what is left of its `home`. `changed` is
+    awaited before anybody uses a model that was loaded, and after an unload: the gateway has to know of it before it
+    hears of a task's end."""
 
-    def __init__(self, directory: Path, gpu_memory_of: Callable[[int], int], *, load_s: float = LOAD_S) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        gpu_memory_of: GpuMemory,
+        *,
+        load_s: float = LOAD_S,
+        patience_s: float = PATIENCE_S,
+        home: Path | None = None,
+    ) -> None:
+        self._home = home
         self._directory = directory
         self._gpu_memory_of = gpu_memory_of
         self._load_s = load_s
         self._loaded: dict[str, Resident] = {}
-        self._loading = asyncio.Lock()
+        self._loads = Loads(self._load, patience_s)
         self.changed: Callable[[], Awaitable[None]] = _nobody_asks
 
     def known(self) -> dict[str, Path]:
-        """File by name of what is in the directory now: a name that somebody asks for is never a part of a path."""
+        """File by name of what is in the directory now, where the gateway takes its name: 1 to 128 printable
+        characters. A name that somebody asks for is never a part of a path."""
         found = {path.stem: path for path in self._directory.glob("*.py")}
-        return found | {path.parent.name: path for path in self._directory.glob("*/model.py")}
+        found |= {path.parent.name: path for path in self._directory.glob("*/model.py")}
+        return {name: path for name, path in found.items() if 0 < len(name) <= NAME_MOST and name.isprintable()}
 
     @property
     def loadable(self) -> list[str]:
-        """What the gateway is told of `known`: at most 256 names of at most 128 printable characters."""
-        return sorted(name for name in self.known() if 0 < len(name) <= NAME_MOST and name.isprintable())[
-            :LOADABLE_MOST
-        ]
+        """What the gateway is told of `known`: at most 256 names."""
+        return sorted(self.known())[:LOADABLE_MOST]
 
     @property
     def loaded(self) -> list[dict[str, Any]]:
@@ -64,33 +78,46 @@ class Models:
         ]
 
     async def load(self, name: str) -> Resident:
-        """Have it in memory. Raises TaskError."""
+        """Have it in memory. Where there are 64 already, the one used least lately goes first that nothing uses. Raises
+        TaskError, NotHere while all of them are in use."""
         resident = self._loaded.get(name)
         if resident is not None and resident.alive:  # it does not wait for the load of another one
             return resident
-        async with self._loading:
-            resident = self._loaded.get(name)
-            if resident is not None and resident.alive:
-                return resident
-            if resident is not None:  # it died
-                await self.discard(resident)
-            file = self.known().get(name)
-            if file is None:
-                raise TaskError(f"there is no model {name[:128]} on this worker")
-            try:
-                async with asyncio.timeout(self._load_s):
-                    resident = await load(name, file, lambda stream, text: log.info("model %s: %s", name, text))
-            except TimeoutError:
-                raise TaskError(f"model {name} was not loaded within {self._load_s:g} s", retryable=True) from None
-            resident.gpu_memory = self._gpu_memory_of(resident.pid)
-            self._loaded[name] = resident
-            await self.changed()
-            return resident
+        return await self._loads.get(name)
+
+    async def _load(self, name: str) -> Resident:
+        if (resident := self._loaded.get(name)) is not None:  # it died
+            await self.discard(resident)
+        file = self.known().get(name)
+        if file is None:
+            raise TaskError(f"there is no model {name[:128]} on this worker")
+        await self._make_place()
+        try:
+            async with asyncio.timeout(self._load_s):
+                resident = await load(name, file, lambda stream, text: log.info("model %s: %s", name, text), self._home)
+        except TimeoutError:
+            raise TaskError(f"model {name} was not loaded within {self._load_s:g} s", retryable=True) from None
+        try:
+            await self._measure(resident)
+        except BaseException:  # it is given up
+            await resident.kill()
+            raise
+        self._loaded[name] = resident
+        await self.changed()
+        return resident
+
+    async def measure(self) -> None:
+        """See what those in memory take by now."""
+        for resident in list(self._loaded.values()):
+            await self._measure(resident)
+
+    async def _measure(self, resident: Resident) -> None:
+        await asyncio.to_thread(resident.measure, self._gpu_memory_of)
 
     async def unload(self, name: str, *, force: bool) -> None:
         """Take it out of memory; without effect when it is not there. With `force` also while tasks use it, which then
         fail. Raises CommandError."""
-        async with self._loading:
+        async with self._loads.turn():
             resident = self._loaded.get(name)
             if resident is None:
                 return
@@ -107,8 +134,8 @@ class Models:
 
     @asynccontextmanager
     async def using(self, name: str, stopped: "asyncio.Future[str]") -> AsyncIterator[Resident | None]:
-        """The model, loaded if need be, and not unloaded meanwhile; None when `stopped` comes before it is there, which
-        ends a load that was begun for it. Raises TaskError."""
+        """The model, loaded if need be, and not unloaded meanwhile; None when `stopped` comes before it is there, while
+        a load that was begun for it goes on. Raises TaskError, NotHere."""
         taking = asyncio.ensure_future(self._take(name))
         try:
             await first(taking, stopped)
@@ -122,14 +149,29 @@ class Models:
                 taking.result().used -= 1
 
     async def close(self) -> None:
-        """Unload all of them. Nothing may be loading any more."""
+        """Unload all of them, and give up what is being loaded."""
+        await self._loads.close()
         for resident in list(self._loaded.values()):
             await self._take_out(resident)
 
     async def _take(self, name: str) -> Resident:
-        resident = await self.load(name)
-        resident.used += 1  # in one step with the load: nothing unloads it in between
+        while (resident := await self.load(name)).dismissed:  # unloaded since
+            pass
+        resident.used += 1
+        if self._loaded.get(name) is resident:
+            self._loaded[name] = self._loaded.pop(name)  # kept in the order of their last use
         return resident
+
+    async def _make_place(self) -> None:
+        for dead in [one for one in self._loaded.values() if not one.alive]:
+            await self.discard(dead)
+        if len(self._loaded) >= MOST_MODELS:
+            idle = next((one for one in self._loaded.values() if not one.used), None)
+            if idle is None:
+                raise NotHere(f"{len(self._loaded)} models are in memory and in use: no more are loaded now")
+            log.info("model %s gives way: %d are in memory", idle.name, len(self._loaded))
+            await self._take_out(idle)
+            await self.changed()
 
     async def _take_out(self, resident: Resident) -> None:
         self._loaded.pop(resident.name, None)

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ import psutil
 from dispatcher.agent.errors import NotBegun, TaskError
 from dispatcher.agent.lines import Lines
 from dispatcher.agent.log import TaskLog
+from dispatcher.sandbox.leftovers import MARK
 from dispatcher.sandbox.program import signal_group
 
 HOST = Path(__file__).with_name("model_host.py")
@@ -26,11 +27,13 @@ UNLOAD_S = 10.0
 ENDED = "the model's process has ended"
 
 Say = Callable[[str, str], None]  # (stream, line)
+GpuMemory = Callable[[Collection[int]], int]  # (process ids), bytes of all GPUs
 
 
 class Resident:
-    """One process with one model. `memory` and `gpu_memory` in bytes as measured after the load, `load_ms` what that
-    took. `used` counts the predictions that run or wait; `dismissed`: it was unloaded in spite of them."""
+    """One process with one model, and those that it starts. `memory` and `gpu_memory` in bytes as `measure` found them
+    last, `load_ms` what the load took. `used` counts the predictions that run or wait; `dismissed`: it was unloaded in
+    spite of them."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, say: Say) -> None:
         self.name = name
@@ -76,6 +79,29 @@ class Resident:
                     stream.take_rest()
                 self._task = None
 
+    def measure(self, gpu_memory_of: GpuMemory) -> None:
+        """See what it takes with its children. A change of up to a sixteenth is none: it would be told for ever."""
+        found: dict[int, Any] = {}
+        for one in self._tree():
+            with suppress(psutil.Error):  # it has just ended
+                found[one.pid] = one.memory_info()
+        if self.pid not in found:
+            return
+        own = sum(max(0, told.rss - told.shared) for told in found.values())
+        memory = own + max(told.shared for told in found.values())
+        gpu_memory = gpu_memory_of(found)
+        if _differs(memory, self.memory):
+            self.memory = memory
+        if _differs(gpu_memory, self.gpu_memory):
+            self.gpu_memory = gpu_memory
+
+    def _tree(self) -> list[psutil.Process]:
+        try:
+            root = psutil.Process(self.pid)
+            return [root, *root.children(recursive=True)]
+        except psutil.Error:
+            return []
+
     async def unload(self) -> None:
         """Let it take its leave, and make sure that it is gone."""
         with suppress(ConnectionError, TimeoutError):
@@ -112,7 +138,6 @@ class Resident:
             await self.kill()
             raise
         self.load_ms = round((time.monotonic() - began) * 1000)
-        self.memory = psutil.Process(self.pid).memory_info().rss
 
     async def _answer(self) -> dict[str, Any]:
         try:
@@ -140,15 +165,22 @@ class Resident:
         self._output.append(Lines(pipe, partial(self._line, stream), self._room))
 
 
+def _differs(now: int, before: int) -> bool:
+    return abs(now - before) * 16 > before
+
+
 def _gone() -> TaskError:
     return TaskError(ENDED, retryable=True)
 
 
-async def load(name: str, file: Path, say: Say) -> Resident:
-    """Start a process, and load the model of a file in it. `say` is told what it prints. Raises TaskError."""
+async def load(name: str, file: Path, say: Say, home: Path | None) -> Resident:
+    """Start a process, and load the model of a file in it. `say` is told what it prints; it is marked with
+    `home`, for whoever ends it when we are killed. Raises TaskError."""
     ours, theirs = socket.socketpair()
     out, err = os.pipe(), os.pipe()
     clean = {key: value for key, value in os.environ.items() if not key.startswith("DISPATCHER_")}
+    if home is not None:
+        clean[MARK] = str(home)
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-u", str(HOST), str(theirs.fileno()), str(file),

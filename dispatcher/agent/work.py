@@ -21,6 +21,7 @@ log = logging.getLogger("dispatcher.agent")
 FLUSH_S = 30.0  # what the last lines may take before the end is told
 UPLOADS = 5  # tries
 HURRY_S = 1.0  # for tasks to end once they were stopped in a hurry
+ABANDON_S = 5.0  # for what they run to be killed, and containers to be removed
 
 
 class Work:
@@ -87,12 +88,14 @@ class Work:
         jobs = dict(self._jobs)
         ending = asyncio.gather(*jobs.values(), return_exceptions=True)
         hurrying = asyncio.ensure_future(hurry.wait())
-        await first(ending, hurrying, timeout_s=grace_s)
-        for key, attempt in self._attempts.items():
-            self._given_back.add(key)
-            attempt.stop("the agent stops")
-        await first(ending, hurrying)
-        hurrying.cancel()
+        try:
+            await first(ending, hurrying, timeout_s=grace_s)
+            for key, attempt in self._attempts.items():
+                self._given_back.add(key)
+                attempt.stop("the agent stops")
+            await first(ending, hurrying)
+        finally:
+            hurrying.cancel()
         await first(ending, timeout_s=HURRY_S)
         for job in jobs.values():
             job.cancel()
@@ -100,6 +103,14 @@ class Work:
         for key, job in jobs.items():
             if not job.done() or job.cancelled():
                 await self._outgoing.put(key, RELEASED.message(key))
+
+    async def abandon(self) -> None:
+        """End what is left at once: it is somebody else's business now, and nothing of it is told."""
+        jobs = list(self._jobs.values())
+        for job in jobs:
+            job.cancel()
+        if jobs:
+            await asyncio.wait(jobs, timeout=ABANDON_S)
 
     async def _do(self, attempt: Attempt) -> None:
         key = attempt.task.key

@@ -5,7 +5,6 @@ import importlib
 import logging
 import os
 import random
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from dispatcher.cli.failures import Failure
 from dispatcher.launch.logs import configure_logs
 from dispatcher.launch.signals import stop_signals
 from dispatcher.sandbox.home import home
+from dispatcher.sandbox.leftovers import end_strays
 from dispatcher.sandbox.user import unprivileged
 from dispatcher.sandbox.users import users_of
 from dispatcher.settings import SettingsError
@@ -23,6 +23,10 @@ from dispatcher.settings import SettingsError
 log = logging.getLogger("dispatcher.agent")
 
 EXTRA = ("httpx", "psutil", "websockets")
+MISCONFIGURED = 78  # the exit code for which a supervisor must not start it again (EX_CONFIG)
+LEAST_PART, MOST_PARTS, MOST_MB = 0.001, 65_536, 1 << 30
+BOUNDS = f"cpu and gpu from {LEAST_PART} to {MOST_PARTS}, the others whole and from 1 to {MOST_MB}"
+PARTS = ("cpu", "gpu")
 RESOURCES = ("cpu", "memoryMB", "storageMB", "gpu", "gpuMemoryMB")
 
 
@@ -58,13 +62,15 @@ def run_agent(flags: AgentFlags) -> int:
     except KeyError:
         raise SettingsError(["this system has no user `nobody` to run tasks as; start the agent as a user"]) from None
     configure_logs("info", "auto")
-    from dispatcher.agent.errors import Refused
+    from dispatcher.agent.errors import Misconfigured, Refused
 
     try:
         with home(user) as directory:
             return asyncio.run(_run(flags, user, directory))
     except Refused as error:
         raise Failure(f"{flags.url}: {error}") from None
+    except Misconfigured as error:
+        raise Failure(f"{flags.url}: {error}", code=MISCONFIGURED) from None
 
 
 def _problems(flags: AgentFlags) -> list[str]:
@@ -80,8 +86,11 @@ def _problems(flags: AgentFlags) -> list[str]:
         problems.append(f"--models {flags.models} is no directory")
     if "docker" in flags.runners and not flags.allow_image:
         problems.append("--runner docker goes with --allow-image: no image is allowed by itself")
-    problems += [f"--resource {text} is not one of {', '.join(RESOURCES)}, = and a number"
-                 for text in flags.resources if _amount(text) is None]  # fmt: skip
+    problems += [
+        f"--resource {text} is not one of {', '.join(RESOURCES)}, = and a number: {BOUNDS}"
+        for text in flags.resources
+        if _amount(text) is None
+    ]
     problems += _users_problems(flags)
     problems += [f"the agent needs {name}: install edge-dispatcher[agent]" for name in EXTRA if not _there(name)]
     return problems
@@ -101,12 +110,16 @@ def _users_problems(flags: AgentFlags) -> list[str]:
 
 
 def _amount(text: str) -> tuple[str, float] | None:
+    """None for what the gateway would not take."""
     name, _, value = text.partition("=")
     try:
         amount = float(value)
     except ValueError:
         return None
-    return (name, amount if name in ("cpu", "gpu") else int(amount)) if name in RESOURCES and amount > 0 else None
+    if name in PARTS:
+        return (name, amount) if LEAST_PART <= amount <= MOST_PARTS else None
+    whole = name in RESOURCES and 1 <= amount <= MOST_MB and amount.is_integer()
+    return (name, int(amount)) if whole else None
 
 
 def _there(name: str) -> bool:
@@ -126,10 +139,11 @@ async def _run(flags: AgentFlags, user: tuple[int, int] | None, directory: Path)
     from dispatcher.agent.options import Options
 
     gpus = find_gpus()
-    models = Models(flags.models, gpus.memory_of) if flags.models is not None else None
-    runners = _runners(flags, user, models, directory)
+    models = Models(flags.models, gpus.memory_of, home=directory) if flags.models is not None else None
+    groups = await _clean_groups(flags)
+    runners = _runners(flags, user, models, directory, groups)
     amounts = dict(filter(None, map(_amount, flags.resources)))
-    machine = Machine(tempfile.gettempdir(), gpus)
+    machine = Machine(str(directory), gpus)
     options = Options(
         url=flags.url,
         name=flags.name,
@@ -148,9 +162,22 @@ async def _run(flags: AgentFlags, user: tuple[int, int] | None, directory: Path)
         return await agent.run(stopping, hurry)
 
 
-def _runners(flags: AgentFlags, user: tuple[int, int] | None, models: Any, directory: Path) -> Mapping[str, Any]:
-    """By kind. Without an engine of containers, commands of images that are allowed run as plain processes."""
+async def _clean_groups(flags: AgentFlags) -> Any:
+    """Control groups for tasks, None where there are none, without what an agent left in them or as its users."""
     from dispatcher.agent.cgroups import own_groups
+
+    groups = own_groups() if "process" in flags.runners else None
+    if groups is not None:
+        await groups.remove_left()
+    if flags.users is not None:
+        await asyncio.to_thread(end_strays, users_of(flags.users).ids)
+    return groups
+
+
+def _runners(
+    flags: AgentFlags, user: tuple[int, int] | None, models: Any, directory: Path, groups: Any
+) -> Mapping[str, Any]:
+    """By kind. Without an engine of containers, commands of images that are allowed run as plain processes."""
     from dispatcher.agent.runners.model import ModelRunner
     from dispatcher.agent.runners.process import ProcessOptions, ProcessRunner
 
@@ -161,7 +188,7 @@ def _runners(flags: AgentFlags, user: tuple[int, int] | None, models: Any, direc
         if users is None and flags.concurrency > 1:
             log.warning("tasks that run at the same time are the same user, and not kept apart: see --users")
         options = ProcessOptions(user, flags.timeout, flags.terminate, images, users)
-        found["process"] = ProcessRunner(options, own_groups(), directory)
+        found["process"] = ProcessRunner(options, groups, directory)
         if images:
             found["docker"] = found["process"]
     if "docker" in flags.runners:

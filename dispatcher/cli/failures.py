@@ -14,6 +14,10 @@ P = ParamSpec("P")
 class Failure(Exception):
     """The command cannot go on; the message is for the person at the terminal."""
 
+    def __init__(self, message: str, *, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
+
 
 def warn(lines: Iterable[str]) -> None:
     for line in lines:
@@ -33,7 +37,7 @@ def told(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(2) from None
         except Failure as error:
             typer.echo(f"dispatcher: {error}", err=True)
-            raise typer.Exit(1) from None
+            raise typer.Exit(error.code) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
 

@@ -1,5 +1,6 @@
 """A directory for the places of one agent or executor. A lock on it, which the kernel takes back however its holder
-ends, says that somebody lives there: what nobody holds is removed by whoever of the same user starts next."""
+ends, says that somebody lives there: what nobody holds is removed by whoever of the same user starts next, with the
+processes that were started in it."""
 
 import fcntl
 import logging
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from dispatcher.sandbox.leftovers import end_below
 from dispatcher.sandbox.place import base_for
 
 log = logging.getLogger("dispatcher.sandbox")
@@ -43,6 +45,7 @@ def remove_left(base: Path) -> None:
             try:
                 if os.fstat(held).st_uid == os.geteuid():
                     fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    end_below(path)
                     _empty(held)
                     path.rmdir()
                     log.info("%s was left by one that was killed, and is removed", path)

@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from dispatcher.sandbox.leftovers import MARK
+
 CONFINE = Path(__file__).with_name("confine.py")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -33,9 +35,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run, where, with which environment (nothing of our own) and as whom. `name` is what it is told that it
-    is called (None: the last part of its path); `group` is a file that takes the id of its process (a control
-    group)."""
+    """What to run, where, with which environment (nothing of our own but a mark) and as whom. `name` is what it is
+    told that it is called (None: the last part of its path); `group` is a file that takes the id of its process (a
+    control group)."""
 
     path: Path
     arguments: Sequence[str]
@@ -66,7 +68,7 @@ def start(program: Program) -> Started:
     wanted = {
         "program": str(program.path),
         "arguments": [program.name or program.path.name, *program.arguments],
-        "environment": dict(program.environment),
+        "environment": {**program.environment, MARK: str(program.directory)},
         "directory": str(program.directory),
         "user": program.user,
         "limits": _limits(program.limits),

@@ -28,6 +28,8 @@ class Users:
             raise ValueError(f"holds the id of {taken[0]}")
         self._free = deque(range(first, last + 1))
 
+        self.ids = range(first, last + 1)
+
     def __len__(self) -> int:
         return len(self._free)
 

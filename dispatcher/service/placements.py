@@ -94,14 +94,14 @@ class Placements:
         )
 
     async def loaded(self, server_id: str, loaded: Sequence[Placement], *, busy: Collection[str] = ()) -> bool:
-        """What a worker says it has in memory: models that it loaded by itself become known, lost ones are forgotten.
-        What was assigned to it stays so, and is loaded again where it was to be preloaded. False when not all is as it
-        should be: it has some that do not fit, which it was told to unload unless they are `busy`, or a load was
-        refused."""
+        """What a worker says it has in memory: models that it loaded by itself become known, lost ones are forgotten,
+        those that take more or less than before hold that. What was assigned to it stays so, and is loaded
+        again where it was to be preloaded. False when not all is as it should be: it has some that do not fit, which it
+        was told to unload unless they are `busy`, or a load was refused."""
         refused = False
         kept = {p.model: p for p in await self._placements.find([server_id])}
         for told in loaded:
-            if told.model not in kept or kept[told.model].status not in COUNTED:
+            if told.model not in kept or kept[told.model].status not in COUNTED or _grew(kept[told.model], told):
                 loaded_so = self._operations.steps.loaded
                 load_ms, stays = told.load_ms or 0, told.model in busy
                 why = await loaded_so(server_id, told.model, told.takes, load_ms, stays=stays)
@@ -156,6 +156,11 @@ class Placements:
             note=strategy.value,
         )
         return operation, moves
+
+
+def _grew(kept: Placement, told: Placement) -> bool:
+    """It takes something else than is held for it, where its worker says what it takes."""
+    return kept.status is PlacementStatus.LOADED and bool(told.takes) and kept.takes != told.takes
 
 
 def moves_of(operation: Operation) -> list[tuple[str, str, str]]:

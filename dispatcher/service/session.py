@@ -10,7 +10,7 @@ from typing import Any
 from dispatcher.domain.errors import Conflict, NotFound, Replaced
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.grant import Grant
-from dispatcher.domain.ids import is_id
+from dispatcher.domain.ids import is_id, new_claim_id
 from dispatcher.domain.reporter import ByHolder
 from dispatcher.domain.server import Server, ServerHealth
 from dispatcher.domain.task import Task
@@ -23,6 +23,7 @@ from dispatcher.service.workers import Workers
 
 FORGOTTEN = Outcome(Verdict.LOST, text="The worker has started anew")
 CLAIM_MS = 60_000  # for one waiting claim; the next one follows
+LOOKS = 5  # a second apart, for the connection of whoever registered the worker anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,15 @@ class Session:
         boot_id: str | None = None,
         running: Sequence[str] | None = None,
     ) -> Server:
-        """The worker lives, see `ServerStore.heartbeat`. Raises NotFound."""
+        """The worker lives, see `ServerStore.heartbeat`. Raises NotFound; Replaced once another connection counts."""
         server = await self._ports.servers.heartbeat(
-            self.server_id, health=health, active=active, metrics=metrics, boot_id=boot_id, running=running
+            self.server_id,
+            health=health,
+            active=active,
+            metrics=metrics,
+            boot_id=boot_id,
+            running=running,
+            session=self.id,
         )
         self._max_concurrent = server.max_concurrent
         return server
@@ -147,13 +154,33 @@ class Session:
 
     async def check(self) -> None:
         """Another connection has opened: give way to it when it is the newer one."""
-        server = await self._ports.servers.get(self.server_id)
-        if server.session != self.id:
+        if await self._newest() != self.id:
             await self.give_way()
 
     async def give_way(self) -> None:
-        """Another connection of the worker took over."""
-        await self._channel.replaced()
+        """Another connection of the worker counts. One of another start took over, for good; one of the same start is
+        an older or newer try of the same program, which may connect again. A worker that was registered anew has none
+        yet: it is waited for, for a moment."""
+        newest = ""
+        for _ in range(LOOKS):
+            try:
+                newest = await self._newest()
+            except NotFound:
+                break
+            except OUTAGE:
+                newest = ""
+            if newest == self.id:
+                return
+            if newest:
+                break
+            await self._ports.sleep(AGAIN_S)
+        if newest and not (start_of(newest) and start_of(newest) == start_of(self.id)):
+            await self._channel.replaced()
+        else:
+            await self.leave()
+
+    async def _newest(self) -> str:
+        return (await self._ports.servers.get(self.server_id)).session
 
     async def leave(self) -> None:
         """This gateway stops."""
@@ -197,6 +224,15 @@ class Session:
             await self.leave()  # or the socket would stay open, and be given nothing more
             return False
         return True
+
+
+def new_session_id(start: str) -> str:
+    return f"{new_claim_id()}@{start}"
+
+
+def start_of(session_id: str) -> str:
+    """What the worker's program calls the time since it was started; empty where it did not say."""
+    return session_id.partition("@")[2]
 
 
 def _id(task_id: str) -> str:

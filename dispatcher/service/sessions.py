@@ -10,14 +10,14 @@ from contextlib import asynccontextmanager, suppress
 
 from dispatcher.domain.errors import DispatchError, NotFound, Unavailable
 from dispatcher.domain.event import FleetEvent
-from dispatcher.domain.ids import is_id, new_claim_id
+from dispatcher.domain.ids import is_id
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.background import Background, end_all
 from dispatcher.service.channel import Channel, Control
 from dispatcher.service.dispatch import Dispatch
 from dispatcher.service.ports import ServerStore, TaskStore
 from dispatcher.service.retry import OUTAGE, Sleep
-from dispatcher.service.session import Ports, Session
+from dispatcher.service.session import Ports, Session, new_session_id
 from dispatcher.service.workers import Workers
 
 __all__ = ["Channel", "Control", "Session", "Sessions"]
@@ -50,8 +50,9 @@ class Sessions:
         self._draining = False
 
     @asynccontextmanager
-    async def open(self, server_id: str, channel: Channel, *, lease_ms: int) -> AsyncIterator[Session]:
-        """Serve a worker's socket for the length of the block; an older one of the same worker gives way.
+    async def open(self, server_id: str, channel: Channel, *, lease_ms: int, start: str = "") -> AsyncIterator[Session]:
+        """Serve a worker's socket for the length of the block; an older one of the same worker gives way. `start` is
+        what the worker's program calls the time since it was started: it is not told that it was replaced by itself.
 
         Raises NotFound for a worker that is not registered, Unavailable while this gateway stops.
         """
@@ -59,7 +60,7 @@ class Sessions:
             raise NotFound(f"Server not found: {server_id[:80]}")
         if self._draining:
             raise Unavailable("This gateway is shutting down")
-        session = await self._connect(server_id, channel, lease_ms)
+        session = await self._connect(server_id, channel, lease_ms, start)
         works = (session.fetch, session.holdings.follow)
         jobs = [self._background.spawn(self._keep_open(session, work)) for work in works]
         try:
@@ -104,10 +105,16 @@ class Sessions:
             await session.leave()
             raise
 
-    async def _connect(self, server_id: str, channel: Channel, lease_ms: int) -> Session:
+    async def _connect(self, server_id: str, channel: Channel, lease_ms: int, start: str) -> Session:
         server = await self._ports.servers.get(server_id)
         session = Session(
-            new_claim_id(), server, channel, self._ports, lease_ms=lease_ms, on_hold=self._hold, on_drop=self._drop
+            new_session_id(start),
+            server,
+            channel,
+            self._ports,
+            lease_ms=lease_ms,
+            on_hold=self._hold,
+            on_drop=self._drop,
         )
         older = self._by_server.get(server_id)
         self._by_server[server_id] = session  # before the store knows: a still newer one is not missed

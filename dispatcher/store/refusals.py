@@ -4,6 +4,10 @@ from dispatcher.domain import errors
 from dispatcher.store.runner import Reply
 
 
+def replaced() -> errors.Replaced:
+    return errors.Replaced("Another connection of this worker has taken over")
+
+
 def not_found(task_id: str) -> errors.NotFound:
     return errors.NotFound(f"Task not found: {task_id}")
 

@@ -10,7 +10,7 @@ from dispatcher.domain.server import NewServer, Server, ServerHealth
 from dispatcher.domain.telemetry import Usage
 from dispatcher.store import codec
 from dispatcher.store.fleet import Fleet
-from dispatcher.store.refusals import confined
+from dispatcher.store.refusals import confined, replaced
 from dispatcher.store.runner import Reply, Runner
 
 _TOO_MANY = "Too many different kinds of servers are registered"
@@ -102,6 +102,7 @@ class RedisServers:
         metrics: str,
         boot_id: str | None = None,
         running: Sequence[str] | None = None,
+        session: str = "",
     ) -> Server:
         usage = Usage.of(metrics) or Usage()
         reply = await self._run.call(
@@ -116,9 +117,11 @@ class RedisServers:
             gpu=_number(usage.gpu),
             gpus=usage.gpus,
             boot_id=boot_id or "",
+            session=session,
             running_given="0" if running is None else "1",
         )
-        _known(reply, server_id)
+        if _known(reply, server_id).tag == "replaced":
+            raise replaced()
         return await self.get(server_id)
 
     async def probed(self, server_id: str, ok: bool) -> None:

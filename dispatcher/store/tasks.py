@@ -31,7 +31,7 @@ from dispatcher.store import codec
 from dispatcher.store.fleet import Fleet
 from dispatcher.store.pauses import TaskPauses
 from dispatcher.store.rates import limited, rate_state
-from dispatcher.store.refusals import not_found, refusal_of_create, refuse_owned, refuse_report
+from dispatcher.store.refusals import not_found, refusal_of_create, refuse_owned, refuse_report, replaced
 from dispatcher.store.runner import Reply, Runner
 
 _NO_RULE = RateRule("", "", 0)
@@ -177,7 +177,7 @@ class RedisTasks(TaskPauses):
         if reply.tag == "unknown":
             raise errors.NotFound(f"Server not found: {server_id}")
         if reply.tag == "replaced":
-            raise errors.Replaced("Another connection of this worker has taken over")
+            raise replaced()
         if reply.tag == "empty":
             return None
         grant = codec.grant(reply.values, reply.now_ms)

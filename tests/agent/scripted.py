@@ -85,9 +85,11 @@ class Led:
         self.began.put_nowait(attempt)
         attempt.log.write("stdout", "at work")
         ending = asyncio.ensure_future(self.ends.get())
-        await asyncio.wait([ending, attempt.stopped], return_when=asyncio.FIRST_COMPLETED)
-        if not ending.done():
-            ending.cancel()
+        try:
+            await asyncio.wait([ending, attempt.stopped], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped = ending.cancel()
+        if stopped:
             attempt.log.write("stdout", "bye")
             return End(error=attempt.stopped.result())
         end = ending.result()

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.agent import agent as module
 from dispatcher.agent import work as work_module
-from dispatcher.agent.errors import NotHere, Refused, TaskError, Unreachable
+from dispatcher.agent.errors import Misconfigured, NotHere, Refused, TaskError, Unreachable
 from dispatcher.agent.task import End
 from tests.agent.scripted import Scripted, scripted, working
 
@@ -169,6 +169,68 @@ async def test_it_gives_up_where_it_is_refused(gateway: Scripted) -> None:
         with pytest.raises(Refused):
             await work.running
         assert gateway.registered == 0
+
+
+@pytest.mark.parametrize("while_leaving", [False, True])
+async def test_one_whose_place_is_taken_ends_its_tasks_and_tells_nothing_of_them(
+    gateway: Scripted, while_leaving: bool
+) -> None:
+    async with working(gateway, grace_s=600) as work:
+        await gateway.next("ready")
+        await gateway.assign()
+        attempt = await work.led.began.get()
+        if while_leaving:
+            work.stopping.set()
+            await asyncio.sleep(0)
+        await gateway.connections[0].close(1008, "replaced")
+        async with asyncio.timeout(5):
+            if while_leaving:
+                assert await work.running == 0
+            else:
+                with pytest.raises(Misconfigured, match="another agent has taken over as box"):
+                    await work.running
+        assert work.agent._work.at_work == []
+        assert not attempt.stopped.done(), "it is not asked to end: that could take long"
+        assert len(gateway.connections) == 1
+
+
+async def test_one_whose_hello_is_refused_leaves_and_must_not_be_started_again(gateway: Scripted) -> None:
+    async with working(gateway) as work:
+        await gateway.next("ready")
+        await gateway.assign()
+        await work.led.began.get()
+        await gateway.send(type="error", about="hello", code="UNAVAILABLE", details="Too many kinds")
+        await gateway.send(type="error", about="hello", code="INVALID_REQUEST", details="Invalid field resources.cpu")
+        await gateway.assign("t2")
+        assert (await gateway.next("release"))["taskId"] == "t2"
+        await gateway.acknowledge("t2")
+        work.led.ends.put_nowait(End(result=1))
+        await gateway.next("result")
+        await gateway.acknowledge()
+        with pytest.raises(
+            Misconfigured, match=r"refuses what this agent says of itself: Invalid field resources\.cpu"
+        ):
+            await work.running
+
+
+async def test_a_hello_that_could_not_be_looked_at_is_said_again(gateway: Scripted, tmp_path: Path) -> None:
+    async with working(gateway, tmp_path) as work:
+        await gateway.next("ready")
+        await gateway.send(type="error", about="hello", code="UNAVAILABLE", details="Too many kinds")
+        await gateway.send(type="command", id="c1", verb="disk.format", args={})
+        await gateway.next("commandFailed")
+        await work.agent._tell_how_it_is()
+        assert (await gateway.next("hello", "heartbeat"))["type"] == "hello"
+
+
+async def test_a_connection_of_its_own_start_is_not_another_agent_s(gateway: Scripted) -> None:
+    async with working(gateway):
+        for _ in range(2):
+            await gateway.next("ready")
+            request = gateway.connections[-1].request
+            assert request is not None
+            assert request.path == "/api/servers/server_1/socket?bootId=boot-1"
+            await gateway.connections[-1].close(1012, "Connect again")
 
 
 async def test_a_result_over_the_bound_becomes_a_failure(gateway: Scripted) -> None:

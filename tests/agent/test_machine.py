@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from dispatcher.agent import cgroups
@@ -62,9 +63,19 @@ def test_a_machine_with_a_gpu(tmp_path: Path) -> None:
     assert len(json.dumps(metrics)) < 8_192
 
 
+def test_what_tasks_write_does_not_count_against_what_they_have_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psutil, "disk_usage", lambda _: SimpleNamespace(free=20 * GB, percent=10.0))
+    machine = Machine(str(tmp_path), Gpus())
+    monkeypatch.setattr(psutil, "disk_usage", lambda _: SimpleNamespace(free=8 * GB, percent=70.0))
+    assert machine.totals()["storageMB"] == 20 * 1024
+    assert machine.metrics()["storage"] == 70.0, "that is told as it is"
+
+
 def test_memory_of_a_process() -> None:
     gpus = Gpus(nvml())
-    assert [gpus.memory_of(pid) for pid in (1, 2, 3)] == [GB, 0, 0]
+    assert [gpus.memory_of(pids) for pids in ([1], [2], [3], [1, 2, 3])] == [GB, 0, 0, GB]
 
 
 def test_a_broken_gpu_does_not_count() -> None:
@@ -129,6 +140,20 @@ async def test_a_group_is_removed_once_what_was_killed_is_gone(tmp_path: Path) -
         kill.touch()
         asyncio.get_running_loop().call_later(0.05, kill.unlink)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_groups_that_a_killed_agent_left_are_emptied_and_those_of_tasks_that_run_are_not(tmp_path: Path) -> None:
+    left = tmp_path / "task-0123"
+    left.mkdir()
+    process = await asyncio.create_subprocess_exec("sleep", "600")
+    (left / "cgroup.procs").write_text(f"{process.pid}\n")
+    gone = asyncio.create_task(process.wait())
+    gone.add_done_callback(lambda _: (left / "cgroup.procs").unlink())
+    async with Groups(tmp_path).one(Needs()) as members:
+        (members.parent / "pids.max").unlink()
+        await Groups(tmp_path).remove_left()
+        assert list(tmp_path.iterdir()) == [members.parent]
+    assert await gone == -9
 
 
 async def test_without_the_file_that_kills_each_process_is_signalled(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dispatcher.agent.errors import CommandError, NotBegun, TaskError
+from dispatcher.agent import models as module
+from dispatcher.agent.attempt import Attempt
+from dispatcher.agent.errors import CommandError, NotBegun, NotHere, TaskError
 from dispatcher.agent.models import Models
 from dispatcher.agent.resident import HOST, Resident
 from dispatcher.agent.runners.model import RELOADS, ModelRunner
@@ -37,6 +39,31 @@ class Model:
 
     def predict(self, lines):
         print("1234567\\n" * lines, end="")
+"""
+HAS_A_CHILD = """
+import subprocess, sys
+
+CHILD = "x = bytearray(b'x' * (80 << 20)); print(flush=True); import time; time.sleep(600)"
+
+class Model:
+    def load(self):
+        self.child = subprocess.Popen([sys.executable, "-c", CHILD], stdout=subprocess.PIPE)
+        self.child.stdout.readline()
+
+    def predict(self, mb):
+        self.more = bytearray(b"x" * (mb << 20))
+"""
+SLOW = """
+import os, time
+
+class Model:
+    def load(self):
+        open(__file__ + ".loads", "a").write("x")
+        while not os.path.exists(__file__ + ".go"):
+            time.sleep(0.01)
+
+    def predict(self, parameters):
+        return "done"
 """
 HANGS = "import time\nclass Model:\n    def load(self):\n        time.sleep(600)\n"
 BROKEN = "class Model:\n    def load(self):\n        raise ValueError('no weights')\n"
@@ -78,6 +105,26 @@ async def test_memory_rises_on_load_and_falls_on_unload(models: Models) -> None:
     await models.unload("big", force=False)
 
 
+async def test_what_a_model_takes_is_that_of_its_children_too_and_is_seen_to_grow(tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text(HAS_A_CHILD)
+    models = Models(tmp_path, lambda pids: len(pids) * MB)
+
+    async def told_after(grown_mb: int) -> tuple[int, int]:
+        end = await ModelRunner(models, 1.0).run(an_attempt("model", {"model": "m", "parameters": grown_mb})[0])
+        assert end == End()
+        await models.measure()
+        (told,) = models.loaded
+        return told["memory"], told["gpuMemory"]
+
+    loaded, on_gpus = await told_after(0)
+    assert loaded > 85 * MB
+    assert on_gpus == 2 * MB
+    assert (await told_after(3))[0] == loaded, "that is no change to speak of"
+    assert (await told_after(40))[0] > loaded + 30 * MB
+    assert (await told_after(0))[0] < loaded + 10 * MB
+    await models.close()
+
+
 async def test_a_task_loads_its_model_and_asks_it(models: Models) -> None:
     attempt, told = an_attempt("model", {"model": "big", "parameters": {"n": 1}})
     assert await ModelRunner(models, 1.0).run(attempt) == End(result={"n": 2})
@@ -100,6 +147,33 @@ async def test_what_cannot_be_loaded_is_refused(models: Models, model: object, m
     with pytest.raises(TaskError, match=message):
         await ModelRunner(models, 1.0).run(attempt)
     assert models.loaded == []
+
+
+async def test_no_more_are_in_memory_than_can_be_told(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_MODELS", 2)
+    for name in ("a", "b", "c", "x" * 129, "no\nname"):
+        (tmp_path / f"{name}.py").write_text(TALKS)
+    for name in ("x" * 129, "no\nname"):
+        with pytest.raises(TaskError, match="there is no model"):
+            await models.load(name)
+    told = []
+
+    async def changed() -> None:
+        told.append([one["model"] for one in models.loaded])
+
+    models.changed = changed
+    runner = ModelRunner(models, 1.0)
+    for name in ("a", "b", "a"):
+        await runner.run(an_attempt("model", {"model": name, "parameters": 0})[0])
+    await models.load("c")
+    assert told == [["a"], ["a", "b"], ["a"], ["a", "c"]], "b was used least lately"
+    never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async with models.using("a", never), models.using("c", never):
+        with pytest.raises(NotHere, match="2 models are in memory and in use"):
+            await runner.run(an_attempt("model", {"model": "b"})[0])
+    assert [one["model"] for one in models.loaded] == ["a", "c"]
 
 
 async def test_a_prediction_that_fails_leaves_the_model_and_one_that_dies_takes_it_along(models: Models) -> None:
@@ -193,19 +267,89 @@ async def test_by_force_it_is_unloaded_under_the_hands_of_a_task(models: Models)
         await running
 
 
-async def test_a_load_that_hangs_is_in_nobodys_way_and_ends_with_its_task(models: Models) -> None:
-    await models.load("big")
-    runner = ModelRunner(models, 1.0)
-    hanging, _ = an_attempt("model", {"model": "hangs"})
-    loading = asyncio.create_task(runner.run(hanging))
+async def loading_of(runner: ModelRunner, model: str) -> tuple[Attempt, "asyncio.Task[End]"]:
+    """An attempt for which a load has begun."""
+    before = len(processes())
+    attempt, _ = an_attempt("model", {"model": model, "parameters": 0})
+    running = asyncio.create_task(runner.run(attempt))
     async with asyncio.timeout(10):
-        while len(processes()) < 2:  # noqa: ASYNC110 - another process
+        while len(processes()) == before:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.01)
-        other, _ = an_attempt("model", {"model": "big", "parameters": {"n": 1}})
-        assert (await runner.run(other)).result == {"n": 2}, "it is loaded already"
-        hanging.stop("not wanted")
-        assert await loading == End(error="not wanted")
-        assert len(processes()) == 1
+    return attempt, running
+
+
+async def test_a_load_outlives_a_task_that_stops_and_is_there_for_the_next_attempt(
+    models: Models, tmp_path: Path
+) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    runner = ModelRunner(models, 1.0)
+    for begin in (loading_of, joining):
+        attempt, running = await begin(runner, "slow")
+        attempt.stop("late")
+        assert await running == End(error="late")
+        assert len(processes()) == 1, "it goes on"
+    again = asyncio.create_task(runner.run(an_attempt("model", {"model": "slow"})[0]))
+    await asyncio.sleep(0)
+    (tmp_path / "slow.py.go").touch()
+    assert await again == End(result="done")
+    assert (tmp_path / "slow.py.loads").read_text() == "x"
+
+
+async def joining(runner: ModelRunner, model: str) -> tuple[Attempt, "asyncio.Task[End]"]:
+    attempt, _ = an_attempt("model", {"model": model})
+    running = asyncio.create_task(runner.run(attempt))
+    await asyncio.sleep(0.01)
+    return attempt, running
+
+
+async def test_a_load_that_nobody_wants_is_told_of_and_ends_with_the_agent(models: Models, tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    told = asyncio.Event()
+
+    async def changed() -> None:
+        told.set()
+
+    models.changed = changed
+    attempt, running = await loading_of(ModelRunner(models, 1.0), "slow")
+    attempt.stop("cancelled")
+    await running
+    (tmp_path / "slow.py.go").touch()
+    async with asyncio.timeout(10):
+        await told.wait()
+    assert [(one["model"], one["active"]) for one in models.loaded] == [("slow", 0)]
+    attempt, running = await loading_of(ModelRunner(models, 1.0), "hangs")
+    attempt.stop("cancelled")
+    await running
+    await models.close()
+    assert processes() == []
+
+
+async def test_a_load_that_hangs_gives_way_once_nobody_wants_it_and_another_model_waits(tmp_path: Path) -> None:
+    for name, text in (("hangs", HANGS), ("big", BIG)):
+        (tmp_path / f"{name}.py").write_text(text)
+    models = Models(tmp_path, lambda pids: 0, patience_s=0.05)
+    runner = ModelRunner(models, 1.0)
+    hanging, loading = await loading_of(runner, "hangs")
+    task = an_attempt("model", {"model": "big", "parameters": {"n": 1}})[0]
+    other = asyncio.create_task(runner.run(task))
+    await asyncio.sleep(0.2)
+    assert not other.done(), "it is wanted"
+    hanging.stop("not wanted")
+    assert await loading == End(error="not wanted")
+    assert await other == End(result={"n": 2})
+    assert len(processes()) == 1
+    await models.close()
+
+
+async def test_what_waits_for_its_turn_and_is_wanted_no_more_is_not_begun(models: Models) -> None:
+    runner = ModelRunner(models, 1.0)
+    hanging, loading = await loading_of(runner, "hangs")
+    waiting, running = await joining(runner, "big")
+    waiting.stop("cancelled")
+    assert await running == End(error="cancelled")
+    hanging.stop("cancelled")
+    await loading
+    assert [load.name for load in models._loads._loads.values()] == ["hangs"]
 
 
 @pytest.mark.parametrize("limit", [0.0, 0.001, 0.004, 0.3])

@@ -72,7 +72,7 @@ def test_what_a_driver_tells(driver: None, tmp_path: Path) -> None:
         "driver_version": "550.54",
     }  # fmt: skip
     assert third == first | {"utilization": None}
-    assert [gpus.memory_of(pid) for pid in (11, 12, 13)] == [6 * GB, 0, 0]
+    assert [gpus.memory_of([pid]) for pid in (11, 12, 13)] == [6 * GB, 0, 0]
     machine = Machine(str(tmp_path), gpus)
     assert (machine.totals()["gpu"], machine.totals()["gpuMemoryMB"], machine.metrics()["gpu"]) == (2, 48 * 1024, 80)
 

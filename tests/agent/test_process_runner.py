@@ -10,7 +10,9 @@ import pytest
 
 from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.errors import NotHere, TaskError
+from dispatcher.agent.options import MB
 from dispatcher.agent.runners.process import ProcessOptions, ProcessRunner
+from dispatcher.agent.runners.storage import EVERY_S, used
 from dispatcher.agent.task import End, Needs
 from dispatcher.sandbox.user import unprivileged
 from tests.agent.attempts import NoRoom, Told, an_attempt
@@ -183,3 +185,32 @@ async def test_a_file_of_an_odd_name_is_left_out() -> None:
     assert [text.partition(":")[0] for _, text in told.lines] == [
         r"['a\\b' was not uploaded", r"['caf\udce9' was not uploaded"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("rest", ["sleep 600", "true"])
+async def test_what_a_task_writes_in_all_is_bounded_also_at_its_end(rest: str) -> None:
+    write = "for n in 1 2 3; do head -c 2097152 /dev/zero > $HOME/$n; done"
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        await asyncio.sleep(0.01 if rest != "true" else 600)
+
+    attempt, _ = an_attempt("process", sh(f"{write}; {rest}"), Needs(storage=4 * MB))
+    async with asyncio.timeout(20):
+        end = await ProcessRunner(ProcessOptions(USER), sleep=sleep).run(attempt)
+    assert end == End(error="it wrote more than the 4 MB of storage that it asked for")
+    assert set(pauses) == {EVERY_S}
+    attempt, _ = an_attempt("process", sh(write), Needs(storage=6 * MB))
+    assert (await ProcessRunner(ProcessOptions(USER)).run(attempt)).error is None
+
+
+def test_what_counts_is_what_is_on_the_disk_and_each_file_once(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * MB)
+    (tmp_path / "b").hardlink_to(tmp_path / "a")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "up").symlink_to(tmp_path)
+    with (tmp_path / "d" / "sparse").open("wb") as file:
+        file.truncate(MB << 10)
+    assert MB <= used(tmp_path) < 1.1 * MB
+    assert used(tmp_path / "nothing") == 0

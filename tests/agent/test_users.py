@@ -10,6 +10,7 @@ import pytest
 
 from dispatcher.agent.runners.process import ProcessOptions, ProcessRunner
 from dispatcher.sandbox import users as module
+from dispatcher.sandbox.leftovers import MARK, end_strays
 from dispatcher.sandbox.place import place
 from dispatcher.sandbox.users import Users, end_all_of
 from tests.agent.attempts import an_attempt
@@ -57,6 +58,22 @@ async def test_what_cannot_be_killed_is_not_waited_for(
     monkeypatch.setattr(module, "_processes_of", lambda user: [2**22 + 1])
     await end_all_of(FIRST)
     assert f"processes of user {FIRST} do not end" in caplog.text
+
+
+def test_what_an_agent_left_as_one_of_its_users_is_killed_and_what_another_one_runs_is_not() -> None:
+    if not ROOT:
+        return
+    with place((FIRST, FIRST)) as here:
+
+        def begun(mark: str) -> "subprocess.Popen[bytes]":
+            return subprocess.Popen(["sleep", "600"], user=FIRST, group=FIRST, extra_groups=[], env={MARK: mark})
+
+        running, left, shifty = begun(str(here.work)), begun("/nothing"), begun("/")
+        end_strays(range(FIRST, LAST + 1))
+        assert [one.wait(5) for one in (left, shifty)] == [-signal.SIGKILL] * 2
+        assert running.poll() is None
+    end_strays([FIRST])
+    assert running.wait(5) == -signal.SIGKILL
 
 
 async def test_what_a_killed_agent_left_is_gone_before_its_user_runs_another_task() -> None:

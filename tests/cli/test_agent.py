@@ -25,7 +25,19 @@ GOOD = ("--url", "http://127.0.0.1:1", "--name", "box")
         (("--token", "t", "--users", "0-70000"), "--users 0-70000 has to be FIRST-LAST"),
         (("--token", "t", "--users", "65000-66000"), "--users 65000-66000 holds the id of nobody"),
         (("--token", "t", "--users", "64200-64201", "--concurrency", "3"), "are fewer than --concurrency 3"),
-        (("--token", "t", "--resource", "cpu=-1"), "--resource cpu=-1 is not one of"),
+        *(
+            (("--token", "t", "--resource", amount), f"--resource {amount} is not one of")
+            for amount in (
+                "cpu=-1",
+                "cpu=inf",
+                "cpu=nan",
+                "gpu=0.0001",
+                "memoryMB=0.5",
+                "memoryMB=1e400",
+                "memoryMB=-inf",
+            )
+        ),
+        (("--token", "t", "--resource", "storageMB=nan"), "the others whole and from 1 to 1073741824"),
     ],
 )
 def test_wrong_flags(invoke: Invoke, here: Path, flags: tuple[str, ...], told: str) -> None:

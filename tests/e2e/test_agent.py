@@ -74,6 +74,19 @@ async def test_a_killed_agent_s_task_is_offered_again(fleet: Fleet) -> None:
     assert other.stop(signal.SIGTERM) == 0
 
 
+async def test_of_two_agents_with_one_name_the_newest_has_it_and_each_task_is_lost_once(fleet: Fleet) -> None:
+    older = fleet.agent()
+    task = await fleet.submit("process", command="sh -c 'echo up; test $ATTEMPT = 2 || exec sleep 60'")
+    await fleet.until(f"/api/task/{task}/logs", lambda log: len(log["lines"]) == 1)
+    newer = fleet.agent()
+    assert await asyncio.to_thread(older.process.wait, 20) == 78
+    older.until("another agent has taken over as box")
+    ended = await fleet.ended(task)
+    assert (ended["status"], ended["attempt"]) == ("COMPLETED", 2), ended
+    assert newer.process.poll() is None
+    assert newer.stop(signal.SIGTERM) == 0
+
+
 async def test_models_are_loaded_used_and_unloaded_and_a_restart_is_seen_through(fleet: Fleet, tmp_path: Path) -> None:
     models = tmp_path / "models"
     models.mkdir()

@@ -12,29 +12,52 @@ import pytest
 from dispatcher.sandbox import home as module
 from dispatcher.sandbox.home import PREFIX, home, remove_left
 
-AGENT = """
+AGENT = '''
 import asyncio
+from dispatcher.agent.models import Models
+from dispatcher.agent.runners.model import ModelRunner
 from dispatcher.agent.runners.process import ProcessOptions, ProcessRunner
 from dispatcher.sandbox.home import home
 from tests.agent.attempts import an_attempt
 
+SCRIPT = "setsid sleep 600 & echo secret > $HOME/x; echo $HOME $!; sleep 600"
+MODEL = """
+import os, time
+class Model:
+    def load(self):
+        pass
+    def predict(self, parameters):
+        print(os.getpid(), flush=True)
+        time.sleep(600)
+"""
+
 async def main(directory):
-    attempt, told = an_attempt("process", {"command": ["sh", "-c", "echo secret > $HOME/x; echo $HOME; sleep 600"]})
-    running = asyncio.create_task(ProcessRunner(ProcessOptions(), None, directory).run(attempt))
-    while not told.lines and not running.done():
+    (directory.parent / "m.py").write_text(MODEL)
+    job, told = an_attempt("process", {"command": ["sh", "-c", SCRIPT], "env": {"SANDBOX_DIR": "/"}})
+    task, said = an_attempt("model", {"model": "m"})
+    running = asyncio.create_task(ProcessRunner(ProcessOptions(), None, directory).run(job))
+    asking = asyncio.create_task(ModelRunner(Models(directory.parent, lambda pid: 0, home=directory), 1).run(task))
+    while not (told.lines and said.lines) and not running.done():
         await asyncio.sleep(0.01)
-    print(told.lines[0][1], flush=True)
+    print(told.lines[0][1], said.lines[0][1], flush=True)
     await running
 
 with home(None) as directory:
     asyncio.run(main(directory))
-"""
+'''
 
 
 @pytest.fixture(autouse=True)
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
+
+
+def lives(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 async def test_what_a_killed_agent_left_is_gone_at_the_next_start(base: Path) -> None:
@@ -44,10 +67,12 @@ async def test_what_a_killed_agent_left_is_gone_at_the_next_start(base: Path) ->
     try:
         assert agent.stdout is not None
         async with asyncio.timeout(30):
-            work = Path((await agent.stdout.readline()).decode().strip())
+            directory, *left = (await agent.stdout.readline()).decode().split()
+        work = Path(directory)
         assert work.is_relative_to(base)
         with home(None):
             assert (work / "x").read_text() == "secret\n", "that one lives"
+            assert all(lives(pid) for pid in left)
         agent.send_signal(signal.SIGKILL)
         await agent.wait()
         assert work.exists()
@@ -55,8 +80,11 @@ async def test_what_a_killed_agent_left_is_gone_at_the_next_start(base: Path) ->
         if agent.returncode is None:
             agent.kill()
             await agent.wait()
+    (base / "m.py").unlink()
+    assert all(lives(pid) for pid in left), "what left the session, and what predicts"
     with home(None) as own:
         assert list(base.iterdir()) == [own]
+        assert not any(lives(pid) for pid in left)
     assert list(base.iterdir()) == []
 
 

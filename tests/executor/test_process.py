@@ -78,7 +78,7 @@ async def test_it_sees_nothing_of_the_executor(here: Place, monkeypatch: pytest.
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     ended = await start(here, "#!/bin/sh\n/usr/bin/env\ncat\nls /proc/self/fd | wc -l\npwd\n")
     *env, descriptors, directory = ended.stdout.split()
-    assert {line.partition("=")[0] for line in env} <= {"PATH", "PWD", "SHLVL", "_", "OLDPWD"}
+    assert {line.partition("=")[0] for line in env} <= {"PATH", "PWD", "SHLVL", "_", "OLDPWD", "SANDBOX_DIR"}
     assert (descriptors, directory) == ("4", str(here.work))  # 0, 1, 2, and the one that ls reads
 
 

@@ -116,10 +116,10 @@ class World:
 
     @asynccontextmanager
     async def socket(
-        self, member: Member | None = None, name: str = "w1"
+        self, member: Member | None = None, name: str = "w1", start: str = ""
     ) -> AsyncIterator[tuple[Session, FakeChannel]]:
         channel = FakeChannel()
-        async with (member or self.one).sessions.open(name, channel, lease_ms=LEASE_MS) as session:
+        async with (member or self.one).sessions.open(name, channel, lease_ms=LEASE_MS, start=start) as session:
             yield session, channel
 
 

@@ -292,6 +292,17 @@ async def test_a_worker_says_what_is_in_its_memory(fleet: Fleet) -> None:
     assert await fleet.where() == {("s1", name): PlacementStatus.LOADED for name in ("own", "later")}
 
 
+async def test_what_a_model_takes_by_now_is_held(fleet: Fleet) -> None:
+    await fleet.load("s1", "m", 6)
+    for takes, held in ((Resources(memory=9 * GB), 9), (Resources(memory=4 * GB), 4), (Resources(), 4)):
+        told = Placement("m", "s1", PlacementStatus.LOADED, takes=takes, load_ms=9)
+        assert await fleet.one.placements.loaded("s1", [told])
+        assert (await fleet.store.servers.get("s1")).allocated == Resources(memory=held * GB)
+    await fleet.store.placements.begin_unload("s1", "m")
+    await fleet.one.placements.loaded("s1", [Placement("m", "s1", PlacementStatus.LOADED, takes=Resources(memory=GB))])
+    assert await fleet.where() == {("s1", "m"): PlacementStatus.UNLOADING}
+
+
 async def test_an_assigned_model_that_was_lost_is_loaded_again(fleet: Fleet) -> None:
     await fleet.load("s1", "m", 6)
     await fleet.one.placements.assign("ann", "later", ["s1"], preload=False)

@@ -7,9 +7,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from dispatcher.domain.clock import ManualClock
-from dispatcher.domain.errors import AlreadyEnded, Forbidden, NotFound, StaleAttempt, Unavailable
+from dispatcher.domain.errors import AlreadyEnded, Forbidden, NotFound, Replaced, StaleAttempt, Unavailable
 from dispatcher.domain.event import FleetEvent
 from dispatcher.domain.failure import Outcome, Verdict
+from dispatcher.domain.server import ServerHealth
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.workers import Workers
 from tests.service.fakes import (
@@ -132,6 +133,31 @@ async def test_a_claim_tells_an_old_connection_even_when_the_news_was_lost(world
         world.one.sessions.publish = lambda event: None  # type: ignore[method-assign]
         session.ask()
         await until(lambda: "replaced" in channel.heard)
+
+
+async def test_a_connection_of_the_same_start_may_come_back_and_one_of_another_may_not(world: World) -> None:
+    """The newest that the store knows may be an older one of the same program, which gave it up half-way."""
+    async with world.socket(start="b1") as (_, first), world.socket(world.two, start="b1") as (_, second):
+        await until(lambda: first.heard == ["going away"])
+        async with world.socket(start="b2"):
+            await until(lambda: second.heard == ["replaced"])
+
+
+@pytest.mark.parametrize("another", [True, False])
+async def test_one_that_was_registered_anew_waits_for_who_connects(world: World, another: bool) -> None:
+    async with world.socket(start="b1") as (session, channel):
+        await world.worker()
+        with pytest.raises(Replaced):
+            await world.store.servers.heartbeat(
+                "w1", health=ServerHealth.HEALTHY, active=0, metrics="", session=session.id
+            )
+        if another:
+            async with world.socket(world.two, start="b2"):
+                await session.give_way()
+        else:
+            session.ask()
+            await until(lambda: channel.heard != [])
+        assert channel.heard[0] == ("replaced" if another else "going away")
 
 
 async def test_news_of_an_older_connection_replace_nobody(world: World) -> None:

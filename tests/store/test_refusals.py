@@ -221,6 +221,9 @@ RAISING: dict[str, Refused] = {
     "heartbeat: unknown": lambda s: s.store.servers.heartbeat(
         "nobody", health=ServerHealth.HEALTHY, active=1, metrics="{}", boot_id="b", running=["running"]
     ),
+    "heartbeat: of a connection that was replaced": lambda s: s.store.servers.heartbeat(
+        "s1", health=ServerHealth.HEALTHY, active=1, metrics="{}", boot_id="b", running=["running"], session="older"
+    ),
     "maintenance: unknown": lambda s: s.store.servers.set_maintenance("nobody", True, ""),
     "log: unknown task": say("nothing", lambda _: BY_NOBODY),
     "log: other origin": say("running", own("running"), "jobs"),

@@ -15,8 +15,10 @@ from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.cgroups import Groups
 from dispatcher.agent.errors import TaskError
 from dispatcher.agent.lines import Lines
+from dispatcher.agent.log import Sleep
 from dispatcher.agent.outputs import found_in, left_out, open_owned, refusal
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
+from dispatcher.agent.runners.storage import kept_within
 from dispatcher.agent.task import End, Needs
 from dispatcher.sandbox.place import clear_left, place
 from dispatcher.sandbox.program import PATH, Limits, Program, signal_group, start, watched
@@ -44,8 +46,16 @@ class ProcessRunner:
     """`groups` are control groups to keep processes within; None: resource limits of each process have to do. `home` is
     where the directories of tasks are made; None: where temporary files are."""
 
-    def __init__(self, options: ProcessOptions, groups: Groups | None = None, home: Path | None = None) -> None:
+    def __init__(
+        self,
+        options: ProcessOptions,
+        groups: Groups | None = None,
+        home: Path | None = None,
+        *,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
         self._options = options
+        self._sleep = sleep
         self._groups = groups
         self._home = home
 
@@ -80,7 +90,8 @@ class ProcessRunner:
                 command[0],
                 group,
             )
-            code = await self._run(attempt, program)
+            async with kept_within(here.work, attempt, self._sleep):
+                code = await self._run(attempt, program)
             sent = await _upload(attempt, output, user)
         if attempt.stopped.done():
             return End(error=attempt.stopped.result())

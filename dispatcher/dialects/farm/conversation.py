@@ -19,7 +19,7 @@ from dispatcher.dialects.farm.reports import Reports
 from dispatcher.dialects.farm.wire_messages import ack_message, error_message, outcome_of
 from dispatcher.dialects.validation import validate
 from dispatcher.domain.clock import Clock
-from dispatcher.domain.errors import AlreadyEnded, DispatchError, Invalid, NotFound, Unavailable
+from dispatcher.domain.errors import AlreadyEnded, DispatchError, Invalid, NotFound, Replaced, Unavailable
 from dispatcher.domain.server import Server
 from dispatcher.service.retry import OUTAGE
 from dispatcher.service.servers import Servers
@@ -127,6 +127,8 @@ class Conversation:
             await self._session.heartbeat(metrics=self._known.to_json(), boot_id=boot_id, running=running)
         except NotFound:
             raise CloseSocket(GOING_AWAY, "This client was unregistered") from None
+        except Replaced:
+            await self._session.give_way()
 
     async def _report(self, report: TaskProgress) -> None:
         try:

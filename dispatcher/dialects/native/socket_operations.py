@@ -64,7 +64,8 @@ def _of_workers(limits: WorkerSocketLimits) -> SocketOperation:
         "Work down a socket",
         about=_SIGN_IN.format(sign_in_s=limits.sign_in_s)
         + "For: role admin, the server itself, registered with transport `socket`. Messages are JSON objects with a "
-        "`type`; each task is the server's for `leaseMs`, counted anew with each heartbeat and progress.",
+        "`type`; with `?bootId=`, as in heartbeats, a socket is not `replaced` by another one of the same start. Each "
+        "task is the server's for `leaseMs`, counted anew with each heartbeat and progress.",
         says={
             **_SIGNING_IN,
             "hello": "{kinds, resources, maxConcurrent, commands}: what the machine has, and which commands it obeys",
@@ -88,14 +89,15 @@ def _of_workers(limits: WorkerSocketLimits) -> SocketOperation:
             "command": "{id, verb, args}",
             "commandRecorded": "{id}",
             "pong": "{serverToken}: a fresh token, when yours ends soon",
-            "error": _ERROR + "; with `taskId` and `attempt` where it named them",
+            "error": _ERROR + "; with `taskId` and `attempt` where it named them, with `about`: hello for that one",
         },
         closes={
             **_CLOSES,
-            1008: f"`replaced` by a newer socket of this server; more than {limits.messages_per_second} messages a "
-            f"second, or {limits.sockets} sockets of one owner; its reports of this minute were spent on opening",
+            1008: f"`replaced` by a newer socket of this server, which is of another start; more than "
+            f"{limits.messages_per_second} messages a second, or {limits.sockets} sockets of one owner; its reports of "
+            "this minute were spent on opening",
             1009: f"a result over {limits.max_result} bytes, or any other message over {limits.max_message}",
-            1012: "the gateway stops: connect again",
+            1012: "the gateway stops, or a newer socket with the same `bootId` has come: connect again",
             4400: "the server is not registered with transport `socket`",
             4403: "the token is not for this server",
             4404: "there is no such server, or it was unregistered",

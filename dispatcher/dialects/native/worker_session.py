@@ -9,7 +9,7 @@ from dispatcher.dialects.native.wire_reports import report
 from dispatcher.dialects.native.wire_servers import bounded_metrics, metrics_text
 from dispatcher.dialects.native.worker_orders import COMMAND_REPORTS, WorkerOrders
 from dispatcher.domain.clock import Clock
-from dispatcher.domain.errors import DispatchError, Invalid, NotFound, RateLimited, Unavailable
+from dispatcher.domain.errors import DispatchError, Invalid, NotFound, RateLimited, Replaced, Unavailable
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.ids import is_id
 from dispatcher.domain.server import ServerHealth
@@ -102,6 +102,9 @@ class WorkerSession:
             )
         except NotFound:
             raise CloseSocket(4404, "This server is not registered any more") from None
+        except Replaced:  # what it has is not the worker's any more
+            await self._session.give_way()
+            return
         await self._orders.heard(body.models)
         token = self._fresh_token()
         self._tell({"type": "pong"} if token is None else {"type": "pong", "serverToken": token})
@@ -148,8 +151,10 @@ def _released(declined: str | None) -> Outcome:
 
 
 def _about(message: JsonObject) -> dict[str, str | int]:
-    """The attempt or the command that a message was about, where it says so."""
+    """The attempt or the command that a message was about, where it says so; that it was the hello."""
     kind, command = message.members.get("type"), message.members.get("id")
+    if kind == "hello":
+        return {"about": "hello"}
     if isinstance(kind, str) and kind in COMMAND_REPORTS and isinstance(command, str) and is_id(command):
         return {"id": command}
     task_id, attempt = message.members.get("taskId"), message.members.get("attempt")

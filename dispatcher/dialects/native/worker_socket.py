@@ -1,4 +1,4 @@
-"""`/api/servers/{id}/socket`: a worker is handed its tasks over a connection that it opened itself.
+"""`/api/servers/{id}/socket?bootId=...`: a worker is handed its tasks over a connection that it opened itself.
 
 worker                                              gateway
                                                     {type: welcome, serverId, heartbeatMs, leaseMs}
@@ -15,13 +15,15 @@ worker                                              gateway
 {type: bye}                                         the socket is closed with 1000, and the server offline at once
 {type: ping}                                        {type: pong}
                                                     {type: control, action, taskId, attempt, reason}
-                                                    {type: error, error, details, code, taskId?, attempt?}
+                                                    {type: error, error, details, code, taskId?, attempt?,
+                                                     about?}
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
 from dispatcher.dialects.gate import Gate
@@ -34,7 +36,8 @@ from dispatcher.dialects.native.worker_orders import WorkerOrders
 from dispatcher.dialects.native.worker_session import WorkerSession
 from dispatcher.dialects.operation import ADMINS_AND_ITSELF
 from dispatcher.domain.clock import Clock
-from dispatcher.domain.errors import IllegalState, Unauthorized
+from dispatcher.domain.errors import IllegalState, Invalid, Unauthorized
+from dispatcher.domain.ids import is_id
 from dispatcher.domain.principal import Principal
 from dispatcher.domain.server import Server, Transport
 from dispatcher.service.services import Services
@@ -114,14 +117,16 @@ class WorkerSocket:
                 raise Unauthorized(REFUSED)
             if server.transport is not Transport.SOCKET:
                 raise IllegalState(f"This server is registered with transport {server.transport}, not socket")
-            await self._work(scope, server, principal, inlet, outbox)
+            await self._work(scope, server, _start(scope), principal, inlet, outbox)
 
-    async def _work(self, scope: Scope, server: Server, principal: Principal, inlet: Inlet, outbox: Outbox) -> None:
+    async def _work(
+        self, scope: Scope, server: Server, start: str, principal: Principal, inlet: Inlet, outbox: Outbox
+    ) -> None:
         server_id = server.id
         lease_ms = self._options.claim_lease_ms
         heartbeat_ms = min(self._options.heartbeat_ms, lease_ms // 3)
         channel = WorkerChannel(outbox, partial(self._wire, lease_ms=lease_ms))
-        async with self._services.sessions.open(server_id, channel, lease_ms=lease_ms) as session:
+        async with self._services.sessions.open(server_id, channel, lease_ms=lease_ms, start=start) as session:
             welcome = {
                 "type": "welcome",
                 "serverId": server_id,
@@ -161,3 +166,11 @@ class WorkerSocket:
             return self._issue(server, principal) if needed else None
 
         return fresh
+
+
+def _start(scope: Scope) -> str:
+    """What the worker calls the time since it was started, empty where it does not say. Raises Invalid."""
+    given = QueryParams(scope.get("query_string", b"")).get("bootId", "")
+    if given and not is_id(given):
+        raise Invalid("Invalid field bootId: 1 to 64 letters, digits, - and _", field="bootId")
+    return given

@@ -35,11 +35,13 @@ class ServerStore(Protocol):
         metrics: str,
         boot_id: str | None = None,
         running: Sequence[str] | None = None,
+        session: str = "",
     ) -> Server:
         """Seen now: online, uptime minute, leases of its accepted attempts renewed. Never clears maintenance or an
         ejection. Another `boot_id`: its accepted attempts are lost at once. An accepted attempt missing from two
         `running` lists in a row is lost. What `metrics` tells of the load (`domain.telemetry.Usage`) becomes a
-        sample of its telemetry. Raises NotFound."""
+        sample of its telemetry. Raises NotFound; Replaced where `session` is the worker's socket no more: then nothing
+        changes."""
         ...
 
     async def probed(self, server_id: str, ok: bool) -> None:

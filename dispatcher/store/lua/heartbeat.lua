@@ -1,15 +1,16 @@
 -- heartbeat: a server lives. Renews the leases of the attempts it accepted; never clears maintenance or an ejection.
 -- KEYS    root
--- ARGV    server_id health active metrics cpu memory gpu gpus boot_id running_given running...
+-- ARGV    server_id health active metrics cpu memory gpu gpus boot_id session running_given running...
 -- OPTIONS offline_after_ms accepted_lease_ms losses_max retention_ms stats_ms attempts_kept updates_kept events_kept
--- RETURNS seen | not_found
+-- RETURNS seen | not_found | replaced
 --- @include accepted
 --- @include alive
 --- @include sample
 --- @include placement
 local key = root .. 's:' .. server_id
-local s = redis.call('HMGET', key, 'boot_id', 'health', 'listed', 'class', 'silence')
+local s = redis.call('HMGET', key, 'boot_id', 'health', 'listed', 'class', 'silence', 'session')
 if not s[4] then return reply('not_found') end
+if session ~= '' and s[6] ~= session then return reply('replaced') end
 local was_free = redis.call('ZSCORE', root .. 'free:' .. s[4], server_id)
 local silence = number(s[5])
 local lease = now + (silence > 0 and silence or accepted_lease_ms) -- a worker that may be silent for so long has so long

@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from dispatcher.domain.errors import Replaced
 from dispatcher.domain.grant import Behind, Candidates, Claim, Full, Gone, Grant, Granted, Moved, Waiting
 from dispatcher.domain.transitions import TaskState
 from dispatcher.store.memory import attempts, fleet, gangs, room
 from dispatcher.store.memory.rows import ServerRow, TaskRow
 from dispatcher.store.memory.state import State
+from dispatcher.store.refusals import replaced
 
 ROUNDING = 1e-6  # loads travel as decimal text
 
@@ -59,7 +59,7 @@ def claim_next(
     if known is not None:  # the reply was lost
         return attempts.held_grant(s, *known, server)
     if session not in ("", server.session):
-        raise Replaced("Another connection of this worker has taken over")
+        raise replaced()
     fleet.heard_of(s, server)
     found = gangs.take(s, server)
     if found is None:

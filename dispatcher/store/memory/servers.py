@@ -14,6 +14,7 @@ from dispatcher.store.memory.counters import MINUTE_MS
 from dispatcher.store.memory.placements import forget_loaded
 from dispatcher.store.memory.rows import ServerRow
 from dispatcher.store.memory.state import State
+from dispatcher.store.refusals import replaced
 
 FOREIGN_MS = 30_000  # how long a reported load counts
 LISTS_APART_MS = 1_000
@@ -105,9 +106,12 @@ class MemoryServers:
         metrics: str,
         boot_id: str | None = None,
         running: Sequence[str] | None = None,
+        session: str = "",
     ) -> Server:
         s = self._s
         server = s.server(server_id)
+        if session and server.session != session:
+            raise replaced()
         if boot_id is not None:
             self._booted(server, boot_id)
         if running is not None:

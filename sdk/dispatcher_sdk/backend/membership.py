@@ -94,21 +94,24 @@ class Membership:
         """Send one heartbeat; registers again when the gateway does not know the server any more. Never raises."""
         if self.server_id is None:
             return
-        running = self._running()
         try:
-            answer = await self._own.servers.heartbeat(
-                self.server_id,
-                active_tasks=len(running),
-                metrics=self._figures(),
-                running=running,
-                boot_id=self._boot_id,
-            )
-            self.adopt(answer.server_token)
+            await self._beat_once(self.server_id)
         except (NotFound, Unauthorized) as error:
             log.warning("%s is not known as %s any more: %s", self._profile.name, self.server_id, error)
             await self.rejoin()
         except DispatcherError as error:
             log.warning("no heartbeat of %s: %s", self._profile.name, error)
+
+    async def _beat_once(self, server_id: str) -> None:
+        running = self._running()
+        answer = await self._own.servers.heartbeat(
+            server_id,
+            active_tasks=len(running),
+            metrics=self._figures(),
+            running=running,
+            boot_id=self._boot_id,
+        )
+        self.adopt(answer.server_token)
 
     async def beat_forever(self) -> None:
         """A heartbeat every five seconds, the first at once."""
@@ -134,6 +137,7 @@ class Membership:
 
     async def _join_once(self) -> None:
         if self._provisioned and self.server_id is not None:
+            await self._beat_once(self.server_id)  # before there are tasks: a new start loses what it was given
             await self._own.servers.maintenance(self.server_id, False)
             return
         profile = self._profile

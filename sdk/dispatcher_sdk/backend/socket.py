@@ -110,6 +110,9 @@ class Socket:
                 return
             self._failures = 0
             self._asked = 0
+            await self._say_how_it_is(
+                socket, membership
+            )  # before the first task: a new start loses what was given to it
             self._room.set()
             await self._outgoing.connected(sender(socket))
             await _first_of(
@@ -129,8 +132,11 @@ class Socket:
 
     async def _beat(self, socket: ClientConnection, membership: Membership, interval: float) -> None:
         while True:
-            await socket.send(_json.dumps({"type": "heartbeat", **membership.vitals()}).decode())
             await self._sleep(interval)
+            await self._say_how_it_is(socket, membership)
+
+    async def _say_how_it_is(self, socket: ClientConnection, membership: Membership) -> None:
+        await socket.send(_json.dumps({"type": "heartbeat", **membership.vitals()}).decode())
 
     async def _listen(self, socket: ClientConnection, membership: Membership) -> None:
         async for text in socket:

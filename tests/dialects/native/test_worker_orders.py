@@ -105,6 +105,14 @@ async def test_models_in_its_memory_take_their_room(world: World) -> None:
         assert await world.store.placements.find([server_id]) == []
 
 
+async def test_it_is_told_that_its_hello_was_refused(world: World) -> None:
+    server_id = await a_worker(world)
+    async with working(world, server_id) as socket:
+        socket.send({**HELLO, "resources": {"memoryMB": 0}})
+        told = await socket.recv()
+        assert (told["type"], told["about"], told["field"]) == ("error", "hello", "resources.memoryMB")
+
+
 async def test_one_that_does_not_fit_is_unloaded_as_soon_as_it_is_not_in_use(world: World) -> None:
     server_id = await a_worker(world)
     async with events(world), working(world, server_id) as socket:

@@ -309,3 +309,23 @@ async def test_a_server_that_is_handed_its_tasks_claims_none_and_has_no_endpoint
     assert (both.status_code, both.json()["field"]) == (400, "endpoints")
     shown = (await world.call("GET", f"/api/servers/{server_id}", "admin")).json()
     assert (shown["transport"], shown["registeredAt"]) == ("socket", START_MS)
+
+
+async def test_what_it_calls_its_start_is_an_id_and_keeps_it_from_being_replaced_by_itself(world: World) -> None:
+    server_id = await a_worker(world)
+    token, path = f"server-{server_id}", path_of(server_id)
+
+    async def opened(query: str) -> Socket:
+        socket = connect(world, token, path=path, query=query)
+        await socket.accepted()
+        return socket
+
+    bad = await opened("bootId=no%20id")
+    assert (await bad.recv())["field"] == "bootId"
+    assert await closed_with(bad) == 4400
+    sockets = []
+    for start in ("b1", "b1", "b2"):
+        sockets.append(await opened(f"bootId={start}"))
+        assert (await sockets[-1].recv())["type"] == "welcome"
+    assert [await closed_with(socket) for socket in sockets[:2]] == [1012, 1008]
+    await sockets[2].drop()

@@ -163,6 +163,14 @@ async def test_it_asks_for_as_many_as_have_room_and_tells_their_ends() -> None:
         assert w.gateway.tokens == ["Bearer t1"]
 
 
+async def test_it_says_that_it_was_started_before_it_is_given_anything() -> None:
+    async with world(lambda payload: 1) as w:
+        for turn in (1, 2):
+            await w.gateway.heard("ready", turn)
+            assert [message["type"] for message in w.gateway.said] == ["heartbeat", "ready"] * turn
+            await w.gateway.close(1012)
+
+
 async def test_an_end_is_sent_over_every_connection_until_it_is_acknowledged() -> None:
     async with world(lambda payload: 1) as w:
         await w.gateway.heard("ready")

@@ -41,6 +41,20 @@ async def test_only_the_newest_connection_is_given_work(world: World) -> None:
     assert (server.session, server.gateway) == ("new", "gw_2")
 
 
+async def test_an_older_connection_speaks_for_the_worker_no_more(world: World) -> None:
+    """Its heartbeat would make the newer one's start another start, and lose what that has."""
+    await worker(world)
+    await world.given_task("t1")
+    await world.store.servers.connect("w1", "new", GATEWAY)
+    await world.beat("w1", boot_id="b2", session="new")
+    assert await fetch(world, "new") is not None
+    with pytest.raises(Replaced):
+        await world.beat("w1", boot_id="b1", session="old")
+    assert (await world.store.servers.get("w1")).boot_id == "b2"
+    task = await world.task("t1")
+    assert (task.state, task.losses) == (TaskState.PROCESSING, 0)
+
+
 async def test_who_names_no_connection_is_not_asked_for_one(world: World) -> None:
     await worker(world)
     await world.store.servers.connect("w1", "s", GATEWAY)
