@@ -15,7 +15,8 @@ if after[p.status] then
     p.before = 'failed'
   else
     if loading then release(server_id, 'm:' .. model) end
-    p.status, p.unmeasured = after[p.status], nil
+    if p.unmeasured then p.takes, p.unmeasured = '', nil end -- all that was left is no size
+    p.status = after[p.status]
   end
   keep_placement(server_id, model, p)
   if p.status == 'failed' then announce_fleet('model', 'id', server_id, 'model', model, 'state', 'failed') end

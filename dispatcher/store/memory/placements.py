@@ -22,10 +22,11 @@ def forget_loaded(s: State, server: ServerRow) -> None:
         if model in server.before:
             server.undo_load(model)
             continue
-        server.release(model)
         if placement.status is LOADING:
-            server.models[model] = replace(placement, status=FAILED, error="The worker restarted")
-        elif placement.status in (LOADED, UNLOADING) and placement.assignment:
+            server.give_up_load(placement, "The worker restarted")
+            continue
+        server.release(model)
+        if placement.status in (LOADED, UNLOADING) and placement.assignment:
             server.models[model] = replace(placement, status=ASSIGNED)
         elif placement.status in (LOADED, UNLOADING):
             del server.models[model]
@@ -50,8 +51,7 @@ def give_up_loads(s: State, assignment: str, error: str) -> None:
             if model in server.before:
                 _note_failure(server, placement, error)
             else:
-                server.models[model] = replace(placement, status=FAILED, error=error)
-                server.release(model)
+                server.give_up_load(placement, error)
             s.hub.event("model", {"id": server.id, "model": model, "state": "failed"})
 
 
@@ -148,7 +148,7 @@ class MemoryPlacements:
             placement = server.models[model]
         elif after is not None:
             if placement.status is LOADING:
-                server.release(model)
+                placement = server.give_up_load(placement, error)
             placement = self._keep(server, replace(placement, status=after, error=error))
             if after is FAILED:
                 self._tell(server_id, model, "failed")

@@ -19,7 +19,8 @@ local function give_up_loads(id, steps, why)
       if p.before then
         p.before = 'failed' -- a task goes on loading it
       else
-        p.status, p.unmeasured = 'failed', nil
+        if p.unmeasured then p.takes, p.unmeasured = '', nil end
+        p.status = 'failed'
         release(server, 'm:' .. model)
       end
       keep_placement(server, model, p)

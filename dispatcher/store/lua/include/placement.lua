@@ -99,7 +99,8 @@ local function forget_loaded(server)
     if p.before then
       undo_load(server, model, p)
     elseif p.status == 'loading' then
-      p.status, p.why, p.unmeasured = 'failed', 'The worker restarted', nil
+      if p.unmeasured then p.takes, p.unmeasured = '', nil end
+      p.status, p.why = 'failed', 'The worker restarted'
       release(server, 'm:' .. model)
       keep_placement(server, model, p)
     elseif p.status == 'loaded' or p.status == 'unloading' then
