@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from dispatcher.agent.errors import CommandError, TaskError
+from dispatcher.agent.errors import CommandError, NotHere, TaskError
 from dispatcher.agent.outgoing import Outgoing
 
 log = logging.getLogger("dispatcher.agent")
@@ -15,7 +15,7 @@ REMEMBERED = 1_024
 
 
 class Commands:
-    """`acts` by verb. They raise CommandError or TaskError for what cannot be done."""
+    """`acts` by verb. They raise CommandError, NotHere or TaskError for what cannot be done."""
 
     def __init__(self, acts: Mapping[str, Act], outgoing: Outgoing) -> None:
         self._acts = acts
@@ -54,7 +54,7 @@ class Commands:
             if act is None:
                 raise CommandError(f"This worker does not obey {verb}")
             end = {"type": "commandDone", "id": name, "detail": await act(args)}
-        except (CommandError, TaskError, OSError) as error:
+        except (CommandError, NotHere, TaskError, OSError) as error:
             log.warning("command %s: %s", name, error)
             end = {"type": "commandFailed", "id": name, "error": str(error)[:2000]}
         self._ends[name] = end

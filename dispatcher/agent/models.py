@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from dispatcher.agent.errors import CommandError, TaskError
+from dispatcher.agent.errors import CommandError, NotHere, TaskError
 from dispatcher.agent.resident import Resident, load
 from dispatcher.sandbox.waiting import first
 
@@ -64,7 +64,7 @@ class Models:
         ]
 
     async def load(self, name: str) -> Resident:
-        """Have it in memory. Raises TaskError."""
+        """Have it in memory. Raises TaskError, NotHere when it is not in the directory."""
         resident = self._loaded.get(name)
         if resident is not None and resident.alive:  # it does not wait for the load of another one
             return resident
@@ -76,7 +76,7 @@ class Models:
                 await self.discard(resident)
             file = self.known().get(name)
             if file is None:
-                raise TaskError(f"there is no model {name[:128]} on this worker")
+                raise NotHere(f"there is no model {name[:128]} on this worker")
             try:
                 async with asyncio.timeout(self._load_s):
                     resident = await load(name, file, lambda stream, text: log.info("model %s: %s", name, text))
@@ -108,7 +108,7 @@ class Models:
     @asynccontextmanager
     async def using(self, name: str, stopped: "asyncio.Future[str]") -> AsyncIterator[Resident | None]:
         """The model, loaded if need be, and not unloaded meanwhile; None when `stopped` comes before it is there, which
-        ends a load that was begun for it. Raises TaskError."""
+        ends a load that was begun for it. Raises as `load`."""
         taking = asyncio.ensure_future(self._take(name))
         try:
             await first(taking, stopped)

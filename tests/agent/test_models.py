@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dispatcher.agent.errors import CommandError, NotBegun, TaskError
+from dispatcher.agent.errors import CommandError, NotBegun, NotHere, TaskError
 from dispatcher.agent.models import Models
 from dispatcher.agent.resident import HOST, Resident
 from dispatcher.agent.runners.model import RELOADS, ModelRunner
@@ -89,15 +89,21 @@ async def test_a_task_loads_its_model_and_asks_it(models: Models) -> None:
     ("model", "message"),
     [
         ("broken", "ValueError: no weights"),
-        ("nothing", "there is no model nothing"),
-        ("../secret", "there is no model"),
         (None, "model must be a string"),
     ],
 )
-async def test_what_cannot_be_loaded_is_refused(models: Models, model: object, message: str, tmp_path: Path) -> None:
-    (tmp_path.parent / "secret.py").write_text(BIG)
+async def test_what_cannot_be_loaded_is_refused(models: Models, model: object, message: str) -> None:
     attempt, _ = an_attempt("model", {"model": model})
     with pytest.raises(TaskError, match=message):
+        await ModelRunner(models, 1.0).run(attempt)
+    assert models.loaded == []
+
+
+@pytest.mark.parametrize("model", ["nothing", "../secret"])
+async def test_what_is_not_in_its_directory_is_for_others(models: Models, model: str, tmp_path: Path) -> None:
+    (tmp_path.parent / "secret.py").write_text(BIG)
+    attempt, _ = an_attempt("model", {"model": model})
+    with pytest.raises(NotHere, match="there is no model"):
         await ModelRunner(models, 1.0).run(attempt)
     assert models.loaded == []
 

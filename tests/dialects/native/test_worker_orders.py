@@ -65,7 +65,7 @@ async def test_the_models_that_it_can_load_are_capabilities(world: World) -> Non
 async def test_it_is_given_tasks_of_its_kinds_with_what_they_may_take(world: World) -> None:
     server_id = await a_worker(world)
     async with events(world), working(world, server_id) as socket:
-        socket.send(HELLO)
+        socket.send({**HELLO, "loadable": ["llama"]})
         await world.create(payload={"other": 1})
         task_id = await world.create(
             kind="model", payload={"model": "llama"}, resources={"cpu": 0.5, "memoryMB": 64}, priority=0
@@ -116,7 +116,7 @@ async def test_one_that_does_not_fit_is_unloaded_as_soon_as_it_is_not_in_use(wor
             assert (told["verb"], told["args"]["model"]) == ("model.unload", "llama")
             socket.send({"type": "commandFailed", "id": told["id"], "error": "in use"})
             assert (await socket.recv())["type"] == "commandRecorded"
-        assert (await world.store.servers.get(server_id)).allocated == Resources()
+        assert (await world.store.servers.get(server_id)).allocated == Resources(memory=GB), "all that was left"
 
 
 async def test_commands_come_down_and_their_ends_are_recorded(world: World) -> None:
