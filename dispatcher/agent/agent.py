@@ -12,11 +12,11 @@ from dispatcher.agent.api import Api, Identity
 from dispatcher.agent.commands import Act, Commands
 from dispatcher.agent.errors import CommandError, Refused, Unreachable
 from dispatcher.agent.link import Connection, Pauses, TooBig, Unwelcome, connected
-from dispatcher.agent.log import Sleep
 from dispatcher.agent.machine import Machine
 from dispatcher.agent.models import Models
 from dispatcher.agent.options import Options
 from dispatcher.agent.outgoing import Outgoing
+from dispatcher.agent.pace import Sleep
 from dispatcher.agent.runners.runner import Runner
 from dispatcher.agent.task import RELEASED, decode
 from dispatcher.agent.work import Work

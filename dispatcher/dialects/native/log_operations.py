@@ -30,7 +30,7 @@ _BATCH = {"attempt": 1, "first": 1, "lines": [{"stream": "stdout", "text": "step
 def log_operations(routes: LogRoutes) -> list[Operation]:
     return [
         Operation(
-            "appendLog", "POST", f"{TASK_PATH}/logs", TAG, "Add Lines", REPORTERS, Rate.REPORT, routes.append,
+            "appendLog", "POST", f"{TASK_PATH}/logs", TAG, "Add Lines", REPORTERS, Rate.OUTPUT, routes.append,
             answer=AppendedAnswer, request=AppendLog, parameters=(_ATTEMPT,), max_body=APPEND_MAX,
             errors=(
                 e.Invalid, e.TooSlow, e.TooLarge, e.UnsupportedMedia, e.Forbidden, e.NotFound, e.IllegalState,
