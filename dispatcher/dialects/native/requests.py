@@ -92,6 +92,10 @@ class CreateTask(RequestModel):
         default=None, description="Kept free for it on the server while it runs; the server must have as much"
     )
     timeout: float | None = Field(default=None, ge=0.1, le=86_400, description="Seconds for one attempt")
+    model: Name | None = Field(
+        default=None,
+        description="With kind `predict`: a free server that has it in memory goes first; any other may do the task",
+    )
     affinity: Name | None = Field(default=None, description="Tasks that share it prefer one server (rendezvous-hash)")
     deadline: Annotated[Time, Field(ge=1)] | None = Field(default=None, description="In the future, and after runAt")
     run_at: Time | None = None
@@ -161,18 +165,6 @@ class ClaimTask(RequestModel):
     wait: float | None = Field(default=None, ge=0, le=30, description="Seconds to wait for a task when there is none")
 
 
-class Heartbeat(RequestModel):
-    status: Literal["healthy", "degraded", "unhealthy"] = "healthy"
-    active_tasks: int | None = Field(default=None, ge=0, le=1_000_000)
-    metrics: Annotated[dict[str, Any], AfterValidator(_percentages)] = Field(
-        default={}, max_length=64, description="Numbers for cpu, memory and gpu (percent); other members are free"
-    )
-    boot_id: Name | None = Field(default=None, description="Another one than before: the server has restarted")
-    running: Annotated[list[Name], Field(max_length=1024)] | None = Field(
-        default=None, description="Ids of the tasks at work"
-    )
-
-
 class LoadedModel(RequestModel):
     """A model in a server's memory, in bytes and milliseconds."""
 
@@ -185,7 +177,16 @@ class LoadedModel(RequestModel):
     )
 
 
-class SocketHeartbeat(Heartbeat):
+class Heartbeat(RequestModel):
+    status: Literal["healthy", "degraded", "unhealthy"] = "healthy"
+    active_tasks: int | None = Field(default=None, ge=0, le=1_000_000)
+    metrics: Annotated[dict[str, Any], AfterValidator(_percentages)] = Field(
+        default={}, max_length=64, description="Numbers for cpu, memory and gpu (percent); other members are free"
+    )
+    boot_id: Name | None = Field(default=None, description="Another one than before: the server has restarted")
+    running: Annotated[list[Name], Field(max_length=1024)] | None = Field(
+        default=None, description="Ids of the tasks at work"
+    )
     models: Annotated[list[LoadedModel], Field(max_length=64)] | None = Field(
         default=None, description="All that are in its memory; left out, nothing is said of them"
     )

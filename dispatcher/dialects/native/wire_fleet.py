@@ -3,8 +3,10 @@
 import json
 
 from dispatcher.dialects.native.fleet_answers import OperationAnswer, PlacementAnswer, SampleAnswer, StepAnswer
+from dispatcher.dialects.native.requests import LoadedModel
 from dispatcher.domain.operation import Operation, Step
-from dispatcher.domain.placement import Placement
+from dispatcher.domain.placement import Placement, PlacementStatus
+from dispatcher.domain.resources import Resources
 from dispatcher.domain.telemetry import Sample
 
 
@@ -17,6 +19,12 @@ def sample_answer(sample: Sample) -> SampleAnswer:
         gpu=usage.gpu,
         gpus=json.loads(usage.gpus) if usage.gpus else [],
     )
+
+
+def loaded_placement(server_id: str, told: LoadedModel) -> Placement:
+    """A model that a server says is in its memory."""
+    takes = Resources(memory=told.memory, gpu_memory=told.gpu_memory)
+    return Placement(told.model, server_id, PlacementStatus.LOADED, preload=False, takes=takes, load_ms=told.load_time)
 
 
 def placement_answer(placement: Placement) -> PlacementAnswer:

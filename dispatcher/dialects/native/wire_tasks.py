@@ -47,7 +47,7 @@ def new_task(
         raise Invalid("Invalid field deadline: must be after runAt", field="deadline")
     needs = resources(body.resources)
     model = _model(body)
-    extras = {"group": body.group, "affinity": body.affinity, "traceparent": traceparent}
+    extras = {"group": body.group, "model": body.model, "affinity": body.affinity, "traceparent": traceparent}
     spec: dict[str, Any] = {"priority": body.priority, "capabilities": body.capabilities}
     if body.kind != "predict":
         spec["kind"] = body.kind
@@ -75,6 +75,10 @@ def new_task(
 
 def _model(body: CreateTask) -> str:
     """What it runs with: a server that has it in memory is preferred."""
+    if body.kind == "predict":
+        return body.model or ""
+    if body.model is not None:
+        raise Invalid("Invalid field model: goes with tasks of the kind predict", field="model")
     if body.kind != RUNNER:
         return ""
     name = body.payload.get("model")
@@ -135,6 +139,8 @@ def task_answer(task: Task) -> TaskAnswer:
         answer["kind"] = spec["kind"]
     if "group" in spec:
         answer["group"] = spec["group"]
+    if "model" in spec:
+        answer["model"] = spec["model"]
     if task.needs:
         answer["resources"] = resources_answer(task.needs)
     _add_times(answer, task)
