@@ -5,6 +5,8 @@ from dispatcher.dialects.native.fleet_answers import (
     AssignModel,
     ModelsAnswer,
     OperationAnswer,
+    RebalanceAnswer,
+    RebalanceModels,
     TelemetryAnswer,
     UnloadModel,
 )
@@ -46,6 +48,16 @@ _UNLOADING = {
     "kind": "unload",
     "steps": [{"action": "model.unload", "serverId": "server_xyz789", "state": "running"}],
 }
+_REBALANCING = {
+    **_OPERATION,
+    "kind": "rebalance",
+    "steps": [
+        {"action": "model.load", "serverId": "server_abc456", "state": "running"},
+        {"action": "model.unload", "serverId": "server_xyz789", "state": "waiting"},
+    ],
+    "strategy": "memory_optimized",
+    "moves": [{"model": "llama-2-7b", "from": "server_xyz789", "to": "server_abc456", "memory": 6979321856}],
+}
 
 
 def fleet_operations(routes: FleetRoutes) -> list[Operation]:
@@ -83,6 +95,12 @@ def fleet_operations(routes: FleetRoutes) -> list[Operation]:
             "unloadModel", "POST", "/api/models/unload", TAG, "Unload Model", ADMINS, Rate.DEFAULT, routes.unload,
             answer=OperationAnswer, request=UnloadModel, errors=(*_BODY_ERRORS, *_REFUSED),
             example=Example(_UNLOADING, {"model": "llama-2-7b", "servers": ["server_xyz789"]}),
+        ),
+        Operation(
+            "rebalanceModels", "POST", "/api/models/rebalance", TAG, "Rebalance Models", ADMINS, Rate.DEFAULT,
+            routes.rebalance, answer=RebalanceAnswer, request=RebalanceModels, body_optional=True, status=202,
+            also=(200,), errors=(*_BODY_ERRORS, e.Forbidden, e.Conflict),
+            example=Example(_REBALANCING, {"strategy": "memory_optimized"}),
         ),
         Operation(
             "getOperation", "GET", "/api/operations/{id}", TAG, "Get Operation", ADMINS, Rate.DEFAULT,

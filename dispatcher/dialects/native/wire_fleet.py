@@ -1,11 +1,20 @@
 """Telemetry, placements and operations on the wire. Pure."""
 
 import json
+from collections.abc import Sequence
 
-from dispatcher.dialects.native.fleet_answers import OperationAnswer, PlacementAnswer, SampleAnswer, StepAnswer
+from dispatcher.dialects.native.fleet_answers import (
+    MoveAnswer,
+    OperationAnswer,
+    PlacementAnswer,
+    RebalanceAnswer,
+    SampleAnswer,
+    StepAnswer,
+)
 from dispatcher.dialects.native.requests import LoadedModel
 from dispatcher.domain.operation import Operation, Step
 from dispatcher.domain.placement import Placement, PlacementStatus
+from dispatcher.domain.rebalance import Move
 from dispatcher.domain.resources import Resources
 from dispatcher.domain.telemetry import Sample
 
@@ -55,6 +64,14 @@ def operation_answer(operation: Operation) -> OperationAnswer:
     if operation.error:
         answer["error"] = operation.error
     return answer
+
+
+def rebalance_answer(operation: Operation, strategy: str, moves: Sequence[Move]) -> RebalanceAnswer:
+    return RebalanceAnswer(**operation_answer(operation), strategy=strategy, moves=[_move(move) for move in moves])
+
+
+def _move(move: Move) -> MoveAnswer:
+    return MoveAnswer({"model": move.model, "from": move.source, "to": move.target, "memory": move.memory})
 
 
 def _step(step: Step) -> StepAnswer:
