@@ -22,11 +22,11 @@ def forget_loaded(s: State, server: ServerRow) -> None:
         if model in server.before:
             server.undo_load(model)
             continue
-        if placement.status is LOADING:
-            server.give_up_load(placement, "The worker restarted")
-            continue
+        takes = NOTHING if model in server.unmeasured else placement.takes
         server.release(model)
-        if placement.status in (LOADED, UNLOADING) and placement.assignment:
+        if placement.status is LOADING:
+            server.models[model] = replace(placement, status=FAILED, takes=takes, error="The worker restarted")
+        elif placement.status in (LOADED, UNLOADING) and placement.assignment:
             server.models[model] = replace(placement, status=ASSIGNED)
         elif placement.status in (LOADED, UNLOADING):
             del server.models[model]
@@ -51,7 +51,9 @@ def give_up_loads(s: State, assignment: str, error: str) -> None:
             if model in server.before:
                 _note_failure(server, placement, error)
             else:
-                server.give_up_load(placement, error)
+                takes = NOTHING if model in server.unmeasured else placement.takes
+                server.models[model] = replace(placement, status=FAILED, takes=takes, error=error)
+                server.release(model)
             s.hub.event("model", {"id": server.id, "model": model, "state": "failed"})
 
 
@@ -148,7 +150,9 @@ class MemoryPlacements:
             placement = server.models[model]
         elif after is not None:
             if placement.status is LOADING:
-                placement = server.give_up_load(placement, error)
+                if model in server.unmeasured:
+                    placement = replace(placement, takes=NOTHING)
+                server.release(model)
             placement = self._keep(server, replace(placement, status=after, error=error))
             if after is FAILED:
                 self._tell(server_id, model, "failed")

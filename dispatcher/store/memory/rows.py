@@ -1,13 +1,13 @@
 """The records that the in-memory store keeps, and the views that callers get of them."""
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.failure import Verdict
 from dispatcher.domain.log import LogLine
 from dispatcher.domain.metrics import MetricsPoint
-from dispatcher.domain.placement import Placement, PlacementStatus
+from dispatcher.domain.placement import Placement
 from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.server import NewServer, Server, ServerHealth, Transport
 from dispatcher.domain.task import Attempt, NewTask, Task, TaskError
@@ -248,14 +248,6 @@ class ServerRow:
         """What the model holds is free."""
         self.placed.pop(model, None)
         self.unmeasured.discard(model)
-
-    def give_up_load(self, placement: Placement, error: str) -> Placement:
-        """A load on command came to nothing. All that was left, held while it was not measured, is no size to show."""
-        takes = NOTHING if placement.model in self.unmeasured else placement.takes
-        self.release(placement.model)
-        failed = replace(placement, status=PlacementStatus.FAILED, takes=takes, error=error)
-        self.models[placement.model] = failed
-        return failed
 
     def undo_load(self, model: str) -> None:
         """As if a load for tasks had not been begun."""
