@@ -101,6 +101,17 @@ async def test_there_is_only_so_much_room() -> None:
     await world.close()
 
 
+@pytest.mark.parametrize("taken", [4, 20])
+async def test_a_tenant_without_room_is_told_so_whatever_is_left(taken: int) -> None:
+    world = World(store_options=StoreOptions(tenant_files_max=20))
+    task_id = await running(world)
+    assert (await put(world, task_id, "a", b"x" * taken)).status_code == 200
+    full = await put(world, task_id, "b", b"x" * 17)
+    assert (full.status_code, full.json()["code"]) == (429, "QUOTA_EXCEEDED")
+    assert (await put(world, task_id, "a", b"x" * 20)).status_code == 200, "in the place of the old one"
+    await world.close()
+
+
 async def test_deleting(world: World) -> None:
     task_id = await running(world)
     await put(world, task_id, "a")
