@@ -73,7 +73,7 @@ class ServerRoutes:
         return Answer(encode_json(wire.server_answer(server, self._clock.now_ms())))
 
     async def heartbeat(self, call: Call) -> Answer:
-        json = await call.json()
+        json = await call.json_if_any()
         body = validate(Heartbeat, json.members)
         server = await self._servers.heartbeat(
             call.path_id,

@@ -62,6 +62,10 @@ async def test_a_part_is_sent(world: World) -> None:
         none = await get(world, task_id, Range=beyond)
         assert (none.status_code, none.json()["code"]) == (416, "RANGE_NOT_SATISFIABLE")
         assert none.headers["content-range"] == "bytes */10"
+    for asked in ("bytes=2-8", "bytes=10-"):
+        head = await get(world, task_id, "a", "HEAD", Range=asked)
+        assert (head.status_code, head.headers["content-length"]) == (200, "10"), "only GET has parts"
+        assert "content-range" not in head.headers
 
 
 async def test_who_may_upload(world: World) -> None:
@@ -81,7 +85,9 @@ async def test_who_may_upload(world: World) -> None:
     assert list(world.blobs.kept.values()) == [DATA]
 
 
-@pytest.mark.parametrize("path", ["", "..%2Fa", "a/..%2F..", "%2Fetc", "a%00b", "a%5Cb", "a/", "x" * 1025])
+@pytest.mark.parametrize(
+    "path", ["", "..%2Fa", "a/..%2F..", "%2Fetc", "a%00b", "a%5Cb", "a/", "x" * 1025, "a%ff", "a%0ab", "a%0a"]
+)
 async def test_bad_names(world: World, path: str) -> None:
     task_id = await running(world)
     for answer in (await put(world, task_id, path), await get(world, task_id, path)):
