@@ -109,6 +109,7 @@ class RedisServers:
             cpu=_number(usage.cpu),
             memory=_number(usage.memory),
             gpu=_number(usage.gpu),
+            storage=_number(usage.storage),
             gpus=usage.gpus,
             boot_id=boot_id or "",
             running_given="0" if running is None else "1",

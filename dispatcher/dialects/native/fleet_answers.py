@@ -37,6 +37,7 @@ class SampleAnswer(TypedDict):
     cpu: float | None
     memory: float | None
     gpu: float | None
+    storage: float | None
     gpus: list[Any]
 
 

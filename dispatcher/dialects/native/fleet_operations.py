@@ -25,6 +25,7 @@ _SINCE = Parameter(
 _MODEL = Parameter("model", "query", {"type": "string"}, "Only where this model is")
 
 _PATH = {"id": "server_xyz789"}
+_SAMPLE = {"at": 1704556800000, "cpu": 45.0, "memory": 60.0, "gpu": 80.0, "storage": 30.0, "gpus": []}
 _PLACEMENT = {
     "model": "llama-2-7b",
     "serverId": "server_xyz789",
@@ -69,7 +70,7 @@ def fleet_operations(routes: FleetRoutes) -> list[Operation]:
             example=Example(
                 {
                     "serverId": "server_xyz789",
-                    "samples": [{"at": 1704556800000, "cpu": 45.0, "memory": 60.0, "gpu": 80.0, "gpus": []}],
+                    "samples": [_SAMPLE],
                 },
                 path=_PATH,
             ),

@@ -26,6 +26,7 @@ def sample_answer(sample: Sample) -> SampleAnswer:
         cpu=usage.cpu,
         memory=usage.memory,
         gpu=usage.gpu,
+        storage=usage.storage,
         gpus=json.loads(usage.gpus) if usage.gpus else [],
     )
 

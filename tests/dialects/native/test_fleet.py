@@ -36,11 +36,11 @@ async def does(world: World, server_id: str, state: CommandState = CommandState.
 async def test_telemetry_since_a_time(world: World) -> None:
     server_id = await world.register()
     for cpu in (10, 20.5):
-        metrics = {"cpu": cpu, "gpus": [{"model": "A"}], "other": 1}
+        metrics = {"cpu": cpu, "storage": 30, "gpus": [{"model": "A"}], "other": 1}
         await ask(world, "POST", f"/api/servers/{server_id}/heartbeat", {"metrics": metrics})
         world.clock.advance(5_000)
     told = await ask(world, "GET", f"/api/servers/{server_id}/telemetry")
-    first = {"at": START_MS, "cpu": 10.0, "memory": None, "gpu": None, "gpus": [{"model": "A"}]}
+    first = {"at": START_MS, "cpu": 10.0, "memory": None, "gpu": None, "storage": 30.0, "gpus": [{"model": "A"}]}
     assert told == {"serverId": server_id, "samples": [first, first | {"at": START_MS + 5_000, "cpu": 20.5}]}
     later = await ask(world, "GET", f"/api/servers/{server_id}/telemetry?since={START_MS}")
     assert later["samples"] == told["samples"][1:]
