@@ -13,12 +13,12 @@ from dispatcher.agent.commands import Act, Commands
 from dispatcher.agent.errors import CommandError, Misconfigured, Refused, Unreachable
 from dispatcher.agent.heartbeat import heartbeat
 from dispatcher.agent.link import Connection, Pauses, Replaced, TooBig, Unwelcome, connected
-from dispatcher.agent.log import Sleep
 from dispatcher.agent.machine import Machine
 from dispatcher.agent.model_acts import model_acts
 from dispatcher.agent.models import Models
 from dispatcher.agent.options import Options
 from dispatcher.agent.outgoing import Outgoing
+from dispatcher.agent.pace import Sleep
 from dispatcher.agent.runners.runner import Runner
 from dispatcher.agent.task import RELEASED, decode
 from dispatcher.agent.work import Work

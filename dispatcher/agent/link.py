@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from dispatcher.agent.api import Identity
-from dispatcher.agent.log import Sleep
+from dispatcher.agent.pace import Sleep
 
 log = logging.getLogger("dispatcher.agent")
 

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from dispatcher.agent.errors import Refused, Unreachable
+from dispatcher.agent.pace import Pace, Sleep
 
 log = logging.getLogger("dispatcher.agent")
 
 Line = dict[str, Any]
 Send = Callable[[int, list[Line]], Awaitable[None]]  # (number of the first, lines)
-Sleep = Callable[[float], Awaitable[object]]
 
 MOST_KEPT = 10_000  # lines that wait to be sent
 EXTRA = 2 * (64 + 16) * 1024  # lines, if each is empty, in two pipes and in what is read of them at once
@@ -28,13 +28,14 @@ LONGEST_PAUSE_S = 10.0
 class TaskLog:
     """Of one attempt. With `most` lines waiting whoever writes should wait for `room`: the gateway is slower than the
     task. When it has taken nothing for `held_s` it counts as out of reach: then no task is held up, further lines are
-    dropped until it is back, and a line in their place says how many."""
+    dropped until it is back, and a line in their place says how many. `pace` is shared by all logs of a worker."""
 
     def __init__(
         self,
         send: Send,
         *,
         rng: random.Random,
+        pace: Pace | None = None,
         most: int = MOST_KEPT,
         held_s: float = HELD_S,
         sleep: Sleep = asyncio.sleep,
@@ -42,6 +43,7 @@ class TaskLog:
     ) -> None:
         self._send = send
         self._rng = rng
+        self._pace = pace or Pace(sleep)
         self._most = most
         self._held_s = held_s
         self._sleep = sleep
@@ -91,6 +93,7 @@ class TaskLog:
             self._mark()
             if not self._lines:
                 return
+            await self._pace.turn()
             batch = self._batch()
             if await self._sent(batch):
                 for _ in batch:
@@ -143,3 +146,4 @@ class TaskLog:
                 return True
             await self._sleep(self._rng.uniform(0, pause))
             pause = min(2 * pause, LONGEST_PAUSE_S)
+            await self._pace.turn()

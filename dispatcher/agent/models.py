@@ -79,7 +79,7 @@ class Models:
 
     async def load(self, name: str) -> Resident:
         """Have it in memory. Where there are 64 already, the one used least lately goes first that nothing uses. Raises
-        TaskError, NotHere while all of them are in use."""
+        TaskError, NotHere when it is not in the directory or all of them are in use."""
         resident = self._loaded.get(name)
         if resident is not None and resident.alive:  # it does not wait for the load of another one
             return resident
@@ -90,7 +90,7 @@ class Models:
             await self.discard(resident)
         file = self.known().get(name)
         if file is None:
-            raise TaskError(f"there is no model {name[:128]} on this worker")
+            raise NotHere(f"there is no model {name[:128]} on this worker")
         await self._make_place()
         try:
             async with asyncio.timeout(self._load_s):
@@ -135,7 +135,7 @@ class Models:
     @asynccontextmanager
     async def using(self, name: str, stopped: "asyncio.Future[str]") -> AsyncIterator[Resident | None]:
         """The model, loaded if need be, and not unloaded meanwhile; None when `stopped` comes before it is there, while
-        a load that was begun for it goes on. Raises TaskError, NotHere."""
+        a load that was begun for it goes on. Raises as `load`."""
         taking = asyncio.ensure_future(self._take(name))
         try:
             await first(taking, stopped)

@@ -10,8 +10,9 @@ from typing import BinaryIO
 from dispatcher.agent.api import Api, Identity
 from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.errors import NotHere, Refused, TaskError, Unreachable
-from dispatcher.agent.log import Sleep, TaskLog
+from dispatcher.agent.log import TaskLog
 from dispatcher.agent.outgoing import Outgoing
+from dispatcher.agent.pace import Pace, Sleep
 from dispatcher.agent.runners.runner import Runner
 from dispatcher.agent.task import RELEASED, End, Key, Task
 from dispatcher.sandbox.waiting import first
@@ -25,7 +26,7 @@ ABANDON_S = 5.0  # for what they run to be killed, and containers to be removed
 
 
 class Work:
-    """`runners` by kind."""
+    """`runners` by kind; `pace` of all that their tasks say."""
 
     def __init__(
         self,
@@ -35,12 +36,14 @@ class Work:
         *,
         rng: random.Random,
         sleep: Sleep = asyncio.sleep,
+        pace: Pace | None = None,
     ) -> None:
         self._runners = runners
         self._api = api
         self._outgoing = outgoing
         self._rng = rng
         self._sleep = sleep
+        self._pace = pace or Pace(sleep)
         self._attempts: dict[Key, Attempt] = {}
         self._jobs: dict[Key, asyncio.Task[None]] = {}
         self._given_back: set[Key] = set()
@@ -60,7 +63,8 @@ class Work:
         """Do a task, unless it is known already."""
         if task.key in self._jobs or task.key in self._outgoing:
             return
-        lines = TaskLog(partial(self._api.append, me, task.key), rng=self._rng, sleep=self._sleep)
+        send = partial(self._api.append, me, task.key)
+        lines = TaskLog(send, rng=self._rng, pace=self._pace, sleep=self._sleep)
         attempt = Attempt(task, lines, partial(self._upload, me, task.key))
         self._attempts[task.key] = attempt
         job = self._jobs[task.key] = asyncio.create_task(self._do(attempt))

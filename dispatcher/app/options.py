@@ -184,7 +184,9 @@ def _is_loopback(host: str) -> bool:
 
 def rates(settings: Settings) -> Rates:
     limits = settings.limits
-    return Rates(limits.default, limits.create, limits.registration, limits.worker, limits.enabled)
+    return Rates(
+        limits.default, limits.create, limits.registration, limits.worker, limits.enabled, output=limits.output
+    )
 
 
 def url_policy(settings: Settings) -> UrlPolicy:

@@ -134,7 +134,12 @@ def agent(
             help="An admin's token, or with --server-id that server's", envvar="DISPATCHER_TOKEN", show_envvar=True
         ),
     ] = None,
-    server_id: Annotated[str | None, typer.Option(help="Be this server, which is registered already")] = None,
+    server_id: Annotated[
+        str | None,
+        typer.Option(
+            help="Be this server, which is registered already", envvar="DISPATCHER_SERVER_ID", show_envvar=True
+        ),
+    ] = None,
     runner: Annotated[
         list[RunnerName] | None, typer.Option(help="What runs tasks; may be repeated [default: process]")
     ] = None,

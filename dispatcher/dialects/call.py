@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
-from dispatcher.domain.errors import RateState, Unauthorized
+from dispatcher.domain.errors import Invalid, RateState, Unauthorized
 from dispatcher.domain.principal import Principal
 from dispatcher.domain.reporter import ByAttempt
 from dispatcher.service.ports import RateRule
@@ -85,6 +86,15 @@ class Call:
         """What stands in the path at `{name}`."""
         found: str = self.scope.get("path_params", {}).get(name, "")
         return found
+
+    def path_text(self, name: str) -> str:
+        """As `path_part`, where the very bytes count. Raises Invalid when they are no UTF-8: servers put the same
+        character in the place of whatever they cannot decode."""
+        try:
+            unquote_to_bytes(self.scope.get("raw_path") or b"").decode()
+        except UnicodeDecodeError:
+            raise Invalid(f"Invalid {name}: must be UTF-8", field=name) from None
+        return self.path_part(name)
 
     async def json(self) -> JsonObject:
         """The body as a strict JSON object. Raises Invalid, UnsupportedMedia, TooLarge, TooSlow."""

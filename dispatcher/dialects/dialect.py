@@ -1,5 +1,6 @@
 """A mounted API: its registry of operations, and how it says that something went wrong."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -72,7 +73,7 @@ class Dialect:
                 raise ValueError(f"{operation.method} {operation.path} is there twice")
             methods[operation.method] = operation
         fixed_first = sorted(by_path, key=lambda path: "{" in path)
-        return [Route(path, _Path(self, by_path[path])) for path in fixed_first]
+        return [_route(path, _Path(self, by_path[path])) for path in fixed_first]
 
     async def _nowhere(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = self.refusal(NotFound(f"No such path: {scope['path'][:256]}"), scope)
@@ -122,6 +123,14 @@ class Dialect:
         except DispatchError as uncounted:
             error = uncounted
         return self.refusal(error, scope, rate_headers(call.rate))
+
+
+def _route(path: str, app: ASGIApp) -> Route:
+    """A route that takes a line feed for a character like any other: it does not end a path, and may stand in a name,
+    to be refused there."""
+    route = Route(path, app)
+    route.path_regex = re.compile(route.path_regex.pattern.removesuffix("$") + r"\Z", re.DOTALL)
+    return route
 
 
 class _Based:

@@ -15,7 +15,8 @@ async def download(call: Call, files: Files, record: FileRecord) -> Stream:
         "Accept-Ranges": "bytes",
         "ETag": etag,
     }
-    part = byte_range(call.headers, record.size, etag)
+    whole = call.scope["method"] != "GET"  # a HEAD has no parts (RFC 9110 section 14.2)
+    part = None if whole else byte_range(call.headers, record.size, etag)
     start, length = part or (0, record.size)
     headers["Content-Length"] = str(length)
     if part is not None:

@@ -22,7 +22,7 @@ from dispatcher.web.authentication import (
     sign_in,
 )
 from dispatcher.web.body import BodyLimits
-from dispatcher.web.rates import Rate, Rates
+from dispatcher.web.rates import OF_WORKERS, Rate, Rates
 
 IsCurrent = Callable[[str, int], Awaitable[bool]]  # (server id, sequence number of its registration)
 ReadCallback = Callable[[str, str], ByAttempt]  # (task id, token); raises Unauthorized
@@ -123,10 +123,10 @@ class Gate:
     def _rule(self, dialect: str, operation: Operation, call: Call) -> RateRule | None:
         rate = operation.rate
         if call.attempt is not None:
-            return self.rates.rule(Rate.REPORT, dialect, f"task/{call.path_id}")
+            return self.rates.rule(rate, dialect, f"task/{call.path_id}")
         caller = call.caller
-        if rate is not Rate.REPORT:
+        if rate not in OF_WORKERS:
             return self.rates.rule(rate, dialect, caller.rate_key)
         if caller.server_id is None:  # an admin who reports is no worker
             return self.rates.rule(Rate.DEFAULT, dialect, caller.rate_key)
-        return self.rates.rule(Rate.REPORT, dialect, f"server/{caller.server_id}")
+        return self.rates.rule(rate, dialect, f"server/{caller.server_id}")

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from dispatcher.dialects.operation import Operation, Parameter
+from dispatcher.dialects.operation import Operation
 from dispatcher.dialects.socket_operation import SocketOperation
 from dispatcher.domain.errors import DispatchError, RateLimited, Unauthorized, Unavailable
 from dispatcher.web.errors import status_of
@@ -90,7 +90,7 @@ def _operation(operation: Operation, refs: _Refs, word_of: WordOf) -> dict[str, 
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": _who(operation),
-        "parameters": [*_path_parameters(operation), *map(_parameter, operation.parameters)],
+        "parameters": [*_path_parameters(operation), *(one.to_openapi() for one in operation.parameters)],
         "responses": {**_failures(operation, refs, word_of), **_success(operation, refs)},
         "security": _security(operation),
     }
@@ -125,16 +125,6 @@ def _security(operation: Operation) -> list[dict[str, list[str]]]:
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
     names = re.findall(r"{(\w+)(?::path)?}", operation.path)
     return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
-
-
-def _parameter(parameter: Parameter) -> dict[str, Any]:
-    return {
-        "name": parameter.name,
-        "in": parameter.place,
-        "required": False,
-        "schema": dict(parameter.schema),
-        "description": parameter.description,
-    }
 
 
 def _success(operation: Operation, refs: _Refs) -> dict[str, Any]:

@@ -77,6 +77,15 @@ class Parameter:
     schema: Mapping[str, Any]
     description: str
 
+    def to_openapi(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "in": self.place,
+            "required": False,
+            "schema": dict(self.schema),
+            "description": self.description,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Example:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dispatcher.dialects.operation import Parameter
 from dispatcher.domain.errors import UpgradeRequired
 from dispatcher.web.errors import status_of
 
@@ -23,6 +24,7 @@ class SocketOperation:
     says: Mapping[str, str]
     hears: Mapping[str, str]
     closes: Mapping[int, str]
+    parameters: tuple[Parameter, ...] = ()
 
     def to_openapi(self, error: Mapping[str, Any]) -> dict[str, Any]:
         """The GET of its path; `error` is the schema of an error."""
@@ -40,7 +42,8 @@ class SocketOperation:
             "parameters": [
                 {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
                 for name in re.findall(r"{(\w+)}", self.path)
-            ],
+            ]
+            + [parameter.to_openapi() for parameter in self.parameters],
             "responses": {
                 "101": {"description": "The WebSocket is open"},
                 str(status_of(refusal)): {

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dispatcher.domain.errors import Invalid
+from dispatcher.domain.errors import Invalid, QuotaExceeded, TooLarge
 from dispatcher.domain.principal import Owner
 
 PATH_CHARS = 1_024
@@ -40,6 +40,33 @@ class FileRecord:
     @property
     def name(self) -> str:
         return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class FileRoom:
+    """How many bytes a file may have: by what files and tasks may have, and by what its tenant has left."""
+
+    of_task: int
+    of_tenant: int
+
+    @property
+    def most(self) -> int:
+        return min(self.of_task, self.of_tenant)
+
+    def check(self, size: int) -> None:
+        """Raises TooLarge for what its task may not have, and QuotaExceeded for what its tenant has no room for."""
+        if size > self.of_task:
+            raise too_large()
+        if size > self.of_tenant:
+            raise no_room()
+
+
+def too_large() -> TooLarge:
+    return TooLarge("The file is larger than a file may be, or the files of its task are in all")
+
+
+def no_room() -> QuotaExceeded:
+    return QuotaExceeded("There is no room for this file")
 
 
 def relative_path(text: str) -> str:

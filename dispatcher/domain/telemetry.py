@@ -24,11 +24,12 @@ class Usage:
     memory: float | None = None
     gpu: float | None = None
     gpus: str = ""
+    storage: float | None = None
 
     @classmethod
     def of(cls, metrics: str) -> "Usage | None":
-        """From the metrics of a heartbeat (JSON): its numbers `cpu`, `memory`, `gpu` and its list `gpus`; None when it
-        tells none of them."""
+        """From the metrics of a heartbeat (JSON): its numbers `cpu`, `memory`, `gpu`, `storage` and its list `gpus`;
+        None when it tells none of them."""
         if metrics in ("", "{}"):
             return None
         try:
@@ -38,7 +39,7 @@ class Usage:
         if not isinstance(told, dict):
             return None
         cpu, memory, gpu = (_percent(told.get(name)) for name in ("cpu", "memory", "gpu"))
-        found = cls(cpu, memory, gpu, _gpus(told.get("gpus")))
+        found = cls(cpu, memory, gpu, _gpus(told.get("gpus")), _percent(told.get("storage")))
         return None if found == cls() else found
 
 

@@ -1,10 +1,10 @@
 """Files of tasks: uploaded by the attempt at work, downloaded and deleted by their owner."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, Collection
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Collection
 from contextlib import suppress
 
 from dispatcher.domain.errors import DispatchError, NotFound, Unavailable, UploadExpired
-from dispatcher.domain.file import FileRecord, NewFile, relative_path
+from dispatcher.domain.file import FileRecord, FileRoom, NewFile, relative_path
 from dispatcher.domain.ids import is_id, new_blob_id, new_file_id
 from dispatcher.domain.principal import Owner, Principal
 from dispatcher.domain.reporter import Reporter
@@ -57,7 +57,7 @@ class Files:
         blob = await self._new_blob(task_id, origin)
         room = await self._files.reserve(task_id, by, path, origin=origin, blob=blob, keep_ms=self._keep_ms)
         try:
-            stored = await self._blobs.put(blob, chunks, max_bytes=room)
+            stored = await self._blobs.put(blob, _within(room, chunks), max_bytes=room.most)
         except Unavailable:  # it may be stored all the same: the orphans will tell
             raise
         except BaseException:
@@ -144,3 +144,12 @@ def _owner(principal: Principal) -> Owner | None:
 
 def _not_found(task_id: str) -> NotFound:
     return NotFound(f"Task not found: {task_id[:80]}")
+
+
+async def _within(room: FileRoom, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """What comes, as far as there is room. Raises as `FileRoom.check`."""
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        room.check(size)
+        yield chunk

@@ -100,23 +100,28 @@ class Placements:
         was told to unload unless they are `busy`, or a load was refused."""
         refused = False
         kept = {p.model: p for p in await self._placements.find([server_id])}
+        has = {told.model for told in loaded}
+        gone = [placement for placement in kept.values() if placement.model not in has]
+        for placement in gone:  # first, as others may have come into their room
+            if placement.status in (
+                PlacementStatus.LOADED,
+                PlacementStatus.FAILED,
+            ):  # what did not fit has held what was left
+                await self._placements.unloaded(server_id, placement.model)
         for told in loaded:
             if told.model not in kept or kept[told.model].status not in COUNTED or _grew(kept[told.model], told):
                 loaded_so = self._operations.steps.loaded
                 load_ms, stays = told.load_ms or 0, told.model in busy
                 why = await loaded_so(server_id, told.model, told.takes, load_ms, stays=stays)
                 refused = refused or why is not None
-        has = {told.model for told in loaded}
-        for placement in kept.values():
-            if placement.model not in has and not await self._restored(placement):
+        for placement in gone:
+            if not await self._restored(placement):
                 refused = True
         return not refused
 
     async def _restored(self, placement: Placement) -> bool:
         """A model that is not in its worker's memory, and perhaps ought to be: a crash or a cancelled task took it."""
         lost = placement.status is PlacementStatus.LOADED
-        if lost or placement.status is PlacementStatus.FAILED:  # one that did not fit has held what was left
-            await self._placements.unloaded(placement.server_id, placement.model)
         waits = placement.status is PlacementStatus.ASSIGNED and placement.preload
         if placement.assignment and (lost or waits):
             try:

@@ -82,6 +82,7 @@ class Limits(Section):
     create: int = setting(50, "tasks created", ge=0)
     registration: int = setting(10, "servers registered", ge=0)
     worker: int = setting(6_000, "reports and heartbeats of one server", ge=0)
+    output: int = setting(6_000, "posts of log lines and files by one server", ge=0)
 
 
 class Dispatch(Section):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dispatcher.domain import errors
-from dispatcher.domain.file import FileRecord, NewFile
+from dispatcher.domain.file import FileRecord, FileRoom, NewFile, no_room, too_large
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import Reporter
 from dispatcher.store import codec
@@ -21,7 +21,7 @@ class RedisFiles:
 
     async def reserve(
         self, task_id: str, by: Reporter, path: str, *, origin: str | None, blob: str, keep_ms: int
-    ) -> int:
+    ) -> FileRoom:
         reply = await self._run.call(
             "reserve_file",
             task_id=task_id,
@@ -32,7 +32,7 @@ class RedisFiles:
             keep_ms=keep_ms,
         )
         _refuse(reply, task_id)
-        return reply.number(0)
+        return FileRoom(reply.number(0), reply.number(1))
 
     async def put(self, file: NewFile, by: Reporter, *, origin: str | None) -> FileRecord:
         reply = await self._run.call(
@@ -86,10 +86,13 @@ class RedisFiles:
 
 def _refuse(reply: Reply, task_id: str) -> None:
     refuse_report(reply, task_id)
-    if reply.tag == "quota":
-        raise errors.QuotaExceeded("There is no room for this file")
-    if reply.tag == "late":
-        raise upload_expired()
+    match reply.tag:
+        case "too_large":
+            raise too_large()
+        case "quota":
+            raise no_room()
+        case "late":
+            raise upload_expired()
 
 
 def _record(file_id: bytes, flat: Sequence[bytes]) -> FileRecord:

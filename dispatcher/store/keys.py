@@ -85,7 +85,7 @@ KEYS: dict[str, str] = {
     "busy:<day>": "sorted set: servers by tasks that ended on them as completed or failed",
     "mn:<origin>:<hour>": "hash: minute:counter of an hour (hours since 1970), 48 hours",
     "sum:<scope>": "hash: the same counters since ever",
-    "tele:<server>": "stream: what it said of its load, entry id = ms; u cpu,memory,gpu, g the GPUs (JSON)",
+    "tele:<server>": "stream: what it said of its load, entry id = ms; u cpu,memory,gpu,storage, g the GPUs (JSON)",
     "use:m:<hour>": "hash: minute:measure (the fleet's percentages summed, in hundredths), minute:measure_n; 48 hours",
     "use:h:<day>": "hash: the same by the hours of a day",
     "ev": "stream: the fleet's events",

@@ -115,6 +115,7 @@ class RedisServers:
             cpu=_number(usage.cpu),
             memory=_number(usage.memory),
             gpu=_number(usage.gpu),
+            storage=_number(usage.storage),
             gpus=usage.gpus,
             boot_id=boot_id or "",
             session=session,

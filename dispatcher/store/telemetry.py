@@ -56,5 +56,6 @@ def _bucket(start_ms: int, place: int, counts: Raw, usage: Raw) -> Bucket:
 
 def _sample(entry: bytes, flat: list[bytes]) -> Sample:
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
-    cpu, memory, gpu = (float(value) if value else None for value in fields[b"u"].decode().split(","))
-    return Sample(int(entry.split(b"-")[0]), Usage(cpu, memory, gpu, fields[b"g"].decode()))
+    figures = [float(value) if value else None for value in fields[b"u"].decode().split(",")]
+    cpu, memory, gpu, storage = (*figures, None)[:4]  # an hour ago storage may not have been among them
+    return Sample(int(entry.split(b"-")[0]), Usage(cpu, memory, gpu, fields[b"g"].decode(), storage))

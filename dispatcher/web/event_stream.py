@@ -1,7 +1,7 @@
 """The plumbing of a WebSocket that is fed by events: bounded both ways, closed with a code that says why."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from starlette.types import Receive, Send
@@ -51,6 +51,14 @@ class Outbox:
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._put(text, written)
         await written
+
+    async def deliver_all(self, texts: Sequence[str], *, within_s: float) -> None:
+        """Queue messages, at least one and fewer than the queue holds, and return once the last is written. Raises
+        TimeoutError when that takes too long, and as `put`."""
+        for text in texts[:-1]:
+            self.put(text)
+        async with asyncio.timeout(within_s):
+            await self.deliver(texts[-1])
 
     def put_last(self, text: str) -> None:
         """Queue the last words; when the queue is full, instead of what waits there."""

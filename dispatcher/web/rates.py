@@ -12,12 +12,17 @@ class Rate(StrEnum):
     CREATE = "create"
     REGISTER = "register"
     REPORT = "report"  # of workers
+    OUTPUT = "output"  # of workers: what their tasks say and leave
     NONE = "none"
+
+
+OF_WORKERS = (Rate.REPORT, Rate.OUTPUT)
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Calls per fixed minute and principal; `report` is per worker. `hourly`: all calls of an hour, beside that; where
+    """Calls per fixed minute and principal; `report` and `output` are per worker, and counted apart: tasks that talk
+    much must not use up what keeps them alive. `hourly`: all calls of an hour, beside that; where
     it is set, no operation counts itself."""
 
     default: int = 100
@@ -26,6 +31,7 @@ class Rates:
     report: int = 6000
     enabled: bool = True
     hourly: int = 0
+    output: int = 6000
 
     def rule(self, rate: Rate, dialect: str, key: str) -> RateRule | None:
         """The rule for one caller of one dialect; None when nothing is to be counted."""

@@ -61,6 +61,7 @@ class Task(Model):
     deadline: int | None = None
     resources: dict[str, float] | None = None
     kind: str = "predict"
+    model: str | None = None
 
     @property
     def ended(self) -> bool:

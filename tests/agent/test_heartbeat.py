@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.agent.gpus import Gpus
 from dispatcher.agent.heartbeat import MOST_MODELS, MOST_RUNNING, heartbeat
-from dispatcher.dialects.native.requests import SocketHeartbeat
+from dispatcher.dialects.native.requests import Heartbeat
 from dispatcher.dialects.native.validation import validate
 from dispatcher.dialects.native.wire_servers import metrics_text
 from dispatcher.web.jsonbody import parse_object
@@ -21,10 +21,10 @@ def a_model(name: str = "m", **changes: int) -> dict[str, Any]:
     return {"model": name, "memory": 1, "gpuMemory": 0, "loadTime": 1, "active": 0, **changes}
 
 
-def taken(told: dict[str, Any]) -> SocketHeartbeat:
+def taken(told: dict[str, Any]) -> Heartbeat:
     """As the gateway reads it; raises for one that it refuses."""
     message = parse_object(json.dumps(told).encode())
-    body = validate(SocketHeartbeat, message.members)
+    body = validate(Heartbeat, message.members)
     metrics_text(body, message)
     return body
 

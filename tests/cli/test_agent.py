@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from dispatcher.cli.agent import AgentFlags
 from tests.cli.conftest import Invoke, here, invoke
 
 __all__ = ["here", "invoke"]
@@ -43,3 +44,19 @@ GOOD = ("--url", "http://127.0.0.1:1", "--name", "box")
 def test_wrong_flags(invoke: Invoke, here: Path, flags: tuple[str, ...], told: str) -> None:
     result = invoke("agent", *GOOD, *flags)
     assert (result.exit_code, told in result.stderr) == (2, True), result.stderr
+
+
+def test_which_server_it_is_may_come_by_the_environment(
+    invoke: Invoke, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[AgentFlags] = []
+
+    def run(flags: AgentFlags) -> int:
+        given.append(flags)
+        return 0
+
+    monkeypatch.setattr("dispatcher.cli.agent.run_agent", run)
+    monkeypatch.setenv("DISPATCHER_SERVER_ID", "server_9")
+    monkeypatch.setenv("DISPATCHER_TOKEN", "t")
+    assert invoke("agent", *GOOD).exit_code == 0
+    assert (given[0].server_id, given[0].token) == ("server_9", "t")

@@ -7,6 +7,7 @@ from pathlib import Path
 from dispatcher.agent.agent import FAREWELL_S as FLUSH_S
 from dispatcher.app.durability import durability_problems
 from dispatcher.settings import CONFIG_FILE, load
+from dispatcher.settings.values import parse_duration
 from tests.docs.pages import ROOT, blocks, text
 
 PRODUCTION = "docs/how-to/run-in-production.md"
@@ -57,3 +58,11 @@ def test_the_agent_s_unit_and_container_give_its_drain_the_time() -> None:
     assert int(unit["TimeoutStopSec"]) >= grace + terminate + FLUSH_S
     assert int(re.findall(r"--stop-timeout (\d+)", text("docs/deploy/Containerfile.agent"))[0]) >= grace + terminate
     assert (unit["Restart"], unit["Delegate"], unit["KillMode"]) == ("always", "yes", "mixed")
+
+
+def test_a_supervised_agent_is_given_a_token_of_one_server_that_outlives_its_restarts() -> None:
+    supervised = text("docs/how-to/run-an-agent.md").split("## Under a supervisor")[1].split("\n## ")[0]
+    [(role, ttl)] = re.findall(r"dispatcher token .*--role (\w+) --server-id .*--ttl (\w+)", supervised)
+    assert (role, parse_duration(ttl) >= 30 * 86_400_000) == ("server", True)
+    for place in ("docs/deploy/dispatcher-agent.service", "docs/deploy/Containerfile.agent"):
+        assert "DISPATCHER_SERVER_ID" in text(place), "by a name alone each start registers, with an admin's token"

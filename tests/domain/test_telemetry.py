@@ -16,6 +16,7 @@ from dispatcher.domain.telemetry import GPUS_MOST, Bucket, Mean, Spread, Timefra
         ('{"cpu": true, "memory": "60", "gpus": {}}', None),
         ('{"cpu": 1e400, "gpu": NaN}', None),
         ('{"cpu": -5, "memory": 1e30, "gpu": 33.333}', Usage(0.0, 100.0, 33.33)),
+        ('{"storage": 71.234}', Usage(storage=71.23)),
         ('{"gpus": [{"t": 1}]}', Usage(gpus='[{"t":1}]')),
         ('{"cpu": 1, "gpus": ["' + "x" * GPUS_MOST + '"]}', Usage(1.0)),
     ],

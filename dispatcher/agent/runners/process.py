@@ -15,8 +15,8 @@ from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.cgroups import Groups
 from dispatcher.agent.errors import TaskError
 from dispatcher.agent.lines import Lines
-from dispatcher.agent.log import Sleep
 from dispatcher.agent.outputs import found_in, left_out, open_owned, refusal
+from dispatcher.agent.pace import Sleep
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
 from dispatcher.agent.runners.storage import kept_within
 from dispatcher.agent.task import End, Needs

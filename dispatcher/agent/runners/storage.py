@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from dispatcher.agent.attempt import Attempt
-from dispatcher.agent.log import Sleep
 from dispatcher.agent.options import MB
+from dispatcher.agent.pace import Sleep
 
 EVERY_S = 2.0
 SPARE = MB  # for directories, and what the file system keeps beside the bytes of files

@@ -46,7 +46,7 @@ class FileRoutes:
 
     async def download(self, call: Call) -> Stream:
         await self._check_label(call)
-        record = await self._files.get(call.caller, call.path_id, call.path_part("path"), origin=ORIGIN)
+        record = await self._files.get(call.caller, call.path_id, call.path_text("path"), origin=ORIGIN)
         return await download(call, self._files, record)
 
     async def delete(self, call: Call) -> Answer:

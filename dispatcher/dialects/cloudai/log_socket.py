@@ -6,7 +6,6 @@
 {type: error, task_id, error}                  instead of more lines
 """
 
-import asyncio
 from contextlib import closing
 from functools import partial
 
@@ -51,25 +50,17 @@ class LogSocket:
             while True:
                 page = await follower.next()
                 for lines in portions(page.lines):
-                    await self._send(outbox, task_id, lines)
+                    await self._send(outbox, [_line(task_id, line) for line in lines])
                 if page.complete and page.ended is not None:
                     word = status_word(page.ended)
                     last = _message("complete", task_id, status=word, message=f"Task completed with status: {word}")
-                    await self._written(outbox, last)
+                    await self._send(outbox, [last])
                     raise CloseSocket(DONE, "")
 
-    async def _send(self, outbox: Outbox, task_id: str, lines: list[LogLine]) -> None:
-        """Queue a portion, and wait for the last of it."""
-        *most, last = lines
-        for line in most:
-            outbox.put(_line(task_id, line))
-        await self._written(outbox, _line(task_id, last))
-
-    async def _written(self, outbox: Outbox, text: str) -> None:
+    async def _send(self, outbox: Outbox, messages: list[str]) -> None:
         """Raises Overrun when the client takes nothing any more."""
         try:
-            async with asyncio.timeout(self._stall_s):
-                await outbox.deliver(text)
+            await outbox.deliver_all(messages, within_s=self._stall_s)
         except TimeoutError:
             raise Overrun("Failed to stream logs: too slow, connect again") from None
 

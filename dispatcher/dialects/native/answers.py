@@ -42,6 +42,7 @@ class TaskAnswer(TypedDict):
     capabilities: list[str]
     kind: NotRequired[str]
     group: NotRequired[str]
+    model: NotRequired[str]
     resources: NotRequired[ResourcesAnswer]
     progress: float
     serverId: str | None

@@ -19,7 +19,7 @@ class ClaimRoutes:
         self._wire = wire
 
     async def claim(self, call: Call) -> Answer:
-        body = validate(ClaimTask, (await call.json()).members)
+        body = validate(ClaimTask, (await call.json_if_any()).members)
         server = await self._servers.get(call.path_id)
         if server.transport is not Transport.PULL:
             raise IllegalState(f"This server is registered with transport {server.transport}: tasks are sent to it")

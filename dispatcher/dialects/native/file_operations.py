@@ -31,7 +31,7 @@ _EXAMPLE = {
 def file_operations(routes: FileRoutes) -> list[Operation]:
     return [
         Operation(
-            "uploadFile", "PUT", _FILE, TAG, "Upload", REPORTERS, Rate.REPORT, routes.upload, answer=FileAnswer,
+            "uploadFile", "PUT", _FILE, TAG, "Upload", REPORTERS, Rate.OUTPUT, routes.upload, answer=FileAnswer,
             parameters=(_ATTEMPT,), accepts=BYTES,
             errors=(
                 e.Invalid, e.TooSlow, e.TooLarge, e.Forbidden, e.NotFound, e.IllegalState, e.StaleAttempt,

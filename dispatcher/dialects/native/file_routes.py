@@ -20,7 +20,7 @@ class FileRoutes:
     async def upload(self, call: Call) -> Answer:
         record = await self._files.upload(
             call.path_id,
-            call.path_part("path"),
+            call.path_text("path"),
             call.chunks(self._max_bytes),
             content_type=content_type(call.headers),
             origin=None,  # a worker reports here whatever API its task came by
@@ -33,11 +33,11 @@ class FileRoutes:
         return Answer(encode_json(FileListAnswer(taskId=call.path_id, files=[_file(record) for record in records])))
 
     async def download(self, call: Call) -> Stream:
-        record = await self._files.get(call.caller, call.path_id, call.path_part("path"), origin=ORIGIN)
+        record = await self._files.get(call.caller, call.path_id, call.path_text("path"), origin=ORIGIN)
         return await download(call, self._files, record)
 
     async def delete(self, call: Call) -> Answer:
-        path = call.path_part("path")
+        path = call.path_text("path")
         await self._files.delete(call.caller, call.path_id, path, origin=ORIGIN)
         return Answer(encode_json(FileMessage(message="File deleted", taskId=call.path_id, path=path)))
 

@@ -24,11 +24,20 @@ class UnloadModel(RequestModel):
     force: bool = Field(default=False, description="Also while it is in use")
 
 
+class RebalanceModels(RequestModel):
+    strategy: Literal["memory_optimized", "load_balanced", "performance_optimized"] = Field(
+        default="memory_optimized", description="What is spread: the memory of models, or their use"
+    )
+    force: bool = Field(default=False, description="End a rebalance that is running, and begin anew")
+    dry_run: bool = Field(default=False, description="The plan alone")
+
+
 class SampleAnswer(TypedDict):
     at: int
     cpu: float | None
     memory: float | None
     gpu: float | None
+    storage: float | None
     gpus: list[Any]
 
 
@@ -75,3 +84,14 @@ class OperationAnswer(TypedDict):
     deadline: int
     endedAt: int | None
     error: NotRequired[str]
+
+
+# "from" is a word of the language
+MoveAnswer = TypedDict("MoveAnswer", {"model": str, "from": str, "to": str, "memory": int})
+
+
+class RebalanceAnswer(OperationAnswer):
+    """A move is a load on server `to`, then an unload on server `from`. A plan alone has the state `planned`."""
+
+    strategy: str
+    moves: list[MoveAnswer]

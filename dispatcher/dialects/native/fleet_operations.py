@@ -5,6 +5,8 @@ from dispatcher.dialects.native.fleet_answers import (
     AssignModel,
     ModelsAnswer,
     OperationAnswer,
+    RebalanceAnswer,
+    RebalanceModels,
     TelemetryAnswer,
     UnloadModel,
 )
@@ -23,6 +25,7 @@ _SINCE = Parameter(
 _MODEL = Parameter("model", "query", {"type": "string"}, "Only where this model is")
 
 _PATH = {"id": "server_xyz789"}
+_SAMPLE = {"at": 1704556800000, "cpu": 45.0, "memory": 60.0, "gpu": 80.0, "storage": 30.0, "gpus": []}
 _PLACEMENT = {
     "model": "llama-2-7b",
     "serverId": "server_xyz789",
@@ -46,6 +49,16 @@ _UNLOADING = {
     "kind": "unload",
     "steps": [{"action": "model.unload", "serverId": "server_xyz789", "state": "running"}],
 }
+_REBALANCING = {
+    **_OPERATION,
+    "kind": "rebalance",
+    "steps": [
+        {"action": "model.load", "serverId": "server_abc456", "state": "running"},
+        {"action": "model.unload", "serverId": "server_xyz789", "state": "waiting"},
+    ],
+    "strategy": "memory_optimized",
+    "moves": [{"model": "llama-2-7b", "from": "server_xyz789", "to": "server_abc456", "memory": 6979321856}],
+}
 
 
 def fleet_operations(routes: FleetRoutes) -> list[Operation]:
@@ -57,7 +70,7 @@ def fleet_operations(routes: FleetRoutes) -> list[Operation]:
             example=Example(
                 {
                     "serverId": "server_xyz789",
-                    "samples": [{"at": 1704556800000, "cpu": 45.0, "memory": 60.0, "gpu": 80.0, "gpus": []}],
+                    "samples": [_SAMPLE],
                 },
                 path=_PATH,
             ),
@@ -83,6 +96,12 @@ def fleet_operations(routes: FleetRoutes) -> list[Operation]:
             "unloadModel", "POST", "/api/models/unload", TAG, "Unload Model", ADMINS, Rate.DEFAULT, routes.unload,
             answer=OperationAnswer, request=UnloadModel, errors=(*_BODY_ERRORS, *_REFUSED),
             example=Example(_UNLOADING, {"model": "llama-2-7b", "servers": ["server_xyz789"]}),
+        ),
+        Operation(
+            "rebalanceModels", "POST", "/api/models/rebalance", TAG, "Rebalance Models", ADMINS, Rate.DEFAULT,
+            routes.rebalance, answer=RebalanceAnswer, request=RebalanceModels, body_optional=True, status=202,
+            also=(200,), errors=(*_BODY_ERRORS, e.Forbidden, e.Conflict),
+            example=Example(_REBALANCING, {"strategy": "memory_optimized"}),
         ),
         Operation(
             "getOperation", "GET", "/api/operations/{id}", TAG, "Get Operation", ADMINS, Rate.DEFAULT,

@@ -7,14 +7,21 @@ from dispatcher.dialects.native.fleet_answers import (
     AssignmentAnswer,
     AssignModel,
     ModelsAnswer,
+    RebalanceModels,
     TelemetryAnswer,
     UnloadModel,
 )
 from dispatcher.dialects.native.requests import LATEST_MS
 from dispatcher.dialects.native.validation import validate
-from dispatcher.dialects.native.wire_fleet import operation_answer, placement_answer, sample_answer
+from dispatcher.dialects.native.wire_fleet import (
+    operation_answer,
+    placement_answer,
+    rebalance_answer,
+    sample_answer,
+)
 from dispatcher.domain.errors import Invalid
 from dispatcher.domain.operation import Operation
+from dispatcher.domain.rebalance import Strategy
 from dispatcher.domain.task import POINTS_PER_LEVEL
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
@@ -58,10 +65,21 @@ class FleetRoutes:
         body = validate(UnloadModel, (await call.json()).members)
         return _begun(await self._placements.unload(call.caller.rate_key, body.model, body.servers, force=body.force))
 
+    async def rebalance(self, call: Call) -> Answer:
+        body = validate(RebalanceModels, (await call.json_if_any()).members)
+        operation, moves = await self._placements.rebalance(
+            call.caller.rate_key, Strategy(body.strategy), dry_run=body.dry_run, force=body.force
+        )
+        answer = rebalance_answer(operation, body.strategy, moves)
+        return Answer(encode_json(answer), 200 if body.dry_run else 202, _where(operation))
+
 
 def _begun(operation: Operation) -> Answer:
-    headers = {"Location": f"/api/operations/{operation.id}"}
-    return Answer(encode_json(operation_answer(operation)), headers=headers)
+    return Answer(encode_json(operation_answer(operation)), headers=_where(operation))
+
+
+def _where(operation: Operation) -> dict[str, str]:
+    return {"Location": f"/api/operations/{operation.id}"}
 
 
 def _since(call: Call) -> int:

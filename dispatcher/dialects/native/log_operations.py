@@ -11,7 +11,7 @@ from dispatcher.web.stream import EVENTS
 
 TAG = "Logs"
 APPEND_MAX = 4 << 20  # bytes of one batch
-_AFTER = Parameter(
+AFTER = Parameter(
     "after", "query", {"type": "integer", "minimum": 0, "default": 0}, "The number of the last line that was seen"
 )
 _LIMIT = Parameter(
@@ -30,7 +30,7 @@ _BATCH = {"attempt": 1, "first": 1, "lines": [{"stream": "stdout", "text": "step
 def log_operations(routes: LogRoutes) -> list[Operation]:
     return [
         Operation(
-            "appendLog", "POST", f"{TASK_PATH}/logs", TAG, "Add Lines", REPORTERS, Rate.REPORT, routes.append,
+            "appendLog", "POST", f"{TASK_PATH}/logs", TAG, "Add Lines", REPORTERS, Rate.OUTPUT, routes.append,
             answer=AppendedAnswer, request=AppendLog, parameters=(_ATTEMPT,), max_body=APPEND_MAX,
             errors=(
                 e.Invalid, e.TooSlow, e.TooLarge, e.UnsupportedMedia, e.Forbidden, e.NotFound, e.IllegalState,
@@ -40,12 +40,12 @@ def log_operations(routes: LogRoutes) -> list[Operation]:
         ),
         Operation(
             "readLog", "GET", f"{TASK_PATH}/logs", TAG, "Read Lines", ANYBODY, Rate.DEFAULT, routes.read,
-            answer=LogPageAnswer, parameters=(_AFTER, _LIMIT), errors=(e.Invalid, e.NotFound), counts_itself=True,
+            answer=LogPageAnswer, parameters=(AFTER, _LIMIT), errors=(e.Invalid, e.NotFound), counts_itself=True,
             example=Example({"taskId": "task_abc123", "lines": [_LINE], "after": 1, "ended": False}, path=_PATH),
         ),
         Operation(
             "followLog", "GET", f"{TASK_PATH}/logs/stream", TAG, "Follow (server-sent events)", ANYBODY, Rate.DEFAULT,
-            routes.stream, answer=LogLineAnswer, parameters=(_AFTER, _RESUME), media=EVENTS,
+            routes.stream, answer=LogLineAnswer, parameters=(AFTER, _RESUME), media=EVENTS,
             errors=(e.Invalid, e.NotFound, e.QuotaExceeded, e.Unavailable), example=Example(_LINE, path=_PATH),
         ),
     ]  # fmt: skip

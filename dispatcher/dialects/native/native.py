@@ -18,6 +18,7 @@ from dispatcher.dialects.native.fleet_routes import FleetRoutes
 from dispatcher.dialects.native.log_operations import TAG as LOGS
 from dispatcher.dialects.native.log_operations import log_operations
 from dispatcher.dialects.native.log_routes import LogRoutes
+from dispatcher.dialects.native.log_socket import LOG_PATH, LogSocket
 from dispatcher.dialects.native.options import ORIGIN, NativeOptions
 from dispatcher.dialects.native.server_operations import TAG as SERVERS
 from dispatcher.dialects.native.server_operations import server_operations
@@ -53,8 +54,9 @@ _TAGS = {
 }
 _ABOUT = (
     "Hand in tasks, watch them, and run the fleet of servers that does them. "
-    "Times are epoch milliseconds. The messages of the two WebSockets, `/ws` and `/api/servers/{id}/socket`, stand "
-    "with their paths. The other APIs of this gateway have documents of their own, at `openapi.json` beside each page: "
+    "Times are epoch milliseconds. The messages of the WebSockets, `/ws`, `/api/servers/{id}/socket` and "
+    "`/api/task/{id}/logs/socket`, stand with their paths. "
+    "The other APIs of this gateway have documents of their own, at `openapi.json` beside each page: "
     "the job queue `/jobs/docs`, AI Farm `/farm/docs`, CloudAI `/cloudai/docs`, the cluster `/cluster/docs`."
 )
 
@@ -114,8 +116,9 @@ def native_dialect(
             description=_ABOUT,
             tags=_TAGS,
             error=ErrorAnswer,
-            sockets=socket_operations(socket_limits, worker_limits),
+            sockets=socket_operations(socket_limits, worker_limits, options.stream_stall_ms),
         )
         pages = docs_pages(document)
-    sockets: dict[str, ASGIApp] = {"/ws": socket, WORKER_PATH: workers}
+    logs = LogSocket(services, gate, clock, limits=socket_limits, stall_ms=options.stream_stall_ms)
+    sockets: dict[str, ASGIApp] = {"/ws": socket, WORKER_PATH: workers, LOG_PATH: logs}
     return Dialect(ORIGIN, "", operations, render=render, gate=gate, pages=pages, sockets=sockets, log=log)

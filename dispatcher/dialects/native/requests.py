@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from dispatcher.dialects.native.validation import RequestModel
+from dispatcher.domain.placement import LOADABLE, NAME_MOST
 from dispatcher.domain.server import MAX_CONCURRENT
 
 LATEST_MS = 253_402_300_799_999  # the last millisecond of the year 9999
@@ -15,6 +16,12 @@ LATEST_MS = 253_402_300_799_999  # the last millisecond of the year 9999
 def _printable(text: str) -> str:
     if not text.isprintable():
         raise ValueError("must not hold control characters")
+    return text
+
+
+def _short_or_model(text: str) -> str:
+    if len(text) > 64 and not text.startswith(LOADABLE):
+        raise ValueError("must have at most 64 characters")
     return text
 
 
@@ -38,6 +45,12 @@ def _drop_null(value: Any) -> Any:
 
 Word = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
 Words = Annotated[list[Word], Field(max_length=32)]
+Capability = Annotated[
+    str,
+    Field(min_length=1, max_length=len(LOADABLE) + NAME_MOST),
+    AfterValidator(_printable),
+    AfterValidator(_short_or_model),
+]
 Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_printable)]
 Time = Annotated[int, Field(ge=0, le=LATEST_MS, description="Epoch milliseconds")]
 Url = Annotated[str, Field(min_length=1, max_length=2048)]
@@ -69,12 +82,20 @@ class CreateTask(RequestModel):
     payload: dict[str, Any] = Field(description="Passed to the server as it came")
     capabilities: Words = Field(default=[], description="What the server must be capable of, all of it")
     asynchronous: bool = Field(default=True, alias="async", description="false: wait for the end of the task")
-    kind: Kind = Field(default="predict", description="What the server must be able to run; agents run the others")
+    kind: Kind = Field(
+        default="predict",
+        description="What the server must be able to run; agents run the others. With `model` the task names its model "
+        "in `payload.model`, and goes only to servers with the capability `model:<name>`",
+    )
     group: Word | None = Field(default=None, description="One of the groups that the server must be in")
     resources: OwnResources | None = Field(
         default=None, description="Kept free for it on the server while it runs; the server must have as much"
     )
     timeout: float | None = Field(default=None, ge=0.1, le=86_400, description="Seconds for one attempt")
+    model: Name | None = Field(
+        default=None,
+        description="With kind `predict`: a free server that has it in memory goes first; any other may do the task",
+    )
     affinity: Name | None = Field(default=None, description="Tasks that share it prefer one server (rendezvous-hash)")
     deadline: Annotated[Time, Field(ge=1)] | None = Field(default=None, description="In the future, and after runAt")
     run_at: Time | None = None
@@ -121,7 +142,10 @@ class RegisterServer(RequestModel):
         default=None, description="Shown to the server as a bearer token, with transport push; never returned"
     )
     max_concurrent: int = Field(default=10, ge=1, le=MAX_CONCURRENT)
-    capabilities: Words = Field(default=[])
+    capabilities: Annotated[list[Capability], Field(max_length=32)] = Field(
+        default=[],
+        description="At most 64 characters each; longer only as `model:` and the name of a model that it can load",
+    )
     groups: Words = Field(default=[])
     kinds: Annotated[list[Kind], Field(min_length=1, max_length=4)] = Field(
         default=["predict"], description="What it can run"
@@ -141,18 +165,6 @@ class ClaimTask(RequestModel):
     wait: float | None = Field(default=None, ge=0, le=30, description="Seconds to wait for a task when there is none")
 
 
-class Heartbeat(RequestModel):
-    status: Literal["healthy", "degraded", "unhealthy"] = "healthy"
-    active_tasks: int | None = Field(default=None, ge=0, le=1_000_000)
-    metrics: Annotated[dict[str, Any], AfterValidator(_percentages)] = Field(
-        default={}, max_length=64, description="Numbers for cpu, memory and gpu (percent); other members are free"
-    )
-    boot_id: Name | None = Field(default=None, description="Another one than before: the server has restarted")
-    running: Annotated[list[Name], Field(max_length=1024)] | None = Field(
-        default=None, description="Ids of the tasks at work"
-    )
-
-
 class LoadedModel(RequestModel):
     """A model in a server's memory, in bytes and milliseconds."""
 
@@ -165,7 +177,16 @@ class LoadedModel(RequestModel):
     )
 
 
-class SocketHeartbeat(Heartbeat):
+class Heartbeat(RequestModel):
+    status: Literal["healthy", "degraded", "unhealthy"] = "healthy"
+    active_tasks: int | None = Field(default=None, ge=0, le=1_000_000)
+    metrics: Annotated[dict[str, Any], AfterValidator(_percentages)] = Field(
+        default={}, max_length=64, description="Numbers for cpu, memory and gpu (percent); other members are free"
+    )
+    boot_id: Name | None = Field(default=None, description="Another one than before: the server has restarted")
+    running: Annotated[list[Name], Field(max_length=1024)] | None = Field(
+        default=None, description="Ids of the tasks at work"
+    )
     models: Annotated[list[LoadedModel], Field(max_length=64)] | None = Field(
         default=None, description="All that are in its memory; left out, nothing is said of them"
     )

@@ -120,7 +120,7 @@ def server_operations(routes: ServerRoutes, claims: ClaimRoutes) -> list[Operati
         Operation(
             "serverHeartbeat", "POST", "/api/servers/{id}/heartbeat", TAG, "Update Server Heartbeat",
             ADMINS_AND_ITSELF, Rate.REPORT, routes.heartbeat,
-            answer=ServerStatusAnswer, request=Heartbeat, errors=(*_BODY_ERRORS, *_GONE),
+            answer=ServerStatusAnswer, request=Heartbeat, body_optional=True, errors=(*_BODY_ERRORS, *_GONE),
             example=Example(
                 {"message": "Heartbeat updated", "serverId": "server_xyz789", "status": "online"},
                 {"status": "healthy", "activeTasks": 3, "metrics": {"cpu": 45, "memory": 60, "gpu": 80}},
@@ -129,7 +129,7 @@ def server_operations(routes: ServerRoutes, claims: ClaimRoutes) -> list[Operati
         ),
         Operation(
             "claimTask", "POST", "/api/servers/{id}/claim", TAG, "Claim Task (transport pull)", ADMINS_AND_ITSELF,
-            Rate.REPORT, claims.claim, answer=ClaimAnswer, request=ClaimTask, parameters=(_WAIT,),
+            Rate.REPORT, claims.claim, answer=ClaimAnswer, request=ClaimTask, body_optional=True, parameters=(_WAIT,),
             empty="No task for this server now",
             errors=(*_BODY_ERRORS, *_GONE, e.IllegalState, e.Unavailable),
             example=Example(_CLAIMED, {"wait": 20}, _PATH),

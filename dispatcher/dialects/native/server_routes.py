@@ -7,6 +7,7 @@ from dispatcher.dialects.call import Answer, Call
 from dispatcher.dialects.native import wire_servers as wire
 from dispatcher.dialects.native.answers import RegisteredAnswer, ServerListAnswer, ServerMessage, ServerStatusAnswer
 from dispatcher.dialects.native.requests import Heartbeat, RegisterServer, SetMaintenance
+from dispatcher.dialects.native.told_models import ToldModels
 from dispatcher.dialects.native.validation import validate
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.ids import new_server_id
@@ -35,6 +36,7 @@ class ServerRoutes:
         issue_server_token: IssueServerToken,
     ) -> None:
         self._servers = services.servers
+        self._models = ToldModels(services.placements, clock)
         self._clock = clock
         self._check_url = check_url
         self._seal_key = seal_key
@@ -71,7 +73,7 @@ class ServerRoutes:
         return Answer(encode_json(wire.server_answer(server, self._clock.now_ms())))
 
     async def heartbeat(self, call: Call) -> Answer:
-        json = await call.json()
+        json = await call.json_if_any()
         body = validate(Heartbeat, json.members)
         server = await self._servers.heartbeat(
             call.path_id,
@@ -81,6 +83,8 @@ class ServerRoutes:
             boot_id=body.boot_id,
             running=body.running,
         )
+        if body.models is not None:
+            await self._models.heard(server, body.models)
         answer = ServerStatusAnswer(message="Heartbeat updated", serverId=server.id, status=server.status.value)
         if needs_token(call.caller, server, self._clock.now_ms()):
             answer["serverToken"] = self._issue(server, call.caller)

@@ -1,5 +1,8 @@
-"""The two WebSockets of the native API, as they are documented."""
+"""The WebSockets of the native API, as they are documented."""
 
+from dispatcher.dialects.native.log_operations import AFTER
+from dispatcher.dialects.native.log_operations import TAG as LOGS
+from dispatcher.dialects.native.log_socket import LOG_PATH
 from dispatcher.dialects.native.server_operations import TAG as SERVERS
 from dispatcher.dialects.native.socket import SocketLimits
 from dispatcher.dialects.native.task_operations import TAG as TASKS
@@ -23,8 +26,8 @@ _CLOSES = {
 }
 
 
-def socket_operations(tasks: SocketLimits, workers: WorkerSocketLimits) -> list[SocketOperation]:
-    return [_of_tasks(tasks), _of_workers(workers)]
+def socket_operations(tasks: SocketLimits, workers: WorkerSocketLimits, stall_ms: int) -> list[SocketOperation]:
+    return [_of_tasks(tasks), _of_logs(tasks, stall_ms), _of_workers(workers)]
 
 
 def _of_tasks(limits: SocketLimits) -> SocketOperation:
@@ -53,6 +56,38 @@ def _of_tasks(limits: SocketLimits) -> SocketOperation:
             1008: f"more than {limits.messages_per_second} messages a second, or {limits.sockets} sockets of one owner",
             1009: f"a message over {limits.max_message} bytes",
         },
+    )
+
+
+def _of_logs(limits: SocketLimits, stall_ms: int) -> SocketOperation:
+    return SocketOperation(
+        "followLogOverASocket",
+        LOG_PATH,
+        LOGS,
+        "Follow (WebSocket)",
+        about=_SIGN_IN.format(sign_in_s=limits.sign_in_s)
+        + "First the lines that are there after number `after`, then each as it comes. Messages are JSON objects with "
+        "a `type`.",
+        says={**_SIGNING_IN, "ping": ""},
+        hears={
+            **_SIGNED_IN,
+            "line": "{seq, at, attempt, stream, text, rank}: as the log is read by pages; resume with `after` = `seq`",
+            "end": "{status}: the task has ended, and all its lines were sent",
+            "pong": "",
+            "error": "{error, details, code, requestId, field}: what was wrong with a message, or before the socket is "
+            "closed why there are no more lines",
+        },
+        closes={
+            1000: "after `end`",
+            **_CLOSES,
+            1008: f"more than {limits.messages_per_second} messages a second, or {limits.sockets} sockets of one owner",
+            1009: f"a message over {limits.max_message} bytes",
+            1013: f"you took nothing for {stall_ms / 1000:g} s, or the gateway stops or cannot serve you now: connect "
+            "again and resume",
+            4400: "`after` is no number of a line",
+            4404: "there is no such task, or it was deleted",
+        },
+        parameters=(AFTER,),
     )
 
 

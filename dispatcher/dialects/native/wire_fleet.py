@@ -1,10 +1,21 @@
 """Telemetry, placements and operations on the wire. Pure."""
 
 import json
+from collections.abc import Sequence
 
-from dispatcher.dialects.native.fleet_answers import OperationAnswer, PlacementAnswer, SampleAnswer, StepAnswer
+from dispatcher.dialects.native.fleet_answers import (
+    MoveAnswer,
+    OperationAnswer,
+    PlacementAnswer,
+    RebalanceAnswer,
+    SampleAnswer,
+    StepAnswer,
+)
+from dispatcher.dialects.native.requests import LoadedModel
 from dispatcher.domain.operation import Operation, Step
-from dispatcher.domain.placement import Placement
+from dispatcher.domain.placement import Placement, PlacementStatus
+from dispatcher.domain.rebalance import Move
+from dispatcher.domain.resources import Resources
 from dispatcher.domain.telemetry import Sample
 
 
@@ -15,8 +26,15 @@ def sample_answer(sample: Sample) -> SampleAnswer:
         cpu=usage.cpu,
         memory=usage.memory,
         gpu=usage.gpu,
+        storage=usage.storage,
         gpus=json.loads(usage.gpus) if usage.gpus else [],
     )
+
+
+def loaded_placement(server_id: str, told: LoadedModel) -> Placement:
+    """A model that a server says is in its memory."""
+    takes = Resources(memory=told.memory, gpu_memory=told.gpu_memory)
+    return Placement(told.model, server_id, PlacementStatus.LOADED, preload=False, takes=takes, load_ms=told.load_time)
 
 
 def placement_answer(placement: Placement) -> PlacementAnswer:
@@ -47,6 +65,14 @@ def operation_answer(operation: Operation) -> OperationAnswer:
     if operation.error:
         answer["error"] = operation.error
     return answer
+
+
+def rebalance_answer(operation: Operation, strategy: str, moves: Sequence[Move]) -> RebalanceAnswer:
+    return RebalanceAnswer(**operation_answer(operation), strategy=strategy, moves=[_move(move) for move in moves])
+
+
+def _move(move: Move) -> MoveAnswer:
+    return MoveAnswer({"model": move.model, "from": move.source, "to": move.target, "memory": move.memory})
 
 
 def _step(step: Step) -> StepAnswer:

@@ -36,6 +36,15 @@ def line_events(lines: Iterable[LogLine]) -> bytes:
     return b"".join(event(encode_json(line_answer(line)), id=str(line.seq)) for line in lines)
 
 
+def line_message(line: LogLine) -> str:
+    """The same on a socket."""
+    return encode_json({"type": "line", **line_answer(line)}).decode()
+
+
+def end_message(page: LogPage) -> str:
+    return encode_json({"type": "end", "status": page.ended}).decode()
+
+
 def end_event(page: LogPage) -> bytes:
     return event(encode_json({"status": page.ended}), name="end")
 

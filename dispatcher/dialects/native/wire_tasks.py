@@ -12,7 +12,7 @@ from dispatcher.domain.errors import Invalid
 from dispatcher.domain.event import TaskUpdate
 from dispatcher.domain.grant import Created
 from dispatcher.domain.lane import Demand
-from dispatcher.domain.placement import is_model
+from dispatcher.domain.placement import NAME_MOST, RUNNER, can_load, is_model
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.task import POINTS_PER_LEVEL, Attempt, NewTask, Task
 from dispatcher.domain.transitions import TERMINAL, TaskState
@@ -46,7 +46,8 @@ def new_task(
     if body.deadline is not None and body.run_at is not None and body.deadline <= body.run_at:
         raise Invalid("Invalid field deadline: must be after runAt", field="deadline")
     needs = resources(body.resources)
-    extras = {"group": body.group, "affinity": body.affinity, "traceparent": traceparent}
+    model = _model(body)
+    extras = {"group": body.group, "model": body.model, "affinity": body.affinity, "traceparent": traceparent}
     spec: dict[str, Any] = {"priority": body.priority, "capabilities": body.capabilities}
     if body.kind != "predict":
         spec["kind"] = body.kind
@@ -56,7 +57,7 @@ def new_task(
         origin=ORIGIN,
         owner=owner,
         type=body.type,
-        demand=Demand(body.kind, frozenset(body.capabilities), body.group).shaped(needs),
+        demand=Demand(body.kind, _capabilities(body, model), body.group).shaped(needs),
         needs=needs,
         points=body.priority * POINTS_PER_LEVEL,
         boost_ms=body.priority * options.aging_ms,
@@ -68,14 +69,32 @@ def new_task(
         deadline_ms=body.deadline,
         waiting_ms=options.waiting_ms if body.deadline is None else None,
         weight=options.tenant_weights.get(owner.tenant, 1),
-        model=_model(body),
+        model=model,
     )
 
 
 def _model(body: CreateTask) -> str:
-    """What a task of this kind runs with: a server that has it in memory is preferred."""
-    name = body.payload.get("model") if body.kind == "model" else None
-    return name if isinstance(name, str) and is_model(name) else ""
+    """What it runs with: a server that has it in memory is preferred."""
+    if body.kind == "predict":
+        return body.model or ""
+    if body.model is not None:
+        raise Invalid("Invalid field model: goes with tasks of the kind predict", field="model")
+    if body.kind != RUNNER:
+        return ""
+    name = body.payload.get("model")
+    if name is None:
+        raise Invalid("Missing required field: payload.model", field="payload.model")
+    if not isinstance(name, str) or not is_model(name):
+        raise Invalid(
+            f"Invalid field payload.model: must be 1 to {NAME_MOST} printable characters", field="payload.model"
+        )
+    return name
+
+
+def _capabilities(body: CreateTask, model: str) -> frozenset[str]:
+    """A task that a worker loads its model for needs one that can."""
+    asked = frozenset(body.capabilities)
+    return asked | {can_load(model)} if body.kind == RUNNER else asked
 
 
 def status_word(state: TaskState, attempt_lives: bool = False) -> TaskStatus:
@@ -120,6 +139,8 @@ def task_answer(task: Task) -> TaskAnswer:
         answer["kind"] = spec["kind"]
     if "group" in spec:
         answer["group"] = spec["group"]
+    if "model" in spec:
+        answer["model"] = spec["model"]
     if task.needs:
         answer["resources"] = resources_answer(task.needs)
     _add_times(answer, task)

@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import replace
 
 from dispatcher.dialects.native.requests import CommandReport, Hello, LoadedModel
+from dispatcher.dialects.native.wire_fleet import loaded_placement
 from dispatcher.dialects.native.wire_resources import resources
 from dispatcher.domain.command import Command, CommandState
 from dispatcher.domain.errors import DispatchError, NotFound
-from dispatcher.domain.placement import LOADABLE, Placement, PlacementStatus, can_load
-from dispatcher.domain.resources import Resources
+from dispatcher.domain.placement import LOADABLE, Placement, can_load
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
 from dispatcher.web.event_stream import Outbox
@@ -54,7 +54,7 @@ class WorkerOrders:
         self._began.set()
         if models is None:
             return
-        told = [self._placement(one) for one in models]
+        told = [loaded_placement(self._server_id, one) for one in models]
         if told != self._models:
             busy = {one.model for one in models if one.active}
             kept = await self._services.placements.loaded(self._server_id, told, busy=busy)
@@ -87,12 +87,6 @@ class WorkerOrders:
             refusal = f"This worker does not obey {command.verb}"
             with suppress(DispatchError, OSError):  # it comes again over the next connection, or expires
                 await self._services.commands.report(self._server_id, command.id, CommandState.FAILED, refusal)
-
-    def _placement(self, told: LoadedModel) -> Placement:
-        takes = Resources(memory=told.memory, gpu_memory=told.gpu_memory)
-        return Placement(
-            told.model, self._server_id, PlacementStatus.LOADED, preload=False, takes=takes, load_ms=told.load_time
-        )
 
     def _tell(self, **message: object) -> None:
         self._outbox.put(encode_json(message).decode())

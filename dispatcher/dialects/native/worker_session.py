@@ -91,7 +91,7 @@ class WorkerSession:
                 raise Invalid("Unknown message type", field="type")
 
     async def _heartbeat(self, message: JsonObject) -> None:
-        body = validate(r.SocketHeartbeat, message.members)
+        body = validate(r.Heartbeat, message.members)
         try:
             await self._session.heartbeat(
                 health=ServerHealth(body.status),

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dispatcher.domain.file import FileRecord, NewFile
+from dispatcher.domain.file import FileRecord, FileRoom, NewFile
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import Reporter
 
@@ -39,11 +39,12 @@ class FileStore(Protocol):
 
     async def reserve(
         self, task_id: str, by: Reporter, path: str, *, origin: str | None, blob: str, keep_ms: int
-    ) -> int:
-        """Announce an upload by the current attempt; answers the most bytes that it may have (>= 1). If no `put`
+    ) -> FileRoom:
+        """Announce an upload by the current attempt; answers how many bytes it may have (>= 1). If no `put`
         follows within `keep_ms`, the blob is an orphan. `origin` None: the task may be of any.
 
-        Raises NotFound, StaleAttempt, Forbidden, IllegalState, AlreadyEnded; QuotaExceeded.
+        Raises NotFound, StaleAttempt, Forbidden, IllegalState, AlreadyEnded; as `FileRoom.check`, and
+        QuotaExceeded for too many files.
         """
         ...
 

@@ -1,6 +1,6 @@
 -- heartbeat: a server lives. Renews the leases of the attempts it accepted; never clears maintenance or an ejection.
 -- KEYS    root
--- ARGV    server_id health active metrics cpu memory gpu gpus boot_id session running_given running...
+-- ARGV    server_id health active metrics cpu memory gpu storage gpus boot_id session running_given running...
 -- OPTIONS offline_after_ms accepted_lease_ms losses_max retention_ms stats_ms attempts_kept updates_kept events_kept
 -- RETURNS seen | not_found | replaced
 --- @include accepted
@@ -43,7 +43,7 @@ if running_given == '1' then
   end
 end
 redis.call('HSET', key, 'seen', text(now), 'health', health, 'metrics', metrics)
-add_sample(server_id, cpu, memory, gpu, gpus)
+add_sample(server_id, cpu, memory, gpu, storage, gpus)
 if boot_id ~= '' then redis.call('HSET', key, 'boot_id', boot_id) end
 if active ~= '' then
   local foreign = math.max(0, number(active) - redis.call('ZCARD', root .. 'slots:' .. server_id))

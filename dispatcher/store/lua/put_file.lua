@@ -2,7 +2,7 @@
 -- KEYS    root
 -- ARGV    file_id task_id origin by fence:n nonce holder path size:n type sha256 blob
 -- OPTIONS attempts_kept files_max file_bytes_max task_bytes_max tenant_files_max
--- RETURNS kept fields | not_found | stale | never_held | no_attempt | ended state | quota | late
+-- RETURNS kept fields | not_found | stale | never_held | no_attempt | ended state | too_large | quota | late
 --- @include working
 --- @include room
 --- @include files
@@ -10,8 +10,9 @@ local key = root .. 'file:' .. file_id
 if redis.call('EXISTS', key) == 1 then return reply('kept', redis.call('HGETALL', key)) end -- our own reply was lost
 local refusal, t = not_at_work(task_id, origin)
 if refusal then return reply(refusal, t) end
-local room, known = room_for(task_id, t, path)
-if not room or size > room then return reply('quota') end
+local full, of_task, of_tenant, known = room_for(task_id, t, path)
+full = full or size > of_task and 'too_large' or size > of_tenant and 'quota'
+if full then return reply(full) end
 if number(redis.call('ZSCORE', root .. 'orphans', blob)) <= now then return reply('late') end -- it is being swept, or was
 
 if known then drop_file(known) end

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from dispatcher.domain.errors import NotFound, QuotaExceeded
-from dispatcher.domain.file import FileRecord, NewFile
+from dispatcher.domain.errors import NotFound
+from dispatcher.domain.file import FileRecord, FileRoom, NewFile, no_room
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import Reporter
 from dispatcher.store.memory import reports
@@ -23,7 +23,7 @@ class MemoryFiles:
 
     async def reserve(
         self, task_id: str, by: Reporter, path: str, *, origin: str | None, blob: str, keep_ms: int
-    ) -> int:
+    ) -> FileRoom:
         row, _ = reports.at_work(self._s, task_id, by, origin)
         room = self._room(row, path)
         self._orphans[blob] = self._s.now + keep_ms
@@ -33,8 +33,7 @@ class MemoryFiles:
         if file.id in self._files:
             return self._files[file.id]
         row, attempt = reports.at_work(self._s, file.task_id, by, origin)
-        if file.size > self._room(row, file.path):
-            raise QuotaExceeded("There is no room for this file")
+        self._room(row, file.path).check(file.size)
         if self._orphans.get(file.blob, 0) <= self._s.now:  # it is being swept, or was
             raise upload_expired()
         del self._orphans[file.blob]
@@ -46,18 +45,16 @@ class MemoryFiles:
         self._files[file.id], self._facets[file.id] = record, row.new.facets
         return record
 
-    def _room(self, row: TaskRow, path: str) -> int:
+    def _room(self, row: TaskRow, path: str) -> FileRoom:
         options = self._s.options
         others = [file for file in self._of(row.id) if file.path != path]
         old = sum(file.size for file in self._of(row.id)) - sum(file.size for file in others)
         tenant = sum(file.size for file in self._files.values() if file.owner.tenant == row.new.owner.tenant) - old
-        room = min(
-            options.file_bytes_max,
-            options.task_bytes_max - sum(file.size for file in others),
-            options.tenant_files_max - tenant,
-        )
-        if len(others) >= options.files_max or room <= 0:
-            raise QuotaExceeded("There is no room for this file")
+        if len(others) >= options.files_max:
+            raise no_room()
+        left = options.task_bytes_max - sum(file.size for file in others)
+        room = FileRoom(min(options.file_bytes_max, left), options.tenant_files_max - tenant)
+        room.check(1)
         return room
 
     async def get(self, task_id: str, path: str) -> FileRecord | None:

@@ -1,7 +1,7 @@
 """Flows of the servers. Registering needs an admin's token; a server's own token does for the rest of its own."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from dispatcher_sdk.flows.send import call, parse, parse_page, segment, without_none
 from dispatcher_sdk.flows.steps import Flow, Listing, Options
@@ -71,16 +71,23 @@ def heartbeat(
     metrics: Mapping[str, float] | None = None,
     running: Sequence[str] | None = None,
     boot_id: str | None = None,
+    models: Sequence[Mapping[str, Any]] | None = None,
 ) -> Flow[ServerAck]:
     """Say that the server is alive; due at least every 30 s. The answer may carry a fresh `server_token`.
 
     `status` is healthy, degraded or unhealthy; `metrics` holds percentages (`cpu`, `memory`, `gpu`); `running` the ids
-    of the tasks at work; another `boot_id` than before says that the server restarted and lost what it had.
+    of the tasks at work; another `boot_id` than before says that the server restarted and lost what it had. `models`
+    are all that it has in memory: {model, memory, gpuMemory, loadTime, active}, in bytes, milliseconds and tasks.
     """
     body = {
         "status": status,
         "activeTasks": active_tasks,
-        **without_none(metrics=metrics, running=None if running is None else list(running), bootId=boot_id),
+        **without_none(
+            metrics=metrics,
+            running=None if running is None else list(running),
+            bootId=boot_id,
+            models=None if models is None else list(models),
+        ),
     }
     path = f"{_path(server_id)}/heartbeat"
     answer = yield from call(options, "POST", path, body=body, repeatable=True)

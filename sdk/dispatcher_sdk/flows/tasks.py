@@ -22,6 +22,7 @@ def submit(
     priority: int = 5,
     capabilities: Sequence[str] = (),
     group: str | None = None,
+    model: str | None = None,
     affinity: str | None = None,
     timeout: float | None = None,
     deadline: int | None = None,
@@ -33,11 +34,11 @@ def submit(
     """Hand in a task and return it at once, normally PENDING.
 
     `priority` is 0..10, higher is more urgent; only servers with all `capabilities`, and of `group` when given, are
-    considered; tasks that share an `affinity` prefer one server where the algorithm knows affinity. `timeout` is
-    seconds per attempt, `deadline` and `run_at` are epoch ms. `resources` (cpu, memoryMB, storageMB, gpu, gpuMemoryMB)
-    are reserved on its server while it runs. `kind` says what the server must be able to run: agents run the others
-    than predict. A submit is safe to repeat under one `idempotency_key`
-    for 24 hours; without one a fresh key is made, so that retries cannot submit twice.
+    considered, of which free ones with `model` in memory go first; tasks that share an `affinity` prefer one server
+    where the algorithm knows affinity. `timeout` is seconds per attempt, `deadline` and `run_at` are epoch ms.
+    `resources` (cpu, memoryMB, storageMB, gpu, gpuMemoryMB) are reserved on its server while it runs. `kind` says what
+    the server must be able to run: agents run the others than predict. A submit is safe to repeat under one
+    `idempotency_key` for 24 hours; without one a fresh key is made, so that retries cannot submit twice.
     """
     body = {
         "type": type,
@@ -47,6 +48,7 @@ def submit(
         "async": True,
         **without_none(
             group=group,
+            model=model,
             affinity=affinity,
             timeout=timeout,
             deadline=deadline,
@@ -98,6 +100,7 @@ def run(
     priority: int = 5,
     capabilities: Sequence[str] = (),
     group: str | None = None,
+    model: str | None = None,
     affinity: str | None = None,
     timeout: float | None = None,
     deadline: int | None = None,
@@ -117,6 +120,7 @@ def run(
         priority=priority,
         capabilities=capabilities,
         group=group,
+        model=model,
         affinity=affinity,
         timeout=timeout,
         deadline=deadline,

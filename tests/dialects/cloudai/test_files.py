@@ -80,7 +80,9 @@ async def test_a_download(world: World) -> None:
     assert (part.status_code, part.content) == (206, b"234")
 
 
-@pytest.mark.parametrize("path", ["nothing", "results/%2e%2e/results/output.txt", "%2e%2e/x", "/etc/passwd", "a%00"])
+@pytest.mark.parametrize(
+    "path", ["nothing", "results/%2e%2e/results/output.txt", "%2e%2e/x", "/etc/passwd", "a%00", "a%ff", "a%0a"]
+)
 async def test_a_path_is_only_a_name(world: World, path: str) -> None:
     await world.ready()
     task_id = await with_file(world)

@@ -62,6 +62,7 @@ EXPECTED = {
     "listModels": _ADMIN,
     "assignModel": _ADMIN,
     "unloadModel": _ADMIN,
+    "rebalanceModels": _ADMIN,
     "getOperation": _ADMIN,
     "getTaskStats": _ANY,
     "getHourlyReport": _ANY,
@@ -71,8 +72,10 @@ EXPECTED = {
 }
 
 
-# let in, and then told that the pushed server of the test cannot do it, or that there is no such thing
-NOTHING_THERE = {"restartServer": 409, "assignModel": 404, "unloadModel": 404, "getOperation": 404}
+# let in, and then told that the pushed server of the test cannot do it, or that there is no such thing; begun
+NOTHING_THERE = {
+    "restartServer": 409, "assignModel": 404, "unloadModel": 404, "getOperation": 404, "rebalanceModels": 202,
+}  # fmt: skip
 REPORTS = ("updateTask", "appendLog", "uploadFile")
 OF_A_FILE = ("listFiles", "downloadFile", "deleteFile")
 OF_A_RUNNING_TASK = (*REPORTS, *OF_A_FILE, "getTask", "readLog", "followLog")

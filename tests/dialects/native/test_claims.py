@@ -51,6 +51,18 @@ async def later(world: World, ms: int) -> None:
         await world.duties.run()
 
 
+@pytest.mark.parametrize("what", ["claim", "heartbeat"])
+async def test_a_body_where_all_is_optional_may_be_missing(world: World, what: str) -> None:
+    server_id = await world.register(**PULL)
+    path, token = f"/api/servers/{server_id}/{what}", world.tokens.server(server_id)
+    none = await world.call("POST", path, token)
+    assert none.status_code == {"claim": 204, "heartbeat": 200}[what], none.text
+    other = await world.call("POST", path, token, raw=b"{}", headers={"Content-Type": "text/plain"})
+    assert other.status_code == 415
+    document = (await world.call("GET", "/openapi.json", None)).json()
+    assert document["paths"][f"/api/servers/{{id}}/{what}"]["post"]["requestBody"]["required"] is False
+
+
 async def test_from_a_claim_to_the_end(world: World) -> None:
     server_id = await world.register(**PULL, capabilities=["video"])
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

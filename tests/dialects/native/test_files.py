@@ -62,6 +62,10 @@ async def test_a_part_is_sent(world: World) -> None:
         none = await get(world, task_id, Range=beyond)
         assert (none.status_code, none.json()["code"]) == (416, "RANGE_NOT_SATISFIABLE")
         assert none.headers["content-range"] == "bytes */10"
+    for asked in ("bytes=2-8", "bytes=10-"):
+        head = await get(world, task_id, "a", "HEAD", Range=asked)
+        assert (head.status_code, head.headers["content-length"]) == (200, "10"), "only GET has parts"
+        assert "content-range" not in head.headers
 
 
 async def test_who_may_upload(world: World) -> None:
@@ -81,7 +85,9 @@ async def test_who_may_upload(world: World) -> None:
     assert list(world.blobs.kept.values()) == [DATA]
 
 
-@pytest.mark.parametrize("path", ["", "..%2Fa", "a/..%2F..", "%2Fetc", "a%00b", "a%5Cb", "a/", "x" * 1025])
+@pytest.mark.parametrize(
+    "path", ["", "..%2Fa", "a/..%2F..", "%2Fetc", "a%00b", "a%5Cb", "a/", "x" * 1025, "a%ff", "a%0ab", "a%0a"]
+)
 async def test_bad_names(world: World, path: str) -> None:
     task_id = await running(world)
     for answer in (await put(world, task_id, path), await get(world, task_id, path)):
@@ -98,6 +104,17 @@ async def test_there_is_only_so_much_room() -> None:
     full = await put(world, task_id, "c", b"")
     assert (full.status_code, full.json()["code"]) == (429, "QUOTA_EXCEEDED")
     assert len(world.blobs.kept) == 2
+    await world.close()
+
+
+@pytest.mark.parametrize("taken", [4, 20])
+async def test_a_tenant_without_room_is_told_so_whatever_is_left(taken: int) -> None:
+    world = World(store_options=StoreOptions(tenant_files_max=20))
+    task_id = await running(world)
+    assert (await put(world, task_id, "a", b"x" * taken)).status_code == 200
+    full = await put(world, task_id, "b", b"x" * 17)
+    assert (full.status_code, full.json()["code"]) == (429, "QUOTA_EXCEEDED")
+    assert (await put(world, task_id, "a", b"x" * 20)).status_code == 200, "in the place of the old one"
     await world.close()
 
 

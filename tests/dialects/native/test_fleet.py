@@ -36,11 +36,11 @@ async def does(world: World, server_id: str, state: CommandState = CommandState.
 async def test_telemetry_since_a_time(world: World) -> None:
     server_id = await world.register()
     for cpu in (10, 20.5):
-        metrics = {"cpu": cpu, "gpus": [{"model": "A"}], "other": 1}
+        metrics = {"cpu": cpu, "storage": 30, "gpus": [{"model": "A"}], "other": 1}
         await ask(world, "POST", f"/api/servers/{server_id}/heartbeat", {"metrics": metrics})
         world.clock.advance(5_000)
     told = await ask(world, "GET", f"/api/servers/{server_id}/telemetry")
-    first = {"at": START_MS, "cpu": 10.0, "memory": None, "gpu": None, "gpus": [{"model": "A"}]}
+    first = {"at": START_MS, "cpu": 10.0, "memory": None, "gpu": None, "storage": 30.0, "gpus": [{"model": "A"}]}
     assert told == {"serverId": server_id, "samples": [first, first | {"at": START_MS + 5_000, "cpu": 20.5}]}
     later = await ask(world, "GET", f"/api/servers/{server_id}/telemetry?since={START_MS}")
     assert later["samples"] == told["samples"][1:]
@@ -94,3 +94,32 @@ async def test_a_pushed_server_cannot_be_told(agents: World) -> None:
         answer = await agents.call("POST", path, "admin", body)
         assert (answer.status_code, answer.json()["code"]) == (409, "NO_CONTROL_CHANNEL")
     assert (await ask(agents, "GET", "/api/models"))["models"] == []
+
+
+async def test_a_rebalance_is_planned_then_made(agents: World) -> None:
+    for model, memory in (("a", 12), ("b", 8)):
+        await agents.store.placements.loaded("agent_1", model, Resources(memory=memory * GB), 9)
+    path = "/api/models/rebalance"
+    move = {"model": "a", "from": "agent_1", "to": "agent_2", "memory": 12 * GB}
+    plan = await ask(agents, "POST", path, {"strategy": "memory_optimized", "dryRun": True})
+    assert (plan["kind"], plan["state"], plan["strategy"], plan["moves"]) == (
+        "rebalance", "planned", "memory_optimized", [move],
+    )  # fmt: skip
+    assert await agents.store.commands.pending("agent_2") == []
+    begun = await agents.call("POST", path, "admin")
+    operation = begun.json()
+    assert (begun.status_code, operation["state"], operation["moves"]) == (202, "running", [move])
+    assert begun.headers["Location"] == f"/api/operations/{operation['id']}"
+    second = await agents.call("POST", path, "admin", {"strategy": "load_balanced"})
+    assert (second.status_code, second.json()["code"]) == (409, "OPERATION_RUNNING")
+    forced = await agents.call("POST", path, "admin", {"force": True})
+    assert forced.status_code == 202
+    ended = await ask(agents, "GET", f"/api/operations/{operation['id']}")
+    assert (ended["state"], ended["error"]) == ("failed", "Another rebalance was begun")
+
+
+@pytest.mark.parametrize("body", [{"strategy": "x"}, {"strategy": 1}, {"force": "yes"}, {"dryRun": 1}, []])
+async def test_a_rebalance_of_no_sense_is_refused(agents: World, body: object) -> None:
+    answer = await agents.call("POST", "/api/models/rebalance", "admin", body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_REQUEST")
+    assert (await agents.call("POST", "/api/models/rebalance", body={})).status_code == 403

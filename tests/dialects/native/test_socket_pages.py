@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from dispatcher.dialects.native.log_socket import LOG_PATH
 from dispatcher.dialects.native.worker_socket import WORKER_PATH
 from tests.dialects.jobs.world import World as Gateway
 from tests.dialects.native.sockets import connected
@@ -17,7 +18,7 @@ async def told(world: World, path: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("path", ["/ws", WORKER_PATH])
+@pytest.mark.parametrize("path", ["/ws", WORKER_PATH, LOG_PATH])
 async def test_a_socket_is_told_in_words_and_as_data(world: World, path: str) -> None:
     operation = await told(world, path)
     assert set(operation["responses"]) == {"101", "426"}

@@ -65,7 +65,7 @@ async def test_the_models_that_it_can_load_are_capabilities(world: World) -> Non
 async def test_it_is_given_tasks_of_its_kinds_with_what_they_may_take(world: World) -> None:
     server_id = await a_worker(world)
     async with events(world), working(world, server_id) as socket:
-        socket.send(HELLO)
+        socket.send({**HELLO, "loadable": ["llama"]})
         await world.create(payload={"other": 1})
         task_id = await world.create(
             kind="model", payload={"model": "llama"}, resources={"cpu": 0.5, "memoryMB": 64}, priority=0

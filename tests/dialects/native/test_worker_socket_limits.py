@@ -17,7 +17,7 @@ from tests.dialects.native.world import World
 
 async def limited(**limits: Any) -> tuple[World, str]:
     beat = {"options": NativeOptions(heartbeat_ms=limits.pop("heartbeat_ms", 10_000))}
-    rates = Rates(report=limits.pop("report", 6000), register=0)
+    rates = Rates(report=limits.pop("report", 6000), output=limits.pop("output", 6000), register=0)
     world = World(worker_sockets=WorkerSocketLimits(**limits), rates=rates, results=BodyLimits(max_bytes=4_000), **beat)
     return world, await a_worker(world)
 
@@ -74,6 +74,26 @@ async def test_an_end_of_a_command_that_came_too_fast_is_named() -> None:
             error = await socket.recv()
             assert error["code"] == "RATE_LIMITED"
             assert error.get("id") == ("op_1-0" if message["type"] == "commandDone" else None)
+    await world.close()
+
+
+async def test_what_its_tasks_say_and_leave_is_counted_apart_from_what_keeps_them_alive() -> None:
+    world, server_id = await limited(output=2)
+    async with working(world, server_id) as socket:
+        task = await handed(world, socket)
+        path, token = f"/api/task/{task['taskId']}", f"server-{server_id}"
+        lines = {"attempt": 1, "first": 1, "lines": [{"text": "x"}]}
+        assert (await world.call("POST", f"{path}/logs", token, lines)).status_code == 200
+        kept = await world.call("PUT", f"{path}/files/a", token, raw=b"x")
+        assert (kept.status_code, kept.headers["X-RateLimit-Remaining"]) == (200, "0")
+        refused = await world.call("POST", f"{path}/logs", token, lines)
+        assert (refused.status_code, refused.json()["code"]) == (429, "RATE_LIMITED")
+        socket.send({"type": "heartbeat"})
+        assert (await socket.recv())["type"] == "pong"
+        by_attempt = await world.call("POST", f"{path}/logs", task["callbackToken"], lines)
+        assert by_attempt.headers["X-RateLimit-Remaining"] == "1", "a counter of its own"
+        socket.send(about(task, "result", status="COMPLETED", result=1))
+        assert (await socket.recv())["accepted"]
     await world.close()
 
 

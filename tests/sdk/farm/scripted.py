@@ -94,6 +94,7 @@ class Led:
     def __init__(self) -> None:
         self.go = queue.Queue[Any]()
         self.began = asyncio.Queue[FarmTask]()
+        self.stepped = asyncio.Queue[float]()  # steps that have returned
         self._loop = asyncio.get_running_loop()
 
     def __call__(self, task: FarmTask) -> dict[str, Any]:
@@ -102,6 +103,7 @@ class Led:
             if isinstance(order, BaseException):
                 raise order
             task.step(*order)
+            self._loop.call_soon_threadsafe(self.stepped.put_nowait, order[0])
         return {"final_loss": 0.5}
 
 

@@ -26,6 +26,7 @@ async def test_pause_resume_and_stop() -> None:
             assert train.go.qsize() == 1, "the step waits"
             await gateway.control("resume")
             assert (await gateway.next("task_progress"))["progress"] == 20
+            assert [await train.stepped.get() for _ in range(2)] == [10, 20], "what is to stop it comes after them"
             await gateway.control("stop")
             await gateway.heard()
             train.go.put((30, {}, "/c/3"))

@@ -4,8 +4,16 @@ from typing import Any
 
 import pytest
 
-from dispatcher.domain.errors import AlreadyEnded, NotFound, QuotaExceeded, StaleAttempt, Unavailable, UploadExpired
-from dispatcher.domain.file import FileRecord, NewFile
+from dispatcher.domain.errors import (
+    AlreadyEnded,
+    NotFound,
+    QuotaExceeded,
+    StaleAttempt,
+    TooLarge,
+    Unavailable,
+    UploadExpired,
+)
+from dispatcher.domain.file import FileRecord, FileRoom, NewFile
 from dispatcher.domain.grant import Grant
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAttempt, ByHolder
@@ -23,7 +31,7 @@ async def started(world: World, task_id: str = "t1", **changes: Any) -> Grant:
     return await world.running(task_id, "s-" + task_id, **changes)
 
 
-async def reserve(world: World, grant: Grant, path: str = "a", blob: str = "b1") -> int:
+async def reserve(world: World, grant: Grant, path: str = "a", blob: str = "b1") -> FileRoom:
     return await world.store.files.reserve(grant.task_id, by(grant), path, origin=ORIGIN, blob=blob, keep_ms=KEEP_MS)
 
 
@@ -128,25 +136,45 @@ async def test_only_the_current_attempt_uploads(world: World) -> None:
 async def test_room_is_bounded_by_file_task_tenant_and_number(open_world: OpenWorld) -> None:
     world = await open_world(SMALL)
     grant = await started(world)
-    assert await reserve(world, grant) == 50
-    with pytest.raises(QuotaExceeded):
+    assert await reserve(world, grant) == FileRoom(50, 120)
+    with pytest.raises(TooLarge):
         await world.store.files.put(new_file(grant, "a", "b1", 51), by(grant), origin=ORIGIN)
     await upload(world, grant, "a", "b1", 50)
     await upload(world, grant, "b", "b2", 20)
-    assert await reserve(world, grant, "c", "b3") == 30
-    assert await reserve(world, grant, "a", "b3") == 50, "in the place of the old one"
+    assert (await reserve(world, grant, "c", "b3")).most == 30
+    assert (await reserve(world, grant, "a", "b3")).most == 50, "in the place of the old one"
     await upload(world, grant, "c", "b4", 0)
     with pytest.raises(QuotaExceeded):
         await reserve(world, grant, "d", "b5")
     other = await started(world, "t2", owner=BOB)
-    assert await reserve(world, other, "a", "b6") == 50
+    assert (await reserve(world, other, "a", "b6")).most == 50
     await upload(world, other, "a", "b6", 30)
-    assert await reserve(world, other, "b", "b7") == 20, "what is left to the tenant"
+    assert (await reserve(world, other, "b", "b7")).most == 20, "what is left to the tenant"
     await upload(world, grant, "b", "b8", 1)
-    assert await reserve(world, other, "b", "b9") == 39
+    assert (await reserve(world, other, "b", "b9")).most == 39
     await world.store.files.delete("t1", None, origin=ORIGIN, owner=OWNER)
     await upload(world, other, "b", "b9", 50)
-    assert await reserve(world, other, "c", "b0") == 20
+    assert (await reserve(world, other, "c", "b0")).most == 20
+
+
+async def test_what_a_task_may_not_have_is_too_large_and_what_its_tenant_has_no_room_for_is_over_quota(
+    open_world: OpenWorld,
+) -> None:
+    world = await open_world(SMALL)
+    grant, other = await started(world), await started(world, "t2")
+    await upload(world, grant, "a", "b1", 50)
+    await reserve(world, other, "a", "b2")
+    await upload(world, grant, "b", "b3", 45)
+    with pytest.raises(TooLarge):
+        await world.store.files.put(new_file(grant, "c", "b2", 6), by(grant), origin=ORIGIN)
+    with pytest.raises(QuotaExceeded):
+        await world.store.files.put(new_file(other, "a", "b2", 26), by(other), origin=ORIGIN)
+    await upload(world, other, "a", "b2", 20)
+    await upload(world, grant, "b", "b4", 50)
+    with pytest.raises(TooLarge):
+        await reserve(world, grant, "c", "b5")
+    with pytest.raises(QuotaExceeded):
+        await reserve(world, other, "b", "b5")
 
 
 async def test_files_are_deleted_by_their_owner(world: World) -> None:

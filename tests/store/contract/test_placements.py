@@ -298,3 +298,23 @@ async def test_what_a_load_that_was_given_up_held_is_free(world: World) -> None:
     await world.store.operations.create(NewOperation("a_big", OperationKind.LOAD, "ann", (step,), 1_000))
     await world.store.operations.fail("a_big", "replaced")
     assert await held(world) == NOTHING
+
+
+@pytest.mark.parametrize("how", ["by its worker", "with its operation", "with a restart"])
+async def test_what_was_held_for_a_load_of_unknown_size_is_no_size_to_show_once_it_failed(
+    world: World, how: str
+) -> None:
+    await fleet(world, "s1", totals=gb(24))
+    await world.beat("s1", boot_id="b1")
+    await put(world, "m")
+    assert (await world.store.placements.begin_load("s1", "m")).takes == gb(24)
+    if how == "by its worker":
+        await world.store.placements.failed("s1", "m", "broken")
+    elif how == "with a restart":
+        await world.beat("s1", boot_id="b2")
+    else:
+        step = NewStep("model.load", "s1", '{"model":"m"}')
+        await world.store.operations.create(NewOperation("a_m", OperationKind.LOAD, "ann", (step,), 1_000))
+        await world.store.operations.fail("a_m", "replaced")
+    (placed,) = await world.store.placements.find(["s1"], "m")
+    assert (placed.status, placed.takes, await held(world)) == (FAILED, NOTHING, NOTHING)

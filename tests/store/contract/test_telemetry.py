@@ -24,14 +24,14 @@ async def usages(world: World, since_ms: int = 0) -> list[Usage]:
 async def test_a_heartbeat_that_tells_of_the_load_is_a_sample(world: World) -> None:
     await world.given_server("s1")
     gpus = [{"model": "A", "temperature": 65}]
-    await told(world, cpu=45, memory=60.25, gpu=None, gpus=gpus, other="x")
+    await told(world, cpu=45, memory=60.25, gpu=None, gpus=gpus, storage=30.5, other="x")
     first = world.now
     await world.advance(5_000)
     await told(world, other="says nothing of its load")
     await told(world, gpu=80.5)
     samples = await world.store.telemetry.samples("s1")
     assert [(s.at_ms, s.usage) for s in samples] == [
-        (first, Usage(45.0, 60.25, None, '[{"model":"A","temperature":65}]')),
+        (first, Usage(45.0, 60.25, None, '[{"model":"A","temperature":65}]', 30.5)),
         (first + 5_000, Usage(gpu=80.5)),
     ]
     assert await world.store.telemetry.samples("s1", first) == samples[1:]

@@ -7,12 +7,13 @@ local function add_usage(key, prefix, name, value, life)
   if redis.call('HINCRBY', key, prefix .. name .. '_n', 1) == 1 then redis.call('PEXPIRE', key, life) end
 end
 
-local function add_sample(server, cpu, memory, gpu, gpus)
+local function add_sample(server, cpu, memory, gpu, storage, gpus)
   local key = root .. 's:' .. server
-  if cpu .. memory .. gpu .. gpus == '' or now - number(redis.call('HGET', key, 'sampled')) < SAMPLES_APART_MS then return end
+  if cpu .. memory .. gpu .. storage .. gpus == '' or now - number(redis.call('HGET', key, 'sampled')) < SAMPLES_APART_MS then return end
   redis.call('HSET', key, 'sampled', text(now))
   local samples = root .. 'tele:' .. server
-  redis.call('XADD', samples, 'MAXLEN', SAMPLES_KEPT, text(now) .. '-0', 'u', cpu .. ',' .. memory .. ',' .. gpu, 'g', gpus)
+  local used = table.concat({cpu, memory, gpu, storage}, ',')
+  redis.call('XADD', samples, 'MAXLEN', SAMPLES_KEPT, text(now) .. '-0', 'u', used, 'g', gpus)
   redis.call('PEXPIRE', samples, SAMPLE_LIFE_MS)
   local minute, hour = math.floor(now / 60000), math.floor(now / 3600000)
   for name, value in pairs({cpu = cpu, memory = memory, gpu = gpu}) do
