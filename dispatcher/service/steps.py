@@ -9,7 +9,7 @@ from dispatcher.domain.command import Command, CommandState, NewCommand, Verb
 from dispatcher.domain.errors import Conflict, Invalid, NoRoom, NotFound
 from dispatcher.domain.ids import new_operation_id
 from dispatcher.domain.operation import Operation, OperationKind, Step, StepState, command_id
-from dispatcher.domain.placement import NO_ROOM, PlacementStatus
+from dispatcher.domain.placement import LONGEST_LOAD_MS, NO_ROOM, PlacementStatus
 from dispatcher.domain.resources import Resources
 from dispatcher.domain.server import Server
 from dispatcher.service.commands import Commands
@@ -130,7 +130,7 @@ class Steps:
             else:
                 told = _object(command.detail)
                 takes = Resources(memory=_amount(told, "memory_bytes"), gpu_memory=_amount(told, "gpu_memory_bytes"))
-                return await self.loaded(server_id, model, takes, _amount(told, "load_ms"))
+                return await self.loaded(server_id, model, takes, _amount(told, "load_ms", LONGEST_LOAD_MS))
         return None
 
     async def loaded(
@@ -186,7 +186,7 @@ def _object(text: str) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def _amount(told: dict[str, Any], name: str) -> int:
+def _amount(told: dict[str, Any], name: str, most: int = (1 << 53) - 1) -> int:
     """A whole number that a worker told; 0 for what is none."""
     value = told.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53 else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most else 0
