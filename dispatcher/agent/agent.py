@@ -253,7 +253,8 @@ class Agent:
         }
 
     async def _unload(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        await self._the_models().unload(_model(args), force=args.get("force") is True)
+        within_s = float(args.get("within_s", 0)) if args.get("when_idle") is True else 0.0
+        await self._the_models().unload(_model(args), force=args.get("force") is True, within_s=within_s)
         return {}
 
     def _the_models(self) -> Models:
