@@ -8,7 +8,7 @@ from typing import Any
 import redis.exceptions
 from redis.asyncio import Redis
 
-from dispatcher.domain.errors import RateState, Unavailable
+from dispatcher.domain.errors import RateState, Unavailable, tightest
 from dispatcher.domain.event import FleetEvent, InboxMessage
 from dispatcher.service.ports import RateRule
 from dispatcher.store.rates import limited, rate_state
@@ -27,13 +27,16 @@ class RedisCoordination:
         self._run = runner
         self._blocking = blocking  # a client of its own for every reader that waits
 
-    async def limit(self, rule: RateRule) -> RateState:
-        reply = await self._run.call(
-            "limit", rule=rule.name, rate_key=rule.key, rate_limit=rule.limit, window_ms=rule.window_ms
-        )
+    async def limit(self, *rules: RateRule) -> RateState:
+        told = [(rule.name, rule.key, str(rule.limit), str(rule.window_ms)) for rule in rules]
+        reply = await self._run.call("limit", *(part for rule in told for part in rule))
         if reply.tag == "limited":
-            raise limited(reply, rule)
-        return rate_state(rule, reply.number(0), reply.number(1)) or RateState(0, 0, reply.number(1))
+            raise limited(reply, rules[reply.number(0)])
+        counts = [int(value) for value in reply.values[0]]
+        return tightest(
+            rate_state(rule, count, reset) or RateState(0, 0, reset)
+            for rule, count, reset in zip(rules, counts[::2], counts[1::2], strict=True)
+        )
 
     async def take_seat(self, holder: str, seat: str, *, most: int, lives_ms: int) -> bool:
         reply = await self._run.call("take_seat", holder=holder, seat=seat, most=most, lives_ms=lives_ms)
