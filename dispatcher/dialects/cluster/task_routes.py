@@ -34,12 +34,15 @@ class TaskRoutes:
         key = idempotency_key(call.headers)
         json = await call.json()
         body = validate(SubmitTask, json.members)
-        wait_ms = await self._estimates.wait_ms()
+        task = wire.new_task(body, call.caller.owner, self._options)
+        wait_ms = await self._estimates.wait_ms(task.demand, task.model)
         created, _ = await self._submit.create(
-            wire.new_task(body, call.caller.owner, self._options),
+            task,
             rate=None,  # counted before
             key=IdempotencyKey(key, digest_json(json.raw)) if key is not None else None,
         )
+        if not created.replayed:
+            self._estimates.submitted()
         answer = SubmittedTask(
             task_id=created.task_id,
             status=wire.status_word(created.state),
