@@ -8,10 +8,10 @@ from typing import Any
 import redis.exceptions
 from redis.asyncio import Redis
 
-from dispatcher.domain.errors import RateState, Unavailable, tightest
+from dispatcher.domain.errors import RateState, Unavailable
 from dispatcher.domain.event import FleetEvent, InboxMessage
 from dispatcher.service.ports import RateRule
-from dispatcher.store.rates import limited, rate_state
+from dispatcher.store.rates import count
 from dispatcher.store.reach import GONE, reachable
 from dispatcher.store.runner import Runner
 
@@ -28,15 +28,7 @@ class RedisCoordination:
         self._blocking = blocking  # a client of its own for every reader that waits
 
     async def limit(self, *rules: RateRule) -> RateState:
-        told = [(rule.name, rule.key, str(rule.limit), str(rule.window_ms)) for rule in rules]
-        reply = await self._run.call("limit", *(part for rule in told for part in rule))
-        if reply.tag == "limited":
-            raise limited(reply, rules[reply.number(0)])
-        counts = [int(value) for value in reply.values[0]]
-        return tightest(
-            rate_state(rule, count, reset) or RateState(0, 0, reset)
-            for rule, count, reset in zip(rules, counts[::2], counts[1::2], strict=True)
-        )
+        return await count(self._run, *rules)
 
     async def take_seat(self, holder: str, seat: str, *, most: int, lives_ms: int) -> bool:
         reply = await self._run.call("take_seat", holder=holder, seat=seat, most=most, lives_ms=lives_ms)
