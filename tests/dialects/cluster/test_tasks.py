@@ -75,6 +75,11 @@ async def test_a_submit_can_be_repeated_with_a_key(world: World) -> None:
     first, second = [await world.call("POST", "/tasks", body=TASK, headers=key) for _ in range(2)]
     assert first.json()["task_id"] == second.json()["task_id"]
     assert first.headers["Location"] == f"/cluster/tasks/{first.json()['task_id']}"
+    await world.worker()
+    await world.taken()
+    told = (await world.call("POST", "/tasks", body=TASK, headers=key)).json()
+    names = ("status", "assigned_worker", "estimated_wait_time")
+    assert [told[name] for name in names] == ["running", "worker-001", "0s"], "as it stands now"
     other = await world.call("POST", "/tasks", body={**TASK, "timeout": 5}, headers=key)
     is_error(other, 422, "IDEMPOTENCY_KEY_REUSED")
 
