@@ -13,11 +13,13 @@ from dispatcher.agent.lines import Pieces
 
 ERRORS = (DockerException, OSError)  # the engine's, and of the connection to it
 
+Part = tuple[str, bool]  # a text, and whether its line goes on
 
-def follow(container: Any, stream: str, hand_on: Callable[[list[str]], None]) -> None:
+
+def follow(container: Any, stream: str, hand_on: Callable[[list[Part]], None]) -> None:
     """Hand on the lines of a stream until its end."""
-    lines: list[str] = []
-    pieces = Pieces(lines.append)
+    lines: list[Part] = []
+    pieces = Pieces(lambda text, partial=False: lines.append((text, partial)))
     with suppress(*ERRORS):
         chunks: Iterator[bytes] = container.logs(
             stdout=stream == "stdout", stderr=stream == "stderr", stream=True, follow=True
@@ -30,14 +32,14 @@ def follow(container: Any, stream: str, hand_on: Callable[[list[str]], None]) ->
     hand_on(lines)
 
 
-def say(loop: asyncio.AbstractEventLoop, attempt: Attempt, stream: str, lines: list[str]) -> None:
+def say(loop: asyncio.AbstractEventLoop, attempt: Attempt, stream: str, lines: list[Part]) -> None:
     """From another thread; waits for room."""
     if lines and not loop.is_closed():  # else nobody listens any more
         with suppress(CancelledError):
             asyncio.run_coroutine_threadsafe(_written(attempt, stream, lines), loop).result()
 
 
-async def _written(attempt: Attempt, stream: str, lines: list[str]) -> None:
+async def _written(attempt: Attempt, stream: str, lines: list[Part]) -> None:
     await attempt.log.room()
-    for text in lines:
-        attempt.log.write(stream, text)
+    for text, partial in lines:
+        attempt.log.write(stream, text, partial)

@@ -98,6 +98,7 @@ class NewLogLine(RequestModel):
     text: str = Field(description="Cut at 16 KiB")
     stream: Literal["stdout", "stderr"] = "stdout"
     at: Time | None = Field(default=None, description="Epoch milliseconds; default: the time of arrival")
+    partial: bool = Field(default=False, description="The line goes on in the next one of its stream")
 
 
 class AppendLog(RequestModel):
