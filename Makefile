@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help dev test check bench figures audit clean
+.PHONY: help dev test engine-test check bench figures audit clean
 help:          ## show this list
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 $(VENV)/.run: pyproject.toml sdk/pyproject.toml
 	@echo "setting up $(VENV) (once)"
@@ -25,6 +25,10 @@ dev: $(VENV)/.run   ## run a gateway with three demo servers on http://127.0.0.1
 # Two processes, but one for a part that ARGS names: it would end before the second one has started.
 test: $(VENV)/.dev   ## the whole suite, on real Redis
 	@$(BIN)/python -m pytest -n $(if $(findstring tests/,$(ARGS)),0,2) $(ARGS)
+
+# Run as root it starts the engine itself, where dockerd and busybox are installed and no engine answers.
+engine-test: $(VENV)/.dev   ## the tests that need an engine of containers
+	@.ci/with-engine $(BIN)/python -m pytest tests/containers $(ARGS)
 
 check: $(VENV)/.dev   ## lint, types, import rules
 	@$(BIN)/ruff check .

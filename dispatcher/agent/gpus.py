@@ -9,9 +9,9 @@ class Gpus:
 
     def __init__(self, nvml: Any = None) -> None:
         self._nvml = nvml
-        self._handles: list[Any] = []
-        if nvml is not None:
-            self._handles = [nvml.nvmlDeviceGetHandleByIndex(at) for at in range(nvml.nvmlDeviceGetCount())]
+        count = self._ask("nvmlDeviceGetCount") or 0 if nvml is not None else 0
+        found = (self._ask("nvmlDeviceGetHandleByIndex", at) for at in range(count))
+        self._handles = [handle for handle in found if handle is not None]  # None: broken, or not for us
 
     def read(self) -> list[dict[str, Any]]:
         """Of each what it tells; memory in bytes, utilization in percent, temperature in degrees Celsius."""

@@ -28,9 +28,9 @@ class Machine:
             "storageMB": max(1, psutil.disk_usage(self._directory).free // MB),
         }
         gpus = self._gpus.read()
-        if gpus:
-            found |= {"gpu": len(gpus), "gpuMemoryMB": sum(gpu["memory_total"] for gpu in gpus) // MB}
-        return found
+        memory = sum(gpu["memory_total"] for gpu in gpus) // MB
+        # a GPU that shares the memory of the processor tells none of its own
+        return found | ({"gpu": len(gpus)} if gpus else {}) | ({"gpuMemoryMB": memory} if memory else {})
 
     def metrics(self) -> dict[str, Any]:
         """The figures of a heartbeat."""

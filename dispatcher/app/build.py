@@ -180,7 +180,7 @@ def _services(
         submit=Submit(store.tasks, dispatch, waits, gateway=name, clock=clock),
         batches=Batches(store.batches, dispatch),
         tasks=tasks,
-        logs=Logs(store.logs, tasks, Tails(store.logs), behind_max=settings.logs.behind),
+        logs=Logs(store.logs, tasks, Tails(store.logs, held=settings.logs.behind)),
         files=Files(store.files, configured_blobs(settings), tasks, apart=places_apart(settings)),
         servers=Servers(store.servers, store.stats, forwarder),
         stats=Stats(store.stats, store.servers, clock=clock),

@@ -34,13 +34,15 @@ class Answer:
 class Stream:
     """A successful answer that is sent as it comes. `headers` name its Content-Type.
 
-    What goes wrong after the first chunk has no status: the chunks tell of it in their own form, or break off.
+    What goes wrong after the first chunk has no status: the chunks tell of it in their own form, or break off. So does
+    a client that does not take one within `stall_s` (None: it may take its time), see `StreamedResponse`.
     """
 
     chunks: AsyncGenerator[bytes, None]
     headers: Mapping[str, str]
     status: int = 200
     rate: RateState | None = None
+    stall_s: float | None = None
 
 
 @dataclass(slots=True)

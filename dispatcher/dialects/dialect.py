@@ -98,7 +98,7 @@ class Dialect:
             answer = await operation.handler(call)
             headers = {**rate_headers(answer.rate or call.rate), **answer.headers}
             if isinstance(answer, Stream):
-                return StreamedResponse(answer.chunks, answer.status, headers)
+                return StreamedResponse(answer.chunks, answer.status, headers, stall_s=answer.stall_s)
             return json_response(answer.body, answer.status, headers)
         except DispatchError as error:
             return await self._refuse(call, error, scope)

@@ -25,7 +25,7 @@
     |- UpgradeRequired            UPGRADE_REQUIRED        a WebSocket is spoken there
     |- RateLimited                RATE_LIMITED            `retry_after_s` tells when
     |- QuotaExceeded              QUOTA_EXCEEDED          the tenant's share of the queue is full (429)
-    |- Overrun                    TOO_SLOW                a reader fell too far behind a stream
+    |- Overrun                    TOO_SLOW                a reader did not take a stream in time
     |- OutOfRange                 RANGE_NOT_SATISFIABLE   the asked part lies outside of a file of `size` bytes
     `- Unavailable                UNAVAILABLE             store out of reach, queue full, draining (503)
 

@@ -1,12 +1,13 @@
 """What a running task says: lines, numbered over all its attempts."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from dispatcher.domain.transitions import TaskState
 
 LINE_BYTES = 16_384  # of one line in UTF-8; the rest of a longer one is cut off
+PORTION_LINES, PORTION_CHARS = 100, 16_384
 
 
 class LogStream(StrEnum):
@@ -54,6 +55,11 @@ class LogPage:
         """No line will ever follow on these."""
         return self.ended is not None and (self.lines[-1].seq if self.lines else self.last) >= self.last
 
+    def part(self, after: int) -> "LogPage":
+        """What a read after this number would have found; one of its lines has to be newer."""
+        lines = tuple(line for line in self.lines if line.seq > after)
+        return replace(self, lines=lines, lost=max(0, lines[0].seq - after - 1))
+
 
 def cut(text: str) -> str:
     """A line within LINE_BYTES, cut between two characters."""
@@ -83,3 +89,17 @@ def with_marker(page: LogPage) -> tuple[LogLine, ...]:
     count = f"{page.lost:,} line{'s' if page.lost > 1 else ''}"
     marker = LogLine(first.seq - 1, first.at_ms, 0, LogStream.STDERR, f"[{count} dropped]")
     return (marker, *page.lines)
+
+
+def portions(lines: Sequence[LogLine]) -> Iterator[list[LogLine]]:
+    """The lines, so few at a time that even a slow reader takes them within seconds: one that takes nothing shows."""
+    some: list[LogLine] = []
+    chars = 0
+    for line in lines:
+        if some and (len(some) == PORTION_LINES or chars + len(line.text) > PORTION_CHARS):
+            yield some
+            some, chars = [], 0
+        some.append(line)
+        chars += len(line.text)
+    if some:
+        yield some

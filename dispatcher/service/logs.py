@@ -14,13 +14,10 @@ from dispatcher.service.tasks import Tasks
 
 
 class Logs:
-    """`behind_max` is how many lines a follower may be behind what comes before it loses its place."""
-
-    def __init__(self, logs: LogStore, tasks: Tasks, tails: Tails, *, behind_max: int = 1_000) -> None:
+    def __init__(self, logs: LogStore, tasks: Tasks, tails: Tails) -> None:
         self._logs = logs
         self._tasks = tasks
         self._tails = tails
-        self._behind_max = behind_max
 
     async def append(
         self, task_id: str, by: Reporter, lines: Sequence[NewLine], *, origin: str | None, first: int
@@ -58,7 +55,7 @@ class Logs:
         """The lines after a number, then those that come, until the task has ended. To be closed.
         Raises NotFound, Unavailable."""
         await self._tasks.get(principal, task_id, origin=origin)
-        return self._tails.follow(task_id, after, self._behind_max)
+        return self._tails.follow(task_id, after)
 
     async def drain(self) -> None:
         """This gateway stops: followers are told to go on elsewhere."""

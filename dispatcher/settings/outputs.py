@@ -16,7 +16,9 @@ class Logs(Section):
     tenant: Annotated[Size, sized("64KiB", "1024GiB")] = setting(
         "2GiB", "bytes of all tasks of a tenant; beyond, a task that says more keeps its newest 64 KiB"
     )
-    behind: int = setting(1_000, "lines that a follower may be behind before it is let go", ge=1)
+    behind: int = setting(
+        1_000, "newest lines of a task that a gateway holds for its followers; who is further behind reads Redis", ge=1
+    )
 
 
 class Files(Section):

@@ -25,10 +25,13 @@ def connect(url: str, *, max_connections: int = 64) -> Redis:
         retry=Retry(NoBackoff(), 0),
         decode_responses=False,
         health_check_interval=0,
+        protocol=2,  # else redis-py 8 takes every connection for live, and each one that a restart closed fails a call
     )
     return Redis.from_pool(pool)
 
 
 def connect_blocking(url: str) -> Redis:
     """A client for calls that wait for messages: its socket may stay silent for longer."""
-    return Redis.from_url(url, socket_timeout=10.0, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0))
+    return Redis.from_url(
+        url, socket_timeout=10.0, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0), protocol=2
+    )

@@ -8,11 +8,13 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
 CONTAINER = "c" * 64
+BEGAN = 1_750_000_000  # epoch seconds
 
 
 class Engine:
@@ -23,12 +25,20 @@ class Engine:
         self.images = {"ubuntu:24.04"}
         self.published = {"ubuntu:24.04", "python:3.13"}
         self.said: list[tuple[str, bytes]] = []
-        self.output: dict[str, bytes] = {}
+        self.told: int | None = None  # entries of a stream that are told before it ends; None: all
+        self.output: dict[str, bytes] | None = {}  # None: it has removed the directory
         self.code = 0
         self.end = threading.Event()
         self.running = threading.Event()
         self.pulling = threading.Event()
         self.slow_pull = False  # until `end`
+        self.pull_error = ""  # after the pull has begun
+        self.pausing, self.paused = threading.Event(), threading.Event()
+        self.paused.set()  # else a pause takes until then
+        self.unkept: set[str] = set()  # limits that it cannot hold
+        self.out_of_memory = False
+        self.stubborn = False  # no container can be removed
+        self.refusal: tuple[int, str] | None = None  # of the start
         self.labelled = ""  # a container that is there from the beginning
         self.created: dict[str, Any] = {}
         self.prepared: list[tuple[str, int]] = []
@@ -77,6 +87,8 @@ class Engine:
                 self.pulling.set()
                 if self.slow_pull:
                     self.end.wait(20)
+                if self.pull_error:
+                    return _json({"errorDetail": {"message": self.pull_error}, "error": self.pull_error})
                 self.images.add(name)
                 return _json({"status": "done"})
             case "POST", ["containers", "create"]:
@@ -87,22 +99,23 @@ class Engine:
                 found = wanted == {"label": [self.labelled], "all": ["1"]}
                 return _json([{"Id": CONTAINER}] if found else [])
             case "GET", ["containers", "ID", "json"]:
-                return _json({"Id": CONTAINER, "State": {"Status": "running"}, "Config": {"Tty": False}})
+                limits = {
+                    name: value for name, value in self.created.get("HostConfig", {}).items() if name not in self.unkept
+                }
+                state = {"Status": "running", "OOMKilled": self.out_of_memory}
+                return _json({"Id": CONTAINER, "State": state, "HostConfig": limits, "Config": {"Tty": False}})
             case "PUT", ["containers", "ID", "archive"]:
                 with tarfile.open(fileobj=io.BytesIO(body)) as archive:
                     self.prepared = [(member.name, member.mode) for member in archive]
                 return 200, b"", "text/plain"
             case "POST", ["containers", "ID", "start"]:
+                if self.refusal is not None:
+                    return _error(self.refusal[1], self.refusal[0])
                 self.running.set()
                 return 204, b"", "text/plain"
             case "GET", ["containers", "ID", "logs"]:
                 self.end.wait(20)
-                stream = "stdout" if "stdout=1" in query else "stderr"
-                frames = [
-                    struct.pack(">BxxxL", 1 if stream == "stdout" else 2, len(data)) + data
-                    for name, data in self.said if name == stream
-                ]  # fmt: skip
-                return 200, b"".join(frames), "application/vnd.docker.multiplexed-stream"
+                return 200, self._log(parse_qs(query)), "application/vnd.docker.multiplexed-stream"
             case "POST", ["containers", "ID", "wait"]:
                 self.end.wait(20)
                 return _json({"StatusCode": self.code})
@@ -111,13 +124,33 @@ class Engine:
                 self.end.set()
                 return 204, b"", "text/plain"
             case "POST", ["containers", "ID", "pause" | "unpause"]:
+                if where.endswith("/pause"):
+                    self.pausing.set()
+                    self.paused.wait(20)
                 return 204, b"", "text/plain"
             case "GET", ["containers", "ID", "archive"]:
+                if self.output is None:
+                    return _error("Could not find the file /output")
                 return 200, _tar(self.output), "application/x-tar"
+            case "DELETE", ["containers", "ID"] if self.stubborn:
+                return _error("not now", 500)
             case "DELETE", ["containers", "ID"]:
                 self.end.set()
                 return 204, b"", "text/plain"
         raise AssertionError((method, path))
+
+    def _log(self, asked: dict[str, list[str]]) -> bytes:
+        """Two entries a second."""
+        assert asked["timestamps"] == ["1"]
+        kind = 1 if asked["stdout"] == ["1"] else 2
+        told = self.told if asked["follow"] == ["1"] else None
+        since = int(asked["since"][0]) if "since" in asked else BEGAN
+        frames = []
+        for at, (_, data) in enumerate([one for one in self.said if one[0] == ("", "stdout", "stderr")[kind]][:told]):
+            if (second := BEGAN + at // 2) >= since:
+                entry = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.000000000Z ").encode() + data
+                frames.append(struct.pack(">BxxxL", kind, len(entry)) + entry)
+        return b"".join(frames)
 
 
 @contextmanager
@@ -138,8 +171,8 @@ def _json(value: object, status: int = 200) -> tuple[int, bytes, str]:
     return status, json.dumps(value).encode(), "application/json"
 
 
-def _error(message: str) -> tuple[int, bytes, str]:
-    return _json({"message": message}, 404)
+def _error(message: str, status: int = 404) -> tuple[int, bytes, str]:
+    return _json({"message": message}, status)
 
 
 def _chunks(file: Any) -> Iterator[bytes]:

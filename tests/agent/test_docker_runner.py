@@ -4,43 +4,19 @@ import asyncio
 import io
 import tarfile
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import docker
 import pytest
 
-from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.errors import NotHere, TaskError
 from dispatcher.agent.runners.archive import members
-from dispatcher.agent.runners.docker import DockerOptions, DockerRunner
 from dispatcher.agent.task import End, Needs
-from tests.agent.attempts import NoRoom, Told, an_attempt
-from tests.agent.docker_engine import Engine, engine
+from tests.agent.attempts import NoRoom
+from tests.agent.containers import a_task, client, host, runner
+from tests.agent.docker_engine import Engine
 
-IMAGES = ("ubuntu:*", "python:*", "gone:*")
-
-
-@pytest.fixture
-def host() -> Iterator[Engine]:
-    with engine() as made:
-        yield made
-
-
-@pytest.fixture
-def client(host: Engine) -> Iterator["docker.DockerClient"]:
-    made = docker.DockerClient(base_url=host.url, version="1.44")
-    yield made
-    made.close()
-
-
-def runner(client: "docker.DockerClient", **options: Any) -> DockerRunner:
-    return DockerRunner(client, DockerOptions(IMAGES, "box-1", **options))
-
-
-def a_task(needs: Needs | None = None, **payload: Any) -> tuple[Attempt, Told]:
-    return an_attempt("docker", {"docker_image": "ubuntu:24.04", "command": "echo 'a b'", **payload}, needs)
+__all__ = ["client", "host"]
 
 
 async def test_a_container_is_confined_to_what_the_task_asked_for(host: Engine, client: "docker.DockerClient") -> None:
@@ -88,6 +64,18 @@ async def test_another_exit_code_is_a_failure(host: Engine, client: "docker.Dock
     host.end.set()
     attempt, _ = a_task()
     assert await runner(client).run(attempt) == End(error="the command exited with 3")
+    host.code, host.out_of_memory = 137, True
+    attempt, _ = a_task()
+    told = "the command exited with 137: it took more memory than it had asked for"
+    assert await runner(client).run(attempt) == End(error=told)
+
+
+async def test_a_command_may_remove_its_output(host: Engine, client: "docker.DockerClient") -> None:
+    host.output = None
+    host.end.set()
+    attempt, _ = a_task(Needs(cpu=0.001))
+    assert await runner(client).run(attempt) == End(result={"exitCode": 0, "files": []})
+    assert host.created["HostConfig"]["NanoCpus"] == 10_000_000, "the least that a kernel takes"
 
 
 async def until(happened: threading.Event) -> None:
@@ -106,6 +94,25 @@ async def test_it_is_held_stopped_with_grace_and_removed(host: Engine, client: "
     done = [call.removeprefix("POST /containers/ID/") for call in host.calls if call.startswith("POST /containers/ID/")]
     assert done.index("unpause") < done.index("stop")
     assert host.calls[-1] == "DELETE /containers/ID"
+
+
+async def test_a_container_that_goes_on_is_not_overtaken_by_its_pause(
+    host: Engine, client: "docker.DockerClient"
+) -> None:
+    host.paused.clear()
+    attempt, _ = a_task()
+    running = asyncio.create_task(runner(client).run(attempt))
+    await until(host.running)
+    attempt.pause(True)
+    await until(host.pausing)
+    attempt.pause(False)
+    await asyncio.sleep(0.05)
+    assert "POST /containers/ID/unpause" not in host.calls
+    host.paused.set()
+    while "POST /containers/ID/unpause" not in host.calls:  # noqa: ASYNC110 - another thread
+        await asyncio.sleep(0.01)
+    host.end.set()
+    await running
 
 
 async def test_the_time_limit_holds(host: Engine, client: "docker.DockerClient") -> None:
@@ -127,6 +134,16 @@ async def test_lines_are_taken_from_the_engine_no_faster_than_there_is_room(
     room.made.set()
     await running
     assert told.lines == [("stdout", "one")]
+
+
+@pytest.mark.parametrize("told", range(6))
+async def test_what_is_not_told_by_the_end_is_asked_for(host: Engine, client: "docker.DockerClient", told: int) -> None:
+    host.said = [("stdout", data) for data in (b"one\n", b"same\n", b"same\n", b"same\n", b"two, ", b"in pieces")]
+    host.told = told
+    host.end.set()
+    attempt, heard = a_task()
+    await runner(client).run(attempt)
+    assert [text for _, text in heard.lines] == ["one", "same", "same", "same", "two, in pieces"]
 
 
 async def test_too_much_output_is_not_uploaded(host: Engine, client: "docker.DockerClient") -> None:
@@ -168,6 +185,18 @@ async def test_an_engine_that_is_away_is_worth_another_try(client: "docker.Docke
     with pytest.raises(TaskError) as failed:
         await runner(client).run(attempt)
     assert failed.value.retryable
+
+
+async def test_what_could_not_be_removed_is_before_the_next_one(host: Engine, client: "docker.DockerClient") -> None:
+    host.stubborn = True
+    host.end.set()
+    ours = runner(client)
+    await ours.run(a_task()[0])
+    host.stubborn = False
+    host.calls.clear()
+    await ours.run(a_task()[0])
+    assert host.calls.index("DELETE /containers/ID") < host.calls.index("POST /containers/create")
+    assert host.calls.count("DELETE /containers/ID") == 2
 
 
 async def test_waiting_for_a_container_takes_no_thread_of_others(host: Engine, client: "docker.DockerClient") -> None:

@@ -67,6 +67,21 @@ def test_memory_of_a_process() -> None:
     assert [gpus.memory_of(pid) for pid in (1, 2, 3)] == [GB, 0, 0]
 
 
+def test_a_broken_gpu_does_not_count() -> None:
+    def handle(at: int) -> str:
+        return f"gpu{at}" if at != 1 else _untold()
+
+    gpus = Gpus(nvml(nvmlDeviceGetCount=lambda: 3, nvmlDeviceGetHandleByIndex=handle))
+    assert len(gpus.read()) == 2
+    assert Gpus(nvml(nvmlDeviceGetCount=_untold)).read() == []
+
+
+def test_a_gpu_without_memory_of_its_own(tmp_path: Path) -> None:
+    totals = Machine(str(tmp_path), Gpus(nvml(nvmlDeviceGetMemoryInfo=_untold))).totals()
+    assert totals["gpu"] == 1
+    assert "gpuMemoryMB" not in totals, "the gateway takes no zero"
+
+
 def test_without_a_driver_there_are_no_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (None, nvml(nvmlInit=_untold)):
         monkeypatch.setitem(sys.modules, "pynvml", module)

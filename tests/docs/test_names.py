@@ -14,7 +14,7 @@ from dispatcher.settings import Settings
 from dispatcher.settings.environment import OTHERS, known_variables
 from tests.docs.pages import PAGES, name, prose, text
 
-MAKE = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
+MAKE = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
 
 
 def _leaf(words: list[str]) -> Any:
@@ -60,7 +60,7 @@ def test_settings(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_targets_of_make(page: Path) -> None:
-    assert set(re.findall(r"(?:^|`)make ([a-z]+)", text(page), re.MULTILINE)) <= MAKE
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text(page), re.MULTILINE)) <= MAKE
 
 
 def test_codes() -> None:

@@ -1,82 +1,29 @@
-"""Following logs: nothing lost, nothing twice, in order, and slow readers go."""
+"""Following logs: nothing lost, nothing twice, in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 
 import pytest
 
-from dispatcher.domain.clock import ManualClock
-from dispatcher.domain.errors import DispatchError, NotFound, Overrun, Unavailable
-from dispatcher.domain.log import LINE_BYTES, LogPage, LogStream, NewLine, cut
+from dispatcher.domain.errors import DispatchError, NotFound, Unavailable
+from dispatcher.domain.log import LINE_BYTES, PORTION_LINES, LogLine, LogPage, LogStream, cut, portions
 from dispatcher.domain.transitions import TaskState
-from dispatcher.service.tails import Follower, Tails
-from dispatcher.store.memory import MemoryStore
 from dispatcher.store.options import StoreOptions
-from tests.store.world import ORIGIN, OWNER, World, by, done
-
-
-class Scene:
-    """Tasks that talk, on the store in memory. A look at the tails happens when the test says so."""
-
-    def __init__(self, options: StoreOptions | None = None) -> None:
-        clock = ManualClock()
-        self.store = MemoryStore(clock, options or StoreOptions())
-        self.world = World(self.store, clock, self._nothing)
-        self.looks = asyncio.Semaphore(0)
-        self.tails = Tails(self.store.logs, sleep=self._sleep)
-        self.said = 0
-
-    async def _nothing(self) -> None: ...
-
-    async def _sleep(self, seconds: float) -> None:
-        if seconds:
-            await self.looks.acquire()
-        else:
-            await asyncio.sleep(0)
-
-    async def start(self, task_id: str = "t1") -> None:
-        await self.world.given_server("s-" + task_id)
-        self.grant = await self.world.running(task_id, "s-" + task_id)
-
-    async def say(self, count: int) -> None:
-        lines = [NewLine(LogStream.STDOUT, str(self.said + n + 1)) for n in range(count)]
-        await self.store.logs.append("t1", by(self.grant), lines, origin=ORIGIN, first=self.said + 1)
-        self.said += count
-
-    async def look(self) -> None:
-        self.looks.release()
-        for _ in range(10):
-            await asyncio.sleep(0)
-
-    def follow(self, after: int = 0, most: int = 1_000) -> Follower:
-        return self.tails.follow("t1", after, most)
+from tests.service.talking import Scene, read_all, scene_with, settle
+from tests.store.world import ORIGIN, OWNER, done
 
 
 @pytest.fixture
 async def scene() -> AsyncIterator[Scene]:
-    scene = Scene(StoreOptions(log_lines_max=5_000))
-    await scene.start()
-    yield scene
-    await scene.tails.drain()
-
-
-async def read_all(follower: Follower, seen: list[int]) -> LogPage:
-    while True:
-        page = await follower.next()
-        seen += [line.seq for line in page.lines]
-        if page.complete:
-            return page
-
-
-async def settle() -> None:
-    for _ in range(10):
-        await asyncio.sleep(0)
+    async with scene_with(StoreOptions(log_lines_max=5_000)) as scene:
+        yield scene
 
 
 async def test_replay_then_live_then_the_end(scene: Scene) -> None:
     await scene.say(2_500)
     seen: list[int] = []
-    reading = asyncio.create_task(read_all(scene.follow(), seen))
+    follower = scene.follow()
+    reading = asyncio.create_task(read_all(follower, seen))
     await settle()
     assert seen == list(range(1, 2_501))
     await scene.say(3)
@@ -88,6 +35,7 @@ async def test_replay_then_live_then_the_end(scene: Scene) -> None:
     page = await reading
     assert seen == list(range(1, 2_505))
     assert page.ended is TaskState.COMPLETED
+    follower.close()
     assert len(scene.tails) == 0
 
 
@@ -118,58 +66,6 @@ async def test_followers_from_different_places_see_the_same(scene: Scene) -> Non
     await asyncio.gather(*readers)
     assert [seen[0], seen[1], seen[2]] == [list(range(first, 50)) for first in (1, 8, 11)]
     assert late == list(range(1, 50))
-
-
-async def test_a_tail_that_is_taken_up_from_further_back_has_no_gap(scene: Scene) -> None:
-    """While a read is under way its follower leaves, and another one comes that has seen less."""
-    gate, store = asyncio.Event(), scene.store.logs
-    held: list[Mapping[str, int]] = []
-
-    class Slow:
-        async def read(self, after: Mapping[str, int], *, limit: int) -> dict[str, LogPage]:
-            page = await store.read(after, limit=limit)
-            if after == {"t1": 5}:
-                held.append(after)
-                if len(held) == 2:  # the first is the follower's own
-                    await gate.wait()
-                    return await store.read(after, limit=limit)
-            return page
-
-    scene.tails._logs = Slow()  # type: ignore[assignment]
-    behind = scene.follow()
-    await scene.say(5)
-    ahead = scene.follow(after=5)
-    waiting = asyncio.create_task(ahead.next())
-    await settle()
-    ahead.close()
-    behind.at = 3
-    assert scene.tails.attach(behind)
-    behind._live = True
-    await scene.say(2)
-    gate.set()
-    await scene.look()
-    assert [line.seq for line in (await behind.next()).lines] == [4, 5, 6, 7]
-    waiting.cancel()
-
-
-async def test_a_slow_follower_is_dropped_and_resumes(scene: Scene) -> None:
-    slow, quick = scene.follow(most=10), scene.follow(most=10)
-    reading = asyncio.create_task(slow.next())
-    seen: list[int] = []
-    quick_reading = asyncio.create_task(read_all(quick, seen))
-    await settle()
-    await scene.say(8)
-    await scene.look()
-    at = (await reading).lines[-1].seq
-    for _ in range(2):
-        await scene.say(8)
-        await scene.look()
-    with pytest.raises(Overrun):
-        await slow.next()
-    assert at == 8
-    assert seen == list(range(1, 25)), "others go on"
-    assert [line.seq for line in (await scene.follow(after=at).next()).lines] == list(range(9, 25))
-    quick_reading.cancel()
 
 
 async def test_dropped_lines_are_told_of(scene: Scene) -> None:
@@ -248,3 +144,12 @@ async def test_the_reader_rests_while_nobody_follows(scene: Scene) -> None:
 def test_a_long_line_is_cut_between_two_characters() -> None:
     assert cut("x" * LINE_BYTES) == "x" * LINE_BYTES
     assert cut("€" * LINE_BYTES) == "€" * (LINE_BYTES // 3)
+
+
+def test_portions_are_small_by_number_and_size() -> None:
+    lines = [LogLine(n, 0, 1, LogStream.STDOUT, "x" * (LINE_BYTES if n == 250 else n == 251)) for n in range(1, 302)]
+    some = list(portions(lines))
+    assert [len(portion) for portion in some] == [100, 100, 50, 51]
+    assert max(map(len, some)) == PORTION_LINES
+    assert [line for portion in some for line in portion] == lines
+    assert list(portions([])) == []

@@ -18,12 +18,21 @@ from docker.errors import NotFound
 from docker.types import DeviceRequest, LogConfig
 
 from dispatcher.agent.attempt import Attempt
-from dispatcher.agent.errors import TaskError
+from dispatcher.agent.errors import NotHere
 from dispatcher.agent.outputs import left_out, refusal
 from dispatcher.agent.runners.archive import empty_directory, members, opened, spooled
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
-from dispatcher.agent.runners.container_output import ERRORS, follow, say
-from dispatcher.agent.task import End, Task
+from dispatcher.agent.runners.container_output import Output, say
+from dispatcher.agent.runners.engine import (
+    ERRORS,
+    check_limits,
+    end_of,
+    failure,
+    fetch_image,
+    no_container,
+    text_of,
+)
+from dispatcher.agent.task import End, Needs, Task
 from dispatcher.agent.threads import in_thread
 from dispatcher.sandbox.waiting import first
 
@@ -33,6 +42,7 @@ OUTPUT_DIR = "/output"
 TASK_LABEL = "edge-dispatcher.task"
 AGENT_LABEL = "edge-dispatcher.agent"
 MOST_PROCESSES = 4_096
+LEAST_CPU = 0.01  # cores; the kernel counts in milliseconds of a tenth of a second
 LAST_WORDS_S = 30.0  # what is left of the output when a container has ended
 
 
@@ -56,6 +66,7 @@ class DockerRunner:
     def __init__(self, client: "docker.DockerClient", options: DockerOptions) -> None:
         self._client = client
         self._options = options
+        self._left: list[Any] = []  # containers that could not be removed: the engine was away
 
     def remove_leftovers(self) -> None:
         """The containers of an agent of this name that was killed: it could not remove them. Raises DockerException or
@@ -63,7 +74,7 @@ class DockerRunner:
         label = f"{AGENT_LABEL}={self._options.agent}"
         for container in self._client.containers.list(all=True, filters={"label": label}, ignore_removed=True):
             log.warning("removing container %s, left by an agent that was killed", container.short_id)
-            _remove(container)
+            self._remove(container)
 
     async def run(self, attempt: Attempt) -> End:
         task = attempt.task
@@ -74,15 +85,16 @@ class DockerRunner:
             return End(error=attempt.stopped.result())
         try:
             code = await self._run(attempt, container)
+            why = await in_thread(partial(end_of, container, code)) if code != 0 else None
             sent = await self._upload(attempt, container)
         except ERRORS as error:
-            raise TaskError(f"the container failed: {_text(error)}", retryable=True) from None
+            raise failure("the container failed", error, task.needs) from None
         finally:
-            await asyncio.shield(in_thread(partial(_remove, container)))
+            await asyncio.shield(in_thread(partial(self._remove, container)))
         if attempt.stopped.done():
             return End(error=attempt.stopped.result())
-        if code != 0:
-            return End(error=f"the command exited with {code}")
+        if why is not None:
+            return End(error=why)
         return End(result={"exitCode": code, "files": sent})
 
     def _settings(self, task: Task) -> dict[str, Any]:
@@ -101,7 +113,7 @@ class DockerRunner:
             "network_mode": self._options.network,
         }
         if needs.cpu:
-            settings["nano_cpus"] = round(needs.cpu * 1e9)
+            settings["nano_cpus"] = round(max(needs.cpu, LEAST_CPU) * 1e9)
         if needs.memory:
             settings |= {"mem_limit": needs.memory, "memswap_limit": needs.memory}
         if needs.gpu:
@@ -110,54 +122,69 @@ class DockerRunner:
 
     async def _made(self, attempt: Attempt, image: str, settings: dict[str, Any]) -> Any:
         """A container, None for a task that was stopped before it was there: a pull may take long. Raises
-        TaskError."""
+        TaskError, NotHere."""
         wanted = threading.Event()
         wanted.set()
-        making = asyncio.ensure_future(in_thread(partial(self._create, image, settings, wanted)))
+        making = asyncio.ensure_future(in_thread(partial(self._create, attempt.task.needs, image, settings, wanted)))
         try:
             await first(making, attempt.stopped)
             return making.result() if making.done() else None
         except ERRORS as error:
-            raise TaskError(f"the container cannot be made: {_text(error)}", retryable=_passing(error)) from None
+            raise no_container(error, attempt.task.needs) from None
         finally:
             if not making.done():
                 wanted.clear()
                 making.cancel()
 
-    def _create(self, image: str, settings: dict[str, Any], wanted: threading.Event) -> Any:
+    def _create(self, needs: Needs, image: str, settings: dict[str, Any], wanted: threading.Event) -> Any:
         """None when it is `wanted` no more; then nobody else removes it."""
-        try:
-            self._client.images.get(image)
-        except NotFound:
-            self._client.images.pull(image)
+        left, self._left = self._left, []
+        for container in left:
+            self._remove(container)
+        fetch_image(self._client, image)
         if not wanted.is_set():
             return None
         container = self._client.containers.create(image, **settings)
         try:
+            check_limits(container, needs)
             container.put_archive("/", empty_directory(OUTPUT_DIR))
-        except ERRORS:
-            _remove(container)
+        except (NotHere, *ERRORS):
+            self._remove(container)
             raise
         if not wanted.is_set():
-            _remove(container)
+            self._remove(container)
         return container
+
+    def _remove(self, container: Any) -> None:
+        try:
+            container.remove(force=True, v=True)
+        except NotFound:
+            pass
+        except ERRORS as error:
+            log.warning("a container could not be removed, it will be with the next one: %s", text_of(error))
+            self._left.append(container)
 
     async def _run(self, attempt: Attempt, container: Any) -> int:
         """The exit code. The container does not run any more."""
         loop = asyncio.get_running_loop()
         await in_thread(container.start)
+        ended: asyncio.Task[dict[str, Any]] = asyncio.create_task(in_thread(container.wait))
         said = [
-            asyncio.create_task(in_thread(partial(follow, container, stream, partial(say, loop, attempt, stream))))
+            asyncio.create_task(_heard(Output(container, stream, partial(say, loop, attempt, stream)), ended))
             for stream in ("stdout", "stderr")
         ]
-        ended: asyncio.Task[dict[str, Any]] = asyncio.create_task(in_thread(container.wait))
         limit = self._options.timeout_s
         late = f"the time limit of {limit:g} s is over" if limit is not None else ""
         timer = loop.call_later(limit, attempt.stop, late) if limit is not None else None
         holding: set[asyncio.Task[Any]] = set()
+        turn = asyncio.Lock()  # the engine may overtake itself: what is asked of it last has to be done last
+
+        async def held(on: bool) -> None:
+            async with turn:
+                await in_thread(partial(_quietly, container.pause if on else container.unpause))
 
         def hold(on: bool) -> None:
-            task = loop.create_task(in_thread(partial(_quietly, container.pause if on else container.unpause)))
+            task = loop.create_task(held(on))
             holding.add(task)
             task.add_done_callback(holding.discard)
 
@@ -167,7 +194,7 @@ class DockerRunner:
             attempt.when_paused(None)
             if not ended.done():
                 if attempt.paused:  # one that is held could not take its leave
-                    await in_thread(partial(_quietly, container.unpause))
+                    await held(False)
                 await in_thread(partial(container.stop, timeout=math.ceil(self._options.terminate_s)))
             told = await ended
             await asyncio.wait(said, timeout=LAST_WORDS_S)
@@ -182,7 +209,11 @@ class DockerRunner:
     async def _upload(self, attempt: Attempt, container: Any) -> list[str]:
         """Send what is below the output directory, through a file of our own: the container's disk goes with it."""
         with tempfile.TemporaryFile() as spool:
-            if not await in_thread(partial(self._fetch, container, spool)):
+            try:
+                small = await in_thread(partial(self._fetch, container, spool))
+            except NotFound:
+                return []  # the command has removed it
+            if not small:
                 attempt.log.write("stderr", "[the output is too large to be uploaded]")
                 return []
             sent: list[str] = []
@@ -205,22 +236,12 @@ class DockerRunner:
         return spooled(chunks, spool, self._options.most_output)
 
 
+async def _heard(output: Output, ended: "asyncio.Task[Any]") -> None:
+    await in_thread(output.follow)
+    await first(ended)
+    await in_thread(output.finish)
+
+
 def _quietly(act: Callable[[], None]) -> None:
     with suppress(*ERRORS):  # it has ended meanwhile
         act()
-
-
-def _remove(container: Any) -> None:
-    try:
-        container.remove(force=True, v=True)
-    except ERRORS as error:
-        log.warning("a container could not be removed: %s", _text(error))
-
-
-def _text(error: Exception) -> str:
-    return str(getattr(error, "explanation", None) or error)[:500]
-
-
-def _passing(error: Exception) -> bool:
-    """Another try may do better: not with an image that does not exist."""
-    return not isinstance(error, NotFound)

@@ -7,7 +7,6 @@
 """
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 
@@ -20,13 +19,11 @@ from dispatcher.dialects.gate import Gate
 from dispatcher.dialects.operation import CLIENTS
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.errors import DispatchError, Overrun
-from dispatcher.domain.log import LogLine
+from dispatcher.domain.log import LogLine, portions
 from dispatcher.domain.principal import Principal
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
 from dispatcher.web.event_stream import CloseSocket, Outbox
-
-CHUNK = 100  # lines that are queued before one is waited for
 
 
 class LogSocket:
@@ -53,19 +50,20 @@ class LogSocket:
             outbox.put(_message("connected", task_id, user_id=label_of(task), message="Connected to task log stream"))
             while True:
                 page = await follower.next()
-                await self._send(outbox, task_id, page.lines)
+                for lines in portions(page.lines):
+                    await self._send(outbox, task_id, lines)
                 if page.complete and page.ended is not None:
                     word = status_word(page.ended)
                     last = _message("complete", task_id, status=word, message=f"Task completed with status: {word}")
                     await self._written(outbox, last)
                     raise CloseSocket(DONE, "")
 
-    async def _send(self, outbox: Outbox, task_id: str, lines: Sequence[LogLine]) -> None:
-        for start in range(0, len(lines), CHUNK):
-            *most, last = lines[start : start + CHUNK]
-            for line in most:
-                outbox.put(_line(task_id, line))
-            await self._written(outbox, _line(task_id, last))
+    async def _send(self, outbox: Outbox, task_id: str, lines: list[LogLine]) -> None:
+        """Queue a portion, and wait for the last of it."""
+        *most, last = lines
+        for line in most:
+            outbox.put(_line(task_id, line))
+        await self._written(outbox, _line(task_id, last))
 
     async def _written(self, outbox: Outbox, text: str) -> None:
         """Raises Overrun when the client takes nothing any more."""

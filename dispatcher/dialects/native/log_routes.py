@@ -13,6 +13,7 @@ from dispatcher.dialects.native.requests import AppendLog
 from dispatcher.dialects.native.validation import validate
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.errors import DispatchError, Invalid, QuotaExceeded, Unauthorized
+from dispatcher.domain.log import portions
 from dispatcher.domain.principal import Principal
 from dispatcher.service.services import Services
 from dispatcher.service.tails import Follower
@@ -33,6 +34,7 @@ class LogRoutes:
         self._clock = clock
         self._seats = Seats(options.streams)
         self._ping_s = options.stream_ping_ms / 1000
+        self._stall_s = options.stream_stall_ms / 1000
 
     async def append(self, call: Call) -> Answer:
         body = validate(AppendLog, (await call.json()).members)
@@ -55,7 +57,7 @@ class LogRoutes:
             raise _no_seat()
         follower = await self._logs.follow(call.caller, call.path_id, origin=ORIGIN, after=_last_seen(call, after))
         events = self._seated(call.caller, follower, request_id_of(call.scope))
-        return Stream(events, {"Content-Type": EVENTS})
+        return Stream(events, {"Content-Type": EVENTS}, stall_s=self._stall_s)
 
     async def _seated(self, principal: Principal, follower: Follower, request_id: str) -> AsyncGenerator[bytes, None]:
         """Lines, and the end; or, in the place of more lines, why there are none. The seat is taken when it begins:
@@ -80,7 +82,8 @@ class LogRoutes:
             except TimeoutError:
                 yield PING
                 continue
-            yield wire.line_events(page)
+            for lines in portions(page.lines):
+                yield wire.line_events(lines)
             if page.complete:
                 yield wire.end_event(page)
                 return

@@ -24,6 +24,7 @@ class NativeOptions:
     file_max          bytes of the largest file that is taken in
     streams           log streams that a principal may have open at a gateway
     stream_ping_ms    silence of a stream after which a comment is sent
+    stream_stall_ms   how long the reader of a stream may take nothing of what it is sent
     docs              serve /docs and /openapi.json
     """
 
@@ -38,4 +39,5 @@ class NativeOptions:
     file_max: int = 1 << 30
     streams: int = 1000
     stream_ping_ms: int = 15_000
+    stream_stall_ms: int = 10_000
     docs: bool = True

@@ -1,5 +1,7 @@
 """Lines of logs between the wire and the domain. Pure."""
 
+from collections.abc import Iterable
+
 from dispatcher.dialects.native.errors import error_answer
 from dispatcher.dialects.native.output_answers import LogLineAnswer, LogPageAnswer
 from dispatcher.dialects.native.requests import AppendLog
@@ -31,9 +33,9 @@ def page_answer(task_id: str, page: LogPage, after: int) -> LogPageAnswer:
     )
 
 
-def line_events(page: LogPage) -> bytes:
+def line_events(lines: Iterable[LogLine]) -> bytes:
     """A message per line; its id is where to resume."""
-    return b"".join(event(encode_json(line_answer(line)), id=str(line.seq)) for line in page.lines)
+    return b"".join(event(encode_json(line_answer(line)), id=str(line.seq)) for line in lines)
 
 
 def end_event(page: LogPage) -> bytes:

@@ -9,13 +9,12 @@ local p = placement_of(server_id, model)
 if not p then return reply('not_found') end
 local after = {queued = 'failed', loading = 'failed', unloading = 'loaded'}
 if after[p.status] then
-  local loading, for_tasks = p.status == 'loading', p.before ~= nil
-  p.why = why
-  if for_tasks then -- they go on loading it
-    p.before = 'failed'
+  if p.before then -- tasks go on loading it
+    p.before, p.why = 'failed', why
+  elseif p.status == 'loading' then
+    end_load(server_id, model, p, why)
   else
-    if loading then release(server_id, 'm:' .. model) end
-    p.status, p.unmeasured = after[p.status], nil
+    p.status, p.why = after[p.status], why
   end
   keep_placement(server_id, model, p)
   if p.status == 'failed' then announce_fleet('model', 'id', server_id, 'model', model, 'state', 'failed') end

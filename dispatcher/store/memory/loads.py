@@ -19,16 +19,16 @@ def to_load(server: ServerRow, model: str) -> bool:
     return bool(model) and tells and (placement is None or placement.status not in (LOADED, LOADING))
 
 
-def fits(s: State, server: ServerRow, row: TaskRow, held: Resources) -> bool:
-    """Whether the model would find room beside `held` and what the task itself needs. What is still in memory has to go
-    first: it is being unloaded, or did not fit."""
+def fits(s: State, server: ServerRow, row: TaskRow, held: Resources, gone: int) -> bool:
+    """Whether the model would find room beside `held` and what the task itself needs, once `gone` models are. What is
+    still in memory has to go first: it is being unloaded, or did not fit."""
     model = row.new.loads
     if not to_load(server, model):
         return True
     placement = server.models.get(model)
     if model in server.placed or (placement is not None and placement.status is UNLOADING):
         return False
-    if placement is None and len(server.models) >= MODELS_MOST:
+    if placement is None and len(server.models) - gone >= MODELS_MOST:
         return False
     return room_for_model(server, s.sizes[model].takes if model in s.sizes else NOTHING, held + row.new.needs)
 

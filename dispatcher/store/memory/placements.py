@@ -22,9 +22,10 @@ def forget_loaded(s: State, server: ServerRow) -> None:
         if model in server.before:
             server.undo_load(model)
             continue
+        takes = NOTHING if model in server.unmeasured else placement.takes
         server.release(model)
         if placement.status is LOADING:
-            server.models[model] = replace(placement, status=FAILED, error="The worker restarted")
+            server.models[model] = replace(placement, status=FAILED, takes=takes, error="The worker restarted")
         elif placement.status in (LOADED, UNLOADING) and placement.assignment:
             server.models[model] = replace(placement, status=ASSIGNED)
         elif placement.status in (LOADED, UNLOADING):
@@ -50,7 +51,8 @@ def give_up_loads(s: State, assignment: str, error: str) -> None:
             if model in server.before:
                 _note_failure(server, placement, error)
             else:
-                server.models[model] = replace(placement, status=FAILED, error=error)
+                takes = NOTHING if model in server.unmeasured else placement.takes
+                server.models[model] = replace(placement, status=FAILED, takes=takes, error=error)
                 server.release(model)
             s.hub.event("model", {"id": server.id, "model": model, "state": "failed"})
 
@@ -148,6 +150,8 @@ class MemoryPlacements:
             placement = server.models[model]
         elif after is not None:
             if placement.status is LOADING:
+                if model in server.unmeasured:
+                    placement = replace(placement, takes=NOTHING)
                 server.release(model)
             placement = self._keep(server, replace(placement, status=after, error=error))
             if after is FAILED:

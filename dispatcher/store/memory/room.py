@@ -62,9 +62,9 @@ def _goes(s: State, server: ServerRow, model: str) -> bool:
     return server.models[model].status is PlacementStatus.UNLOADING or loads.gives_way(s, server, model)
 
 
-def could_hold(s: State, server: ServerRow, row: TaskRow, held: Resources) -> bool:
+def could_hold(s: State, server: ServerRow, row: TaskRow, held: Resources, gone: int = 0) -> bool:
     """Whether there is room beside this for what the task needs, and for the model that it loads."""
-    return _fits(server, row.new.needs, held) and loads.fits(s, server, row, held)
+    return _fits(server, row.new.needs, held) and loads.fits(s, server, row, held, gone)
 
 
 def fits_now(server: ServerRow, amounts: Resources) -> bool:

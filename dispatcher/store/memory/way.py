@@ -22,7 +22,7 @@ def make_way(s: State, server: ServerRow, row: TaskRow) -> None:
         key=lambda model: (server.used.get(model, 0), model),
     )
     going: list[str] = []
-    while not room.could_hold(s, server, row, _held(server, staying)):
+    while not room.could_hold(s, server, row, _held(server, staying), len(going)):
         if len(going) == len(idle):
             return
         going.append(idle[len(going)])

@@ -193,8 +193,7 @@ async def test_a_log_that_breaks_off_says_so(
     async with world.connected(f"/ws/tasks/{task_id}/logs") as socket:
         await socket.hear()
         await world.settle()
-        for follower in list(world.services.logs._tails._followers[task_id]):
-            follower.fail(error)  # type: ignore[arg-type]
+        world.services.logs._tails._logs[task_id].fail(error)  # type: ignore[arg-type]
         assert await socket.hear() == {"type": "error", "task_id": task_id, "error": str(error)}
         assert await close_of(socket) == code
 
@@ -209,4 +208,4 @@ async def test_who_reads_nothing_is_let_go(world: World, monkeypatch: pytest.Mon
     socket = world.socket(f"/ws/tasks/{task_id}/logs", reads=5)
     async with asyncio.timeout(5):
         await asyncio.wait({socket._running})
-    assert world.services.logs._tails._followers == {}
+    assert len(world.services.logs._tails) == 0

@@ -51,7 +51,7 @@ async def test_telemetry_since_a_time(world: World) -> None:
 async def test_a_model_is_assigned_loaded_and_unloaded(agents: World) -> None:
     body = {"model": "llama", "servers": ["agent_1", "agent_2"], "priority": 8}
     assigned = await ask(agents, "POST", "/api/models/assign", body)
-    loading = {"model": "llama", "serverId": "agent_1", "status": "loading", "memory": 0, "loadTime": None}
+    loading = {"model": "llama", "serverId": "agent_1", "status": "loading", "memory": 24 * GB, "loadTime": None}
     assert assigned["models"][0] == loading | {"lastUsed": None}
     await does(agents, "agent_1", detail=f'{{"memory_bytes": {6 * GB}, "load_ms": 45000}}')
     await does(agents, "agent_2", CommandState.FAILED, "no such file")

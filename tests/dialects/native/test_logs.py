@@ -39,13 +39,23 @@ def events(text: str) -> list[tuple[str, str, Any]]:
 class Connection:
     """A request whose answer is read while it is sent."""
 
-    def __init__(self, world: World, path: str, method: str = "GET", headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        path: str,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+        *,
+        stuck_at: int | None = None,  # this message, counted from 1, is never taken
+    ) -> None:
         given = {"authorization": f"Bearer {A}", **(headers or {})}
         where, _, query = path.partition("?")
         self._scope = {
             "type": "http", "method": method, "path": where, "query_string": query.encode(),
             "headers": [(name.encode(), value.encode()) for name, value in given.items()],
         }  # fmt: skip
+        self._stuck_at = stuck_at
+        self.sent = 0
         self.status = 0
         self.text = ""
         self.over = False
@@ -57,6 +67,9 @@ class Connection:
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Any) -> None:
+        self.sent += 1
+        if self.sent == self._stuck_at:
+            await asyncio.Event().wait()
         if message["type"] == "http.response.start":
             self.status = message["status"]
         else:
@@ -162,6 +175,24 @@ async def test_a_client_that_leaves_is_noticed(world: World) -> None:
     await following.leave()
     assert len(world.tails) == 0
     assert not following.over
+
+
+async def test_a_client_that_takes_nothing_is_let_go() -> None:
+    world = World(options=NativeOptions(stream_stall_ms=1, streams=1))
+    task_id = await running(world)
+    path = f"/api/task/{task_id}/logs/stream"
+    await say(world, task_id, 1, *map(str, range(1_000)))
+    following = Connection(world, path, stuck_at=4)
+    async with asyncio.timeout(5):
+        await following.task
+    *taken, (_, name, data) = events(following.text)
+    assert [int(seq) for seq, _, _ in taken] == list(range(1, 201)), "two portions"
+    assert (name, data["code"]) == ("failure", "TOO_SLOW")
+    assert len(world.tails) == 0
+    again = Connection(world, path, headers={"last-event-id": "200"})
+    await again.until('"text":"999"')
+    await again.leave()
+    await world.close()
 
 
 async def test_a_silent_stream_is_kept_open() -> None:

@@ -116,6 +116,9 @@ async def test_one_that_does_not_fit_is_unloaded_as_soon_as_it_is_not_in_use(wor
             assert (told["verb"], told["args"]["model"]) == ("model.unload", "llama")
             socket.send({"type": "commandFailed", "id": told["id"], "error": "in use"})
             assert (await socket.recv())["type"] == "commandRecorded"
+        assert (await world.store.servers.get(server_id)).allocated == Resources(memory=GB), "all that there is"
+        socket.send({"type": "heartbeat", "models": []})
+        await heard(socket)
         assert (await world.store.servers.get(server_id)).allocated == Resources()
 
 

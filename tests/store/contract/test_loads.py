@@ -58,8 +58,8 @@ async def test_a_load_on_command_of_unknown_size_has_it_too(world: World) -> Non
     assert (await world.store.placements.begin_load("w", "m")).takes == gb(24)
     await given_task(world, "t1", "n", needs=gb(1))
     assert await ask(world) is None
-    await world.store.placements.failed("w", "m", "broken")
-    assert await held(world) == NOTHING
+    left = await world.store.placements.failed("w", "m", "broken")
+    assert (left.takes, await held(world)) == (NOTHING, NOTHING)
 
 
 @pytest.mark.parametrize("verdict", [Verdict.FAILURE, Verdict.RELEASED, Verdict.COMPLETED])

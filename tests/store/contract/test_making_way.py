@@ -2,7 +2,7 @@
 
 import json
 
-from dispatcher.domain.placement import PlacementStatus
+from dispatcher.domain.placement import MODELS_MOST, PlacementStatus
 from dispatcher.domain.resources import NOTHING
 from tests.store.loading import ask, end, gb, given_task, given_worker, held, known, started, status
 from tests.store.world import World
@@ -76,3 +76,14 @@ async def test_no_more_go_than_have_to_the_longest_unused_first_and_none_in_vain
     await world.store.tasks.cancel("huge", origin="native", owner=None)
     await given_task(world, "t1", "", needs=gb(14))
     assert (await ask(world), await told(world)) == (None, ["n"])
+
+
+async def test_one_of_too_many_goes(world: World) -> None:
+    many = [f"m{n:02}" for n in range(MODELS_MOST)]
+    await given_worker(world, models=("n", *many))
+    for model in many:
+        await world.store.placements.loaded("w", model, NOTHING, 1)
+    await given_task(world, "t1", "n")
+    assert (await ask(world), await told(world)) == (None, ["m00"])
+    await world.store.placements.unloaded("w", "m00")
+    assert await ask(world) is not None

@@ -14,19 +14,19 @@ local function to_load(server, model)
   return p or {}
 end
 
--- Whether there is room for it beside what the task itself needs. What is still in memory has to go first: it is being
--- unloaded, or did not fit.
-local function load_fits(server, model, p, needs, room)
+-- Whether there is room for it beside what the task itself needs, once so many models are gone. What is still in memory
+-- has to go first: it is being unloaded, or did not fit.
+local function load_fits(server, model, p, needs, room, gone)
   if p.status == 'unloading' or redis.call('HEXISTS', root .. 'held:' .. server, 'm:' .. model) == 1 then return false end
-  if not p.status and redis.call('HLEN', root .. 'pl:' .. server) >= MODELS_MOST then return false end
+  if not p.status and redis.call('HLEN', root .. 'pl:' .. server) - gone >= MODELS_MOST then return false end
   if not room then return true end
   local left = {unpack(room)}
   for kind, amount in ipairs(amounts_of(needs)) do left[kind] = left[kind] - amount end
   return room_for_model(size_of(model), left)
 end
 
-local function could_hold(server, needs, model, p, room)
-  return fits_in(needs, room) and (not p or load_fits(server, model, p, needs, room))
+local function could_hold(server, needs, model, p, room, gone)
+  return fits_in(needs, room) and (not p or load_fits(server, model, p, needs, room, gone or 0))
 end
 
 local function load_for_tasks(server, model, p)

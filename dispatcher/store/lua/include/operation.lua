@@ -15,12 +15,10 @@ local function give_up_loads(id, steps, why)
     local verb, server, model = step[1], step[2], cjson.decode(step[3]).model
     local p = verb == 'model.load' and model and placement_of(server, model)
     if p and p.assignment == id and (p.status == 'queued' or p.status == 'loading') then
-      p.why = why
       if p.before then
-        p.before = 'failed' -- a task goes on loading it
+        p.before, p.why = 'failed', why -- a task goes on loading it
       else
-        p.status, p.unmeasured = 'failed', nil
-        release(server, 'm:' .. model)
+        end_load(server, model, p, why)
       end
       keep_placement(server, model, p)
       announce_fleet('model', 'id', server, 'model', model, 'state', 'failed')

@@ -87,6 +87,13 @@ local function new_placement(status, assignment, preload, priority)
     why = '', seq = text(redis.call('HINCRBY', root .. 'reg', 'placements', 1))}
 end
 
+-- A load has failed; what it was thought to take is not known any more.
+local function end_load(server, model, p, why)
+  p.status, p.why = 'failed', why
+  if p.unmeasured then p.takes, p.unmeasured = '', nil end
+  release(server, 'm:' .. model)
+end
+
 -- A load that nobody waits for any more: as if it had not been begun.
 local function undo_load(server, model, p)
   if p.before == '' then return drop_placement(server, model) end
@@ -104,8 +111,7 @@ local function forget_loaded(server)
     if p.before then
       undo_load(server, model, p)
     elseif p.status == 'loading' then
-      p.status, p.why, p.unmeasured = 'failed', 'The worker restarted', nil
-      release(server, 'm:' .. model)
+      end_load(server, model, p, 'The worker restarted')
       keep_placement(server, model, p)
     elseif p.status == 'loaded' or p.status == 'unloading' then
       if p.assignment == '' then

@@ -29,7 +29,7 @@ do
     if (redis.call('HGET', root .. 's:' .. server, 'models') or '') == '' then return end
     local idle, room = idle_models(server)
     local p, going = to_load(server, model), {}
-    while not could_hold(server, needs, model, p, room) do
+    while not could_hold(server, needs, model, p, room, #going) do
       local next = idle[#going + 1]
       if not next then return end
       going[#going + 1] = next
