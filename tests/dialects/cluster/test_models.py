@@ -102,6 +102,18 @@ async def test_a_rebalance(one: World) -> None:
     assert (await one.post("/cluster/rebalance", {"force": True}))["rebalance_id"] != begun["rebalance_id"]
 
 
+async def test_a_rebalance_tells_which_of_its_moves_failed_and_why(one: World) -> None:
+    for model in ("a", "b"):
+        await one.loaded("worker-001", model, 8)
+    await one.worker("worker-002")
+    begun = await one.post("/rebalance", {})
+    await one.does("worker-002", CommandState.FAILED, error="no such file")
+    found = (await one.call("GET", f"/api/operations/{begun['rebalance_id']}", "admin", prefix="")).json()
+    assert (found["state"], found["error"]) == ("failed", "1 of 1 moves failed: no such file")
+    assert [step["state"] for step in found["steps"]] == ["failed", "failed"]
+    assert (await one.post("/rebalance", {}))["status"] == "initiated", "it is over"
+
+
 async def test_metrics_by_timeframe(one: World) -> None:
     await one.loaded("worker-001", "used", 6)
     await one.loaded("worker-001", "idle", 2)
