@@ -4,13 +4,18 @@ import asyncio
 import codecs
 import os
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 CHUNK = 16_384
 MOST_IN_PIPE = 1 << 20  # bytes, as far as a task may widen it
-LONGEST = 4_000  # characters; a longer line becomes several, each within what the gateway takes (16 KiB)
+LONGEST = 4_000  # characters; a longer line is told in parts, each within what the gateway takes (16 KiB)
 
-Write = Callable[[str], None]
 Room = Callable[[], Awaitable[None]]
+
+
+class Write(Protocol):
+    def __call__(self, text: str, partial: bool = False, /) -> object:
+        """A line, or a part of one that goes on in the next text."""
 
 
 class Pieces:
@@ -26,7 +31,7 @@ class Pieces:
         for line in whole:
             self._put(line.removesuffix("\r"))
         while len(self._rest) > LONGEST:
-            self._write(self._rest[:LONGEST])
+            self._write(self._rest[:LONGEST], True)
             self._rest = self._rest[LONGEST:]
 
     def end(self) -> None:
@@ -37,7 +42,7 @@ class Pieces:
 
     def _put(self, line: str) -> None:
         for at in range(0, max(1, len(line)), LONGEST):
-            self._write(line[at : at + LONGEST])
+            self._write(line[at : at + LONGEST], at + LONGEST < len(line))
 
 
 class Lines:

@@ -72,15 +72,16 @@ class TaskLog:
             except TimeoutError:
                 self._away = True
 
-    def write(self, stream: str, text: str) -> None:
-        """A line of `stdout` or `stderr`, without its end. What was read already is kept also without room."""
+    def write(self, stream: str, text: str, partial: bool = False) -> None:
+        """A line of `stdout` or `stderr`, without its end, or a part of one that goes on. What was read already is kept
+        also without room."""
         if self._refused:
             return
         if len(self._lines) >= self._limit:
             self._dropped += 1
             return
         self._mark()
-        self._keep(stream, text)
+        self._keep(stream, text, partial)
 
     async def run(self) -> None:
         """Send until `close` and all is sent, or until the gateway wants no more of it."""
@@ -117,8 +118,9 @@ class TaskLog:
             count, self._dropped = self._dropped, 0
             self._keep("stderr", f"[{count} line{'s' if count > 1 else ''} dropped]")
 
-    def _keep(self, stream: str, text: str) -> None:
-        self._lines.append({"stream": stream, "text": text, "at": int(self._now() * 1000)})
+    def _keep(self, stream: str, text: str, partial: bool = False) -> None:
+        line = {"stream": stream, "text": text, "at": int(self._now() * 1000)}
+        self._lines.append(line | {"partial": True} if partial else line)
         self._came.set()
 
     def _batch(self) -> list[Line]:

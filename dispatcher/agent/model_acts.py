@@ -20,7 +20,8 @@ def model_acts(models: Models) -> dict[str, Act]:
         }
 
     async def unload(args: Mapping[str, Any]) -> dict[str, Any]:
-        await models.unload(_model(args), force=args.get("force") is True)
+        within_s = float(args.get("within_s", 0)) if args.get("when_idle") is True else 0.0
+        await models.unload(_model(args), force=args.get("force") is True, within_s=within_s)
         return {}
 
     return {"model.load": load, "model.unload": unload}

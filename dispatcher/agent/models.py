@@ -48,6 +48,7 @@ class Models:
         self._load_s = load_s
         self._loaded: dict[str, Resident] = {}
         self._loads = Loads(self._load, patience_s)
+        self._left = asyncio.Event()  # set when a task uses a model no more
         self.changed: Callable[[], Awaitable[None]] = _nobody_asks
 
     def known(self) -> dict[str, Path]:
@@ -114,17 +115,17 @@ class Models:
     async def _measure(self, resident: Resident) -> None:
         await asyncio.to_thread(resident.measure, self._gpu_memory_of)
 
-    async def unload(self, name: str, *, force: bool) -> None:
-        """Take it out of memory; without effect when it is not there. With `force` also while tasks use it, which then
-        fail. Raises CommandError."""
-        async with self._loads.turn():
-            resident = self._loaded.get(name)
-            if resident is None:
-                return
-            if resident.used and not force:
-                raise CommandError(f"model {name} is in use")
-            await self._take_out(resident)
-            await self.changed()
+    async def unload(self, name: str, *, force: bool, within_s: float = 0.0) -> None:
+        """Take it out of memory; without effect when it is not there. One that tasks use is waited for so long, or with
+        `force` taken out all the same: they fail then. Raises CommandError."""
+        late = asyncio.get_running_loop().time() + within_s
+        while not await self._unloaded(name, force=force):
+            self._left.clear()
+            try:
+                async with asyncio.timeout_at(late):
+                    await self._left.wait()
+            except TimeoutError:
+                raise CommandError(f"model {name} is in use") from None
 
     async def discard(self, resident: Resident) -> None:
         """Kill it, with whatever it is doing."""
@@ -147,12 +148,24 @@ class Models:
             taking.cancel()
             if taking.done() and not taking.cancelled() and taking.exception() is None:
                 taking.result().used -= 1
+                self._left.set()
 
     async def close(self) -> None:
         """Unload all of them, and give up what is being loaded."""
         await self._loads.close()
         for resident in list(self._loaded.values()):
             await self._take_out(resident)
+
+    async def _unloaded(self, name: str, *, force: bool) -> bool:
+        """False while it is in use."""
+        async with self._loads.turn():
+            resident = self._loaded.get(name)
+            if resident is not None:
+                if resident.used and not force:
+                    return False
+                await self._take_out(resident)
+                await self.changed()
+            return True
 
     async def _take(self, name: str) -> Resident:
         while (resident := await self.load(name)).dismissed:  # unloaded since

@@ -153,9 +153,11 @@ class Resident:
             raise TaskError(told["error"])
         return told
 
-    def _line(self, stream: str, text: str) -> None:
-        say = self._say if self._task is None else self._task.write
-        say(stream, text)
+    def _line(self, stream: str, text: str, partial: bool = False) -> None:
+        if self._task is None:
+            self._say(stream, text)
+        else:
+            self._task.write(stream, text, partial)
 
     async def _room(self) -> None:
         if self._task is not None:

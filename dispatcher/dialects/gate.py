@@ -1,6 +1,5 @@
 """Who calls, may they, and within which limit: the same steps before every operation of every dialect."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +8,7 @@ from starlette.types import Receive, Scope
 
 from dispatcher.dialects.call import Call
 from dispatcher.dialects.operation import Operation
-from dispatcher.domain.errors import RateLimited, RateState, Unauthorized
+from dispatcher.domain.errors import RateState, Unauthorized
 from dispatcher.domain.principal import Principal
 from dispatcher.domain.reporter import ByAttempt
 from dispatcher.service.ports import Coordination, RateRule
@@ -95,17 +94,8 @@ class Gate:
             call.rate = await self.limit(call.rule, call.hour_rule)
 
     async def limit(self, *rules: RateRule | None) -> RateState:
-        """Count under all of these rules; where the caller stands in the tightest. Raises RateLimited for the one that
-        holds longest."""
-        counting = [self.coordination.limit(rule) for rule in rules if rule is not None]
-        answers = await asyncio.gather(*counting, return_exceptions=True)
-        refusals = [answer for answer in answers if isinstance(answer, RateLimited)]
-        if refusals:
-            raise max(refusals, key=lambda refusal: refusal.retry_after_s)
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
-        return min((state for state in answers if isinstance(state, RateState)), key=lambda state: state.remaining)
+        """As `Coordination.limit`, under those that there are."""
+        return await self.coordination.limit(*(rule for rule in rules if rule is not None))
 
     def _attempt(self, scope: Scope, task_id: str) -> ByAttempt | None:
         """The attempt whose callback token the call carries: in `X-Callback-Token`, else as the bearer token."""

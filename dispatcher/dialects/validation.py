@@ -1,5 +1,6 @@
 """From a JSON object to a request model, with the same error texts in every dialect."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,6 +21,16 @@ _TEXTS = {
     "dict_type": "must be an object",
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
+    "too_short": "must have at least {min_length} {entries}",
+    "too_long": "must have at most {max_length} {entries}",
+    "string_too_short": "must have at least {min_length} {characters}",
+    "string_too_long": "must have at most {max_length} {characters}",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
 }
 
 
@@ -57,11 +68,25 @@ def _without_null(members: dict[str, Any]) -> dict[str, Any]:
 
 def _first(error: ValidationError) -> Invalid:
     """The first missing field, else the first wrong one."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
+    found = error.errors(include_url=False, include_input=False)
     missing = [e for e in found if e["type"] == "missing"]
     first = (missing or found)[0]
     field = ".".join(str(part) for part in first["loc"])
     if missing:
         return Invalid(f"Missing required field: {field}", field=field)
-    text = _TEXTS.get(first["type"]) or first["msg"].replace("Input should", "must").replace("Value error, ", "")
-    return Invalid(f"Invalid field {field}: {text[:200]}", field=field)
+    return Invalid(
+        f"Invalid field {field}: {_text(first['type'], first['msg'], first.get('ctx', {}))[:200]}", field=field
+    )
+
+
+def _text(kind: str, message: str, context: Mapping[str, Any]) -> str:
+    """What is wrong, in plain words; `kind`, `message` and `context` are those of the library."""
+    if kind == "value_error":  # our own words
+        return message.removeprefix("Value error, ")
+    told = {name: int(v) if isinstance(v, float) and v.is_integer() else v for name, v in context.items()}
+    length = told.get("min_length", told.get("max_length"))
+    words = {
+        "entries": "entry" if length == 1 else "entries",
+        "characters": "character" if length == 1 else "characters",
+    }
+    return _TEXTS.get(kind, "is not valid").format(**told, **words)

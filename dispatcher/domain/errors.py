@@ -32,18 +32,24 @@
 Every message is written for the caller: it never holds a secret, an exception text or an internal address.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class RateState:
-    """Where a principal stands within a rate rule. `reset_ms` is the end of the fixed minute, epoch milliseconds."""
+    """Where a principal stands within a rate rule. `reset_ms` is the end of the fixed window, epoch milliseconds."""
 
     limit: int
     remaining: int
     reset_ms: int
+
+
+def tightest(states: Iterable[RateState]) -> RateState:
+    """The one with the fewest calls left; one without a limit only where all are so."""
+    return min(states, key=lambda state: state.remaining if state.limit else math.inf)
 
 
 class DispatchError(Exception):

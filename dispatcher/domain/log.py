@@ -1,6 +1,6 @@
 """What a running task says: lines, numbered over all its attempts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -17,17 +17,19 @@ class LogStream(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewLine:
-    """A line as its worker hands it in. `at_ms` is the worker's time; None: the store's, on arrival."""
+    """A line as its worker hands it in. `at_ms` is the worker's time; None: the store's, on arrival. A `partial` one
+    goes on in the next of its stream."""
 
     stream: LogStream
     text: str
     at_ms: int | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
     """`seq` counts from 1 over all attempts of the task; `fence` is the attempt, 0 for a line of the gateway's own.
-    `rank` is whose word it is where the attempt is a gang."""
+    `rank` is whose word it is where the attempt is a gang. A `partial` line goes on in the next of its stream."""
 
     seq: int
     at_ms: int
@@ -35,6 +37,7 @@ class LogLine:
     stream: LogStream
     text: str
     rank: int | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,19 @@ def cut(text: str) -> str:
     if len(text) * 4 <= LINE_BYTES:
         return text
     return text.encode()[:LINE_BYTES].decode(errors="ignore")
+
+
+def joined(lines: Iterable[LogLine]) -> str:
+    """All of it as one text: each line with its end, those that came in parts as they were."""
+    text: list[str] = []
+    begun: dict[tuple[int, int | None, LogStream], list[str]] = {}
+    for line in lines:
+        parts = begun.setdefault((line.fence, line.rank, line.stream), [])
+        parts.append(line.text)
+        if not line.partial:
+            text += [*parts, "\n"]
+            parts.clear()
+    return "".join(text) + "".join("".join(parts) + "\n" for parts in begun.values() if parts)
 
 
 def with_marker(page: LogPage) -> tuple[LogLine, ...]:

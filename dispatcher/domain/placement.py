@@ -8,6 +8,7 @@ from dispatcher.domain.resources import NOTHING, Resources
 
 MODELS_MOST = 64  # of one worker
 NAME_MOST = 128  # characters
+LONGEST_LOAD_MS = 7 * 86_400_000  # what a worker may say that a load took
 RUNNER = "model"  # the kind of workers that load models
 LOADABLE = "model:"  # begins the capability of a worker that can load a model, before its name
 

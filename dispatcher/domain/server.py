@@ -104,6 +104,12 @@ class Server:
         return ServerStatus.ONLINE if self.health is ServerHealth.HEALTHY else ServerStatus.DEGRADED
 
     @property
+    def came(self) -> bool:
+        """A worker that opens the connection itself has done so, or was heard of otherwise, since it was registered."""
+        told = self.session or self.boot_id or self.last_seen_ms > self.registered_ms
+        return self.transport is not Transport.SOCKET or bool(told)
+
+    @property
     def eligible(self) -> bool:
         """May be pushed new work, as far as the cached record knows; the claim decides."""
         pushed = self.transport is Transport.PUSH

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from dispatcher.domain.server import Server
 from dispatcher.domain.stats import Counts
@@ -13,6 +14,40 @@ SAMPLES_KEPT = 720  # of one server, and none older than an hour
 SAMPLES_APART_MS = 1_000  # a heartbeat that follows sooner (a repeated one) is no second sample
 SAMPLE_LIFE_MS = 3_600_000
 GPUS_MOST = 2_048  # bytes of JSON that are kept with a sample
+DIGITS_MOST = 308  # a whole number of more is no double
+
+
+def read_metrics(text: str) -> dict[str, Any]:
+    """The metrics of a heartbeat (JSON); empty for what is no object. A number beyond a double is None: it says
+    nothing, and who reads our answers may not understand it."""
+    try:
+        told = json.loads(text or "{}", parse_int=_whole, parse_float=_finite, parse_constant=lambda name: None)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _whole(digits: str) -> int | None:
+    return int(digits) if len(digits.lstrip("-")) <= DIGITS_MOST else None
+
+
+def _finite(digits: str) -> float | None:
+    value = float(digits)
+    return value if math.isfinite(value) else None
+
+
+def told_amount(value: object, below: float = 2**53) -> float | None:
+    """A number that a worker told, from 0 to `below`; None for whatever else it is."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < below:
+        return None
+    return value
+
+
+def told_percent(value: object) -> float | None:
+    """A percentage that a worker told, brought within 0..100; None for what is no number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:  # NaN
+        return None
+    return round(float(min(max(value, 0), 100)), 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +65,15 @@ class Usage:
     def of(cls, metrics: str) -> "Usage | None":
         """From the metrics of a heartbeat (JSON): its numbers `cpu`, `memory`, `gpu`, `storage` and its list `gpus`;
         None when it tells none of them."""
-        if metrics in ("", "{}"):
-            return None
-        try:
-            told = json.loads(metrics)
-        except ValueError:
-            return None
-        if not isinstance(told, dict):
-            return None
-        cpu, memory, gpu = (_percent(told.get(name)) for name in ("cpu", "memory", "gpu"))
-        found = cls(cpu, memory, gpu, _gpus(told.get("gpus")), _percent(told.get("storage")))
+        told = read_metrics(metrics)
+        cpu, memory, gpu, storage = (told_percent(told.get(name)) for name in ("cpu", "memory", "gpu", "storage"))
+        found = cls(cpu, memory, gpu, _gpus(told.get("gpus")), storage)
         return None if found == cls() else found
 
 
 def _gpus(value: object) -> str:
     text = json.dumps(value, separators=(",", ":")) if isinstance(value, list) else ""
     return text if len(text) <= GPUS_MOST else ""
-
-
-def _percent(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return None
-    return round(min(max(float(value), 0.0), 100.0), 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from dispatcher.domain.command import Command, Verb
 from dispatcher.domain.errors import Conflict, DispatchError, NoControl, NotFound, OperationRunning, Unavailable
 from dispatcher.domain.ids import is_id, new_operation_id
-from dispatcher.domain.operation import NewOperation, NewStep, Operation, OperationKind, operation_of
+from dispatcher.domain.operation import (
+    NewOperation,
+    NewStep,
+    Operation,
+    OperationKind,
+    StepState,
+    operation_of,
+    place_of,
+)
 from dispatcher.domain.server import Server
 from dispatcher.service.background import where
 from dispatcher.service.commands import Commands
@@ -28,7 +36,7 @@ class OperationOptions:
     restart_ms: int = 300_000
     load_ms: int = 1_800_000
     unload_ms: int = 300_000
-    move_ms: int = 1_800_000  # each move of a rebalance
+    move_ms: int = 3_600_000  # each move of a rebalance: half of it to load, half to unload
     drain_s: int = 30
 
 
@@ -138,9 +146,12 @@ class Operations:
     async def _command_ended(self, command: Command) -> None:
         await self.steps.settle(command)
         try:
-            await self._drive(await self._operations.get(operation_of(command.id)))
+            operation = await self._operations.get(operation_of(command.id))
         except NotFound:
             return  # a command of no operation, or of one that was forgotten
+        if _is_left(operation, command):
+            await self.steps.take_back(operation, place_of(command.id))
+        await self._drive(operation)
 
     async def _drive(self, operation: Operation) -> Operation:
         """Make all steps that can be made now."""
@@ -157,7 +168,19 @@ class Operations:
         except Unavailable:
             raise
         except (Conflict, NotFound) as refused:
-            return await self._operations.advance(operation.id, place, Steps.FAILED, refused.message)
+            state, error = StepState.FAILED, refused.message
         except DispatchError:
             return operation  # the next round tries again
+        failed_move = operation.kind is OperationKind.REBALANCE and state is StepState.FAILED
+        if failed_move and operation.steps[place].verb == Verb.UNLOAD:
+            after = await self.steps.take_back(operation, place)
+            error += f"; {after}" if after else ""
         return await self._operations.advance(operation.id, place, state, error)
+
+
+def _is_left(operation: Operation, command: Command) -> bool:
+    """Whether a command was of a move that nobody goes on with: its load was done too late, or its unload was not."""
+    step = operation.steps[place_of(command.id)]
+    if operation.kind is not OperationKind.REBALANCE or step.state is StepState.DONE:
+        return False
+    return operation.state.ended or (command.verb == Verb.LOAD and step.state is StepState.FAILED)

@@ -56,7 +56,7 @@ class Placements:
             model, server_ids, assignment=assignment, preload=preload, priority=priority
         )
         if preload:
-            args = Steps.model_args(model, priority=priority)
+            args = Steps.load_args(model, priority=priority)
             steps = [NewStep(Verb.LOAD, placement.server_id, args) for placement in placed]
             try:
                 await self._operations.begin(
@@ -87,7 +87,7 @@ class Placements:
         for placement in there.values():
             if placement.status is PlacementStatus.LOADING:
                 raise ModelBusy(f"Model {model} is being loaded on server {placement.server_id}")
-        args = Steps.model_args(model, force=force)
+        args = Steps.unload_args(model, force=force)
         steps = [NewStep(Verb.UNLOAD, server_id, args) for server_id in server_ids]
         return await self._operations.begin(
             OperationKind.UNLOAD, actor, steps, for_ms=self._operations.options.unload_ms
@@ -139,17 +139,19 @@ class Placements:
     async def rebalance(
         self, actor: str, strategy: Strategy, *, dry_run: bool = False, force: bool = False
     ) -> tuple[Operation, list[Move]]:
-        """Even the fleet out: a move loads at its target before it unloads at its source. A dry run is the plan alone.
+        """Even the fleet out: a move loads at its target, and then unloads at its source as soon as the model is idle
+        there. One that fails leaves the others be. A dry run is the plan alone.
 
-        With `force` a running rebalance is ended first. Raises Conflict (OPERATION_RUNNING) without.
+        With `force` a running rebalance is ended first, and sources unload also what is in use: the tasks start again
+        elsewhere. Raises Conflict (OPERATION_RUNNING) without.
         """
+        if force and not dry_run:
+            await self._operations.replace(REBALANCE, "Another rebalance was begun")
         servers, placements = await asyncio.gather(self._servers.all(), self._placements.find())
         having = {placement.server_id for placement in placements}
         hosts = [_host(server, placements) for server in servers if _can_take(server, having)]
         moves = await asyncio.to_thread(plan, strategy, hosts, _copies(servers, placements))
-        if force and not dry_run:
-            await self._operations.replace(REBALANCE, "Another rebalance was begun")
-        steps = [step for move in moves for step in _steps_of(move)]
+        steps = [step for move in moves for step in _steps_of(move, force=force)]
         operation = await self._operations.begin(
             OperationKind.REBALANCE,
             actor,
@@ -181,9 +183,9 @@ def _check(model: str, server_ids: Sequence[str]) -> None:
         raise Invalid("Name at least one server, and none twice", field="servers")
 
 
-def _steps_of(move: Move) -> list[NewStep]:
-    args = Steps.model_args(move.model)
-    return [NewStep(Verb.LOAD, move.target, args), NewStep(Verb.UNLOAD, move.source, args)]
+def _steps_of(move: Move, *, force: bool) -> list[NewStep]:
+    unload = Steps.unload_args(move.model, force=force, when_idle=not force)
+    return [NewStep(Verb.LOAD, move.target, Steps.load_args(move.model)), NewStep(Verb.UNLOAD, move.source, unload)]
 
 
 def _can_take(server: Server, having: Collection[str]) -> bool:

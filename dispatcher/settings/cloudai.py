@@ -34,10 +34,9 @@ def documented(environ: Mapping[str, str], listeners: Any) -> Iterator[tuple[str
 
 
 def ignored(environ: Mapping[str, str], listeners: Any) -> list[str]:
-    """A notice for each variable of the document that means nothing here, where its port is served."""
-    if not _serves(listeners):
-        return []
-    return [
+    """A notice for each variable of the document that means nothing here."""
+    unserved = [HTTP_PORT] if environ.get(HTTP_PORT) and not _serves(listeners) else []
+    return [f"{name} is ignored: no [[listeners]] has the dialect cloudai" for name in unserved] + [
         f"{name} is ignored: workers come over a WebSocket, and state is in Redis"
         for name in MEANINGLESS
         if name in environ

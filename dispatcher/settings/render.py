@@ -75,9 +75,9 @@ Only from the environment, or from a file that `<NAME>_FILE` names. In the confi
 
 | variable | |
 |---|---|
-| `HTTP_PORT` | port of the `[[listeners]]` with CloudAI, where the file has one: `:8080`, `8080` or `host:8080` |
+| `HTTP_PORT` | port of the `[[listeners]]` with CloudAI: `:8080`, `8080` or `host:8080`; without one a warning |
 | `CLOUDAI_FILES_DIR` | `[cloudai] files_directory` |
-| `GRPC_PORT`, `MONGODB_URI`, `MONGODB_DATABASE` | nothing; where there is such a listener, a warning |
+| `GRPC_PORT`, `MONGODB_URI`, `MONGODB_DATABASE` | nothing: a warning |
 """
 
 

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from dispatcher.domain.errors import RateState, Unavailable
 from dispatcher.domain.event import FleetEvent, InboxMessage
 from dispatcher.service.ports import RateRule
-from dispatcher.store.rates import limited, rate_state
+from dispatcher.store.rates import count
 from dispatcher.store.reach import GONE, reachable
 from dispatcher.store.runner import Runner
 
@@ -27,13 +27,8 @@ class RedisCoordination:
         self._run = runner
         self._blocking = blocking  # a client of its own for every reader that waits
 
-    async def limit(self, rule: RateRule) -> RateState:
-        reply = await self._run.call(
-            "limit", rule=rule.name, rate_key=rule.key, rate_limit=rule.limit, window_ms=rule.window_ms
-        )
-        if reply.tag == "limited":
-            raise limited(reply, rule)
-        return rate_state(rule, reply.number(0), reply.number(1)) or RateState(0, 0, reply.number(1))
+    async def limit(self, *rules: RateRule) -> RateState:
+        return await count(self._run, *rules)
 
     async def take_seat(self, holder: str, seat: str, *, most: int, lives_ms: int) -> bool:
         reply = await self._run.call("take_seat", holder=holder, seat=seat, most=most, lives_ms=lives_ms)

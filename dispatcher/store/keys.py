@@ -55,7 +55,7 @@ KEYS: dict[str, str] = {
     "pl:<server>": "hash: model -> where it stands there (JSON)",
     "plused:<server>": "hash: model -> ms of the last task that started there with it",
     "model:<model>": "hash: takes and load_ms, as it was loaded last",
-    "warm:<model>": "sorted set: servers that have it in memory, all with the same score",
+    "warm:<model>": "sorted set: servers that have it in memory (0), or to which it is assigned (1)",
     "op:<operation>": "hash: an operation on the fleet, its steps (JSON), st:<place> and er:<place> how far each is",
     "ops": "sorted set: the newest operations, in their order",
     "oplive": "sorted set: running operations, by the ms the lease of the gateway that drives them ends",

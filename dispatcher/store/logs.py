@@ -12,8 +12,11 @@ from dispatcher.store.runner import Runner
 
 _PER_CALL = 256  # lines that one script adds: what others wait for it
 _PAGE_BYTES = 1 << 20
-_STREAMS = {"o": LogStream.STDOUT, "e": LogStream.STDERR}
-_MARKS = {stream: mark for mark, stream in _STREAMS.items()}
+_STREAMS = {
+    "o": (LogStream.STDOUT, False), "O": (LogStream.STDOUT, True),
+    "e": (LogStream.STDERR, False), "E": (LogStream.STDERR, True),
+}  # fmt: skip
+_MARKS = {told: mark for mark, told in _STREAMS.items()}
 
 
 class RedisLogs:
@@ -25,7 +28,10 @@ class RedisLogs:
     async def append(
         self, task_id: str, by: Reporter, lines: Sequence[NewLine], *, origin: str | None, first: int
     ) -> int:
-        raw = [f"{_MARKS[line.stream]}{'' if line.at_ms is None else line.at_ms}\t{line.text}" for line in lines]
+        raw = [
+            f"{_MARKS[line.stream, line.partial]}{'' if line.at_ms is None else line.at_ms}\t{line.text}"
+            for line in lines
+        ]
         after = first
         for start in range(0, len(raw), _PER_CALL):
             some = raw[start : start + _PER_CALL]
@@ -53,4 +59,5 @@ def _line(entry: Any) -> LogLine:
     fence, _, rank = origin.partition(b":")
     head, _, text = raw.decode("utf-8", "replace").partition("\t")
     at_ms = int(head[1:] or at)
-    return LogLine(int(seq[:-2]), at_ms, int(fence), _STREAMS[head[0]], text, int(rank) if rank else None)
+    stream, partial = _STREAMS[head[0]]
+    return LogLine(int(seq[:-2]), at_ms, int(fence), stream, text, int(rank) if rank else None, partial)

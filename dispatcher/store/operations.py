@@ -36,18 +36,18 @@ class RedisOperations:
             raise operation_running(reply.text(0))
         if reply.tag == "too_many":
             raise too_many_operations()
-        return _operation(reply.values[0])
+        return _operation(reply.values[0], reply.now_ms)
 
     async def get(self, operation_id: str) -> Operation:
         return _found(await self._run.call("get_operation", operation_id=operation_id, guard=""), operation_id)
 
     async def recent(self, limit: int = 50) -> list[Operation]:
         reply = await self._run.call("recent_operations", limit=limit)
-        return [_operation(fields) for fields in reply.values[0]]
+        return [_operation(fields, reply.now_ms) for fields in reply.values[0]]
 
     async def guarded(self, guard: str) -> Operation | None:
         reply = await self._run.call("get_operation", operation_id="", guard=guard)
-        return _operation(reply.values[0]) if reply.tag == "operation" else None
+        return _operation(reply.values[0], reply.now_ms) if reply.tag == "operation" else None
 
     async def guards(self) -> list[str]:
         with reachable():
@@ -65,16 +65,16 @@ class RedisOperations:
 
     async def lease(self, gateway: str, lease_ms: int, limit: int = 16) -> list[Operation]:
         reply = await self._run.call("lease_operations", gateway=gateway, lease_ms=lease_ms, limit=limit)
-        return [_operation(fields) for fields in reply.values[0]]
+        return [_operation(fields, reply.now_ms) for fields in reply.values[0]]
 
 
 def _found(reply: Reply, operation_id: str) -> Operation:
     if reply.tag == "not_found":
         raise NotFound(f"Operation not found: {operation_id}")
-    return _operation(reply.values[0])
+    return _operation(reply.values[0], reply.now_ms)
 
 
-def _operation(raw: Sequence[bytes]) -> Operation:
+def _operation(raw: Sequence[bytes], now_ms: int) -> Operation:
     f = codec.fields(raw[1:])
     steps = tuple(
         Step(verb, server_id, args, StepState(f.get(f"st:{at}", "waiting")), f.get(f"er:{at}", ""))
@@ -93,4 +93,5 @@ def _operation(raw: Sequence[bytes]) -> Operation:
         ended_ms=int(f["ended"]) if "ended" in f else None,
         error=f.get("error", ""),
         note=f.get("note", ""),
+        now_ms=now_ms,
     )

@@ -1,8 +1,21 @@
-"""Rate counts in replies."""
+"""Counting calls, and rate counts in replies."""
 
-from dispatcher.domain.errors import RateLimited, RateState
+from dispatcher.domain.errors import RateLimited, RateState, tightest
 from dispatcher.service.ports import RateRule
-from dispatcher.store.runner import Reply
+from dispatcher.store.runner import Reply, Runner
+
+
+async def count(run: Runner, *rules: RateRule) -> RateState:
+    """As `Coordination.limit`."""
+    told = [(rule.name, rule.key, str(rule.limit), str(rule.window_ms)) for rule in rules]
+    reply = await run.call("limit", *(part for rule in told for part in rule))
+    if reply.tag == "limited":
+        raise limited(reply, rules[reply.number(0)])
+    counts = [int(value) for value in reply.values[0]]
+    return tightest(
+        rate_state(rule, calls, reset) or RateState(0, 0, reset)
+        for rule, calls, reset in zip(rules, counts[::2], counts[1::2], strict=True)
+    )
 
 
 def rate_state(rule: RateRule, count: int, reset_ms: int) -> RateState | None:

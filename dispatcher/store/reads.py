@@ -13,7 +13,7 @@ from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
 from dispatcher.service.ports import RateRule, TaskQuery
 from dispatcher.store import codec
-from dispatcher.store.rates import limited, rate_state
+from dispatcher.store.rates import count
 from dispatcher.store.reach import reachable
 from dispatcher.store.runner import Runner
 
@@ -43,13 +43,7 @@ class TaskReads:
         if rate is None or rate.limit <= 0:
             reply, state = await reading, None
         else:  # both in one pipeline
-            counting = self._run.call(
-                "limit", rule=rate.name, rate_key=rate.key, rate_limit=rate.limit, window_ms=rate.window_ms
-            )
-            reply, counted = await asyncio.gather(reading, counting)
-            if counted.tag == "limited":
-                raise limited(counted, rate)
-            state = rate_state(rate, counted.number(0), counted.number(1))
+            reply, state = await asyncio.gather(reading, count(self._run, rate))
         if reply.tag == "not_found":
             return None, state
         flat, spec, attempts, out, given = reply.values

@@ -5,7 +5,8 @@ from dispatcher_sdk.models import Model
 
 class LogLine(Model):
     """What a task said. `seq` counts from 1 over all attempts, `stream` is stdout or stderr; a line of attempt 0 is the
-    gateway's own. `rank` says who of several workers that run the task together, None where it is one."""
+    gateway's own. `rank` says who of several workers that run the task together, None where it is one. A `partial`
+    line goes on in the next one of its stream."""
 
     seq: int
     at: int
@@ -13,6 +14,7 @@ class LogLine(Model):
     stream: str
     text: str
     rank: int | None = None
+    partial: bool = False
 
 
 class LogPage(Model):

@@ -310,7 +310,8 @@ async def test_a_command_is_done_once_and_its_end_told_until_it_is_recorded(gate
         await gateway.send(type="commandRecorded", id="c1")
         await gateway.send(type="command", id="c2", verb="model.load", args=args)
         assert (await gateway.next("commandDone"))["id"] == "c2", "it is loaded: done"
-        await gateway.send(type="command", id="c3", verb="model.unload", args={"model": "m"})
+        when_idle = {"model": "m", "when_idle": True, "within_s": 5}
+        await gateway.send(type="command", id="c3", verb="model.unload", args=when_idle)
         assert (await gateway.next("heartbeat"))["models"] == []
         assert (await gateway.next("commandDone"))["id"] == "c3"
         await gateway.send(type="command", id="c1", verb="model.load", args=args)

@@ -150,10 +150,21 @@ async def test_once_the_gateway_wants_no_more_nothing_is_kept() -> None:
 
 
 def test_lines_are_made_of_bytes() -> None:
-    said: list[str] = []
-    pieces = Pieces(said.append)
+    said: list[tuple[str, bool]] = []
+    pieces = Pieces(lambda text, partial=False: said.append((text, partial)))
     for part in (b"a\xc3", b"\xa4\r\n\nb", b"\xff\nlast"):
         pieces.take(part)
     pieces.take(b"x" * (LONGEST + 1 - 4))
     pieces.end()
-    assert said == ["aä", "", "b�", "last" + "x" * (LONGEST - 4), "x"]
+    pieces = Pieces(lambda text, partial=False: said.append((text, partial)))
+    pieces.take(b"y" * 2 * LONGEST + b"\n")
+    texts, goes_on = zip(*said, strict=True)
+    assert texts == ("aä", "", "b�", "last" + "x" * (LONGEST - 4), "x", "y" * LONGEST, "y" * LONGEST)
+    assert goes_on == (False, False, False, True, False, True, False)
+
+
+def test_a_part_of_a_line_is_told_as_such() -> None:
+    log = a_log(Gateway())
+    log.write("stdout", "a", True)
+    log.write("stdout", "b")
+    assert [line.get("partial") for line in log._lines] == [True, None]

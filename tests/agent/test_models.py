@@ -264,6 +264,22 @@ async def test_what_hangs_is_killed_and_what_waits_is_not_in_its_way(models: Mod
     assert models.loaded == []
 
 
+async def test_a_model_in_use_is_waited_for(models: Models) -> None:
+    never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async with models.using("big", never), models.using("big", never):
+        with pytest.raises(CommandError, match="in use"):
+            await models.unload("big", force=False, within_s=0.01)
+        unloading = asyncio.create_task(models.unload("big", force=False, within_s=60))
+        async with models.using("big", never):
+            pass
+        await asyncio.sleep(0)
+        assert not unloading.done(), "others use it"
+        assert [one["model"] for one in models.loaded] == ["big"]
+    async with asyncio.timeout(10):
+        await unloading
+    assert (models.loaded, processes()) == ([], [])
+
+
 async def test_by_force_it_is_unloaded_under_the_hands_of_a_task(models: Models) -> None:
     attempt, told = an_attempt("model", {"model": "big", "parameters": "hang"})
     running = asyncio.create_task(ModelRunner(models, 1.0).run(attempt))

@@ -2,6 +2,7 @@
 processes as the witness; and a restart that a supervisor sees through."""
 
 import asyncio
+import json
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
+from websockets.asyncio.client import connect
 
 from tests.e2e.conftest import LiveGateway
 from tests.e2e.test_agent import Fleet
@@ -20,11 +22,17 @@ pytestmark = pytest.mark.e2e
 MB = 1 << 20
 WEIGHTS = 64 * MB
 MODEL = """
+import os, time
+
 class Model:
     def load(self):
         self.weights = bytearray(b"x" * (64 << 20))
+        while os.path.exists(__file__ + ".hold"):
+            time.sleep(0.01)
 
     def predict(self, parameters):
+        while os.path.exists(parameters.get("hold", "")):
+            time.sleep(0.01)
         return {"NAME": 2 * parameters["n"]}
 """
 
@@ -48,7 +56,16 @@ class Cluster:
 
     def __init__(self, fleet: Fleet, models: Path) -> None:
         self._fleet = fleet
-        self._flags = ("--runner", "model", "--models", str(models), "--resource", "memoryMB=4096")
+        self._flags = (
+            "--runner",
+            "model",
+            "--models",
+            str(models),
+            "--resource",
+            "memoryMB=4096",
+            "--concurrency",
+            "2",
+        )
 
     def agent(self, name: str) -> Program:
         return self._fleet.agent(*self._flags, name=name)
@@ -98,15 +115,41 @@ class Cluster:
         )
         assert await self.placed() == models
 
+    async def stands(self, model: str, *statuses: str) -> None:
+        """Its copies, by registration of their workers."""
+
+        def are(found: Any) -> bool:
+            every = [one for worker in found["assignments"] for one in worker["models"]]
+            return [one["status"] for one in every if one["name"] == model] == list(statuses)
+
+        await self._fleet.until("/cluster/models/assignments", are)
+
+    async def told_loaded(self) -> Any:
+        """What the next event of a model tells."""
+        headers = {"Authorization": f"Bearer {self._fleet.admin}"}
+        url = str(self._fleet.http.base_url.copy_with(scheme="ws", path="/cluster/ws"))
+        async with connect(url, additional_headers=headers, proxy=None) as socket:
+            while (told := json.loads(await socket.recv()))["event"] != "model_loaded":
+                pass
+        return told["data"]
+
     async def reserved(self, box: Box) -> int:
         """What the dispatcher holds free for it, bytes."""
         allocated = (await self._fleet.get(f"/api/servers/{box.id}"))["allocated"]
         return round(allocated.get("memoryMB", 0) * MB)
 
+    async def begin(self, model: str, **parameters: Any) -> str:
+        """A task of a model."""
+        task = await self.post("/tasks", task_type="double", model_name=model, parameters={"n": 21, **parameters})
+        name: str = task["task_id"]
+        return name
+
     async def run(self, model: str) -> tuple[Any, str]:
-        """A task of a model: its result, and the worker that ran it."""
-        task = await self.post("/tasks", task_type="double", model_name=model, parameters={"n": 21})
-        path = f"/cluster/tasks/{task['task_id']}"
+        """Its result, and the worker that ran it."""
+        return await self.end(await self.begin(model))
+
+    async def end(self, task_id: str) -> tuple[Any, str]:
+        path = f"/cluster/tasks/{task_id}"
         ended = await self._fleet.until(path, lambda found: found["status"] in ("completed", "failed"))
         assert ended["status"] == "completed", ended
         return ended["result"], ended["assigned_worker"]
@@ -187,3 +230,37 @@ async def _refuse(cluster: Cluster) -> None:
         (f"/workers/{called}/restart", {}),
     ):
         assert (await cluster.post(path, expect=409, **body))["reason"] == "NO_CONTROL_CHANNEL"
+
+
+async def test_what_a_task_loads_or_uses_is_not_unloaded_and_is_moved_when_it_is_idle(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    loading, using = tmp_path / "models" / "one.py.hold", tmp_path / "hold"
+    for hold in (loading, using):
+        hold.touch()
+    first = await cluster.box("first")
+    told = asyncio.create_task(cluster.told_loaded())
+    tasks = [await cluster.begin("one", hold=str(using))]
+    unload = {"model_name": "one", "worker_ids": [first.id]}
+    await cluster.stands("one", "loading")
+    assert (await cluster.post("/models/unload", expect=409, **unload))["reason"] == "MODEL_BUSY"
+    loading.unlink()
+    assert ((await told)["model_name"], told.result()["worker_id"]) == ("one", first.id)
+    await cluster.stands("one", "loaded")
+    (model,) = (await cluster.get(f"/workers/{first.id}"))["loaded_models"]
+    assert (model["name"], model["last_used"] is not None) == ("one", True)
+    assert (await cluster.post("/models/unload", expect=409, **unload))["reason"] == "MODEL_BUSY"
+
+    await cluster.assign("two", first)
+    tasks.append(await cluster.begin("two", hold=str(using)))
+    second = await cluster.box("second")
+    begun = await cluster.post("/cluster/rebalance")
+    (move,) = begun["operations"]
+    await cluster.stands(move["model"], "unloading", "loaded")
+    assert await cluster.run(move["model"]) == ({move["model"]: 42}, second.id), "new ones go to the target"
+    using.unlink()
+    await cluster.done(begun["rebalance_id"])
+    assert [(await cluster.end(task))[1] for task in tasks] == [first.id, first.id], "and those that ran end normally"
+    await cluster.stands(move["model"], "loaded")
+    assert await asyncio.to_thread(first.agent.stop, signal.SIGTERM) == 0
+    assert await asyncio.to_thread(second.agent.stop, signal.SIGTERM) == 0

@@ -161,7 +161,7 @@ async def test_a_rebalance_moves_nothing_to_who_came_through_an_open_door(fleet:
 async def test_an_assignment_loads_on_all_its_workers_at_once(fleet: Fleet) -> None:
     assignment, placed = await fleet.one.placements.assign("ann", "m", ["s1", "s2"], priority=80)
     assert [p.status for p in placed] == [PlacementStatus.LOADING] * 2
-    assert json.loads((await fleet.told("s2"))[0].args) == {"model": "m", "priority": 80, "force": False}
+    assert json.loads((await fleet.told("s2"))[0].args) == {"model": "m", "priority": 80}
     await fleet.does("s2", memory_bytes=6 * GB, load_ms=45_000)
     operation = await fleet.one.operations.get(assignment)
     assert (operation.actor, [s.state for s in operation.steps]) == ("ann", [StepState.RUNNING, StepState.DONE])

@@ -8,8 +8,6 @@ from dispatcher.domain.command import CommandState, Verb
 from dispatcher.domain.errors import Conflict
 from dispatcher.domain.operation import LIVE_MOST, NewOperation, NewStep, OperationKind, OperationState
 from dispatcher.domain.placement import PlacementStatus
-from dispatcher.domain.rebalance import Strategy
-from dispatcher.service.steps import LATE
 from tests.service.test_operations import Fleet
 
 ACKED = CommandState.ACKED
@@ -41,17 +39,6 @@ async def test_a_worker_that_starts_anew_loses_what_it_was_loading(fleet: Fleet)
     await fleet.one.operations.run_once()
     operation = await fleet.one.operations.get(assignment)
     assert (operation.state, operation.error) == (OperationState.FAILED, "The worker restarted")
-
-
-async def test_each_move_has_its_own_time(fleet: Fleet) -> None:
-    for model, memory in (("a", 6), ("b", 5), ("c", 5), ("d", 5)):
-        await fleet.load("s1", model, memory)
-    operation, moves = await fleet.one.placements.rebalance("ann", Strategy.MEMORY)
-    assert len(moves) > 1
-    await fleet.does("s2", state=ACKED)
-    fleet.clock.advance(fleet.one.operations.options.move_ms)
-    await fleet.one.operations.run_once()
-    assert (await fleet.one.operations.get(operation.id)).error == LATE
 
 
 async def test_an_operation_that_is_broken_holds_up_no_other(fleet: Fleet) -> None:

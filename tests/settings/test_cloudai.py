@@ -29,12 +29,14 @@ def test_the_port_is_that_of_its_listener_alone(tmp_path: Path, value: str, host
     assert loaded.settings.server.port == 8787
 
 
-def test_without_such_a_listener_it_means_nothing(tmp_path: Path) -> None:
+def test_without_such_a_listener_it_means_nothing_and_says_so(tmp_path: Path) -> None:
+    """Whatever it holds: `HTTP_PORT` may be somebody else's."""
     text = '[[listeners]]\ndialect = "jobs"\nport = 8080\n'
-    loaded = _load(tmp_path, text, HTTP_PORT="nonsense", GRPC_PORT=":50051", MONGODB_URI="mongodb://localhost")
+    loaded = _load(tmp_path, text, HTTP_PORT="tcp://10.0.0.1:80")
     assert [one.port for one in loaded.settings.listeners] == [8080]
-    assert loaded.warnings == ()
+    assert loaded.warnings == ("HTTP_PORT is ignored: no [[listeners]] has the dialect cloudai",)
     assert _load(tmp_path, "", HTTP_PORT=":1").settings.listeners == ()
+    assert _load(tmp_path, "", HTTP_PORT="").warnings == ()
 
 
 @pytest.mark.parametrize("value", ["http", ":", "a b:1", ":123456", ":70000", "8080:"])
@@ -51,7 +53,8 @@ def test_the_place_of_its_files(tmp_path: Path) -> None:
     assert ours.cloudai.files_directory == "/b"
 
 
-def test_what_means_nothing_is_said_once_its_port_is_served(tmp_path: Path) -> None:
-    loaded = _load(tmp_path, LISTENERS, GRPC_PORT=":50051", MONGODB_URI="mongodb://user:secret@host")
+@pytest.mark.parametrize("text", ["", LISTENERS])
+def test_what_means_nothing_is_said(tmp_path: Path, text: str) -> None:
+    loaded = _load(tmp_path, text, GRPC_PORT=":50051", MONGODB_URI="mongodb://user:secret@host")
     assert [warning.split()[0] for warning in loaded.warnings] == ["GRPC_PORT", "MONGODB_URI"]
     assert "secret" not in str(loaded.warnings)

@@ -64,7 +64,7 @@ def runner(wire: Any) -> Runner:
 
 
 async def limit(runner: Runner, key: str = "k") -> int:
-    return (await runner.call("limit", rule="r", rate_key=key, rate_limit=1_000, window_ms=60_000)).number(0)
+    return int((await runner.call("limit", "r", key, "1000", "60000")).values[0][0])
 
 
 async def test_calls_of_one_turn_share_a_pipeline(runner: Runner, wire: Wire) -> None:

@@ -70,13 +70,13 @@ def test_every_key_of_the_table_is_used() -> None:
 
 
 def test_values_are_checked_against_the_header() -> None:
-    script = scripts.load("limit", StoreOptions())
-    values: dict[str, str | bytes | int | float] = {"rule": "r", "rate_key": "k", "rate_limit": 1, "window_ms": 60_000}
+    script = scripts.load("take_seat", StoreOptions())
+    values: dict[str, str | bytes | int | float] = {"holder": "h", "seat": "s", "most": 1, "lives_ms": 60_000}
     with pytest.raises(TypeError, match="takes"):
-        script.argv({"rule": "r"})
+        script.argv({"holder": "h"})
     with pytest.raises(TypeError, match="no rest"):
         script.argv(values, ("more",))
-    assert script.argv(values) == ["r", "k", "1", "60000"]
+    assert script.argv(values) == ["h", "s", "1", "60000"]
 
 
 def test_transitions_reach_the_scripts_whole() -> None:

@@ -11,17 +11,19 @@ from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.lines import Pieces
 from dispatcher.agent.runners.engine import ERRORS
 
+Part = tuple[str, bool]  # a text, and whether its line goes on
+
 
 class Output:
     """A stream of a container, by the engine's log. The log is read with the time of each entry, so that what an engine
     has not told by the end of `follow` can be asked for: they may close it before they have written the last words."""
 
-    def __init__(self, container: Any, stream: str, hand_on: Callable[[list[str]], None]) -> None:
+    def __init__(self, container: Any, stream: str, hand_on: Callable[[list[Part]], None]) -> None:
         self._container = container
         self._stream = stream
         self._hand_on = hand_on
-        self._lines: list[str] = []
-        self._pieces = Pieces(self._lines.append)
+        self._lines: list[Part] = []
+        self._pieces = Pieces(lambda text, partial=False: self._lines.append((text, partial)))
         self._newest = b""  # the time of the last entry, and how many had it: the pieces of a long line share it
         self._alike = 0
 
@@ -62,14 +64,14 @@ class Output:
         self._lines.clear()
 
 
-def say(loop: asyncio.AbstractEventLoop, attempt: Attempt, stream: str, lines: list[str]) -> None:
+def say(loop: asyncio.AbstractEventLoop, attempt: Attempt, stream: str, lines: list[Part]) -> None:
     """From another thread; waits for room."""
     if lines and not loop.is_closed():  # else nobody listens any more
         with suppress(CancelledError):
             asyncio.run_coroutine_threadsafe(_written(attempt, stream, lines), loop).result()
 
 
-async def _written(attempt: Attempt, stream: str, lines: list[str]) -> None:
+async def _written(attempt: Attempt, stream: str, lines: list[Part]) -> None:
     await attempt.log.room()
-    for text in lines:
-        attempt.log.write(stream, text)
+    for text, partial in lines:
+        attempt.log.write(stream, text, partial)

@@ -66,7 +66,8 @@ class LogSocket:
 
 
 def _line(task_id: str, line: LogLine) -> str:
-    return encode_json({"type": "log", "line": line.text, "task_id": task_id}).decode()
+    part = {"partial": True} if line.partial else {}
+    return encode_json({"type": "log", "line": line.text, "task_id": task_id, **part}).decode()
 
 
 def _message(kind: str, task_id: str, **more: str) -> str:

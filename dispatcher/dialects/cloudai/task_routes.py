@@ -11,7 +11,7 @@ from dispatcher.dialects.validation import validate
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.digest import digest_json
 from dispatcher.domain.errors import IllegalState
-from dispatcher.domain.log import LogLine
+from dispatcher.domain.log import LogLine, joined
 from dispatcher.domain.principal import Principal
 from dispatcher.service.ports import IdempotencyKey
 from dispatcher.service.services import Services
@@ -101,7 +101,7 @@ class TaskRoutes:
         lines = await self._lines(call.caller, task.id)
         answer = TaskLogs(
             task_id=task.id,
-            logs="".join(f"{line.text}\n" for line in lines),
+            logs=joined(lines),
             status=wire.status_word(task.state),
             completed_at=wire.seconds(task.ended_ms),
         )

@@ -66,7 +66,7 @@ def cluster_dialect(
     """The cluster, to be mounted at `/cluster`, or at the root of a listener of its own. `pause` waits
     between two looks at the fleet."""
     options = options or ClusterOptions()
-    fleet, estimates = Fleet(services), Estimates(services, clock, options.kind)
+    fleet, estimates = Fleet(services), Estimates(services, clock)
     registry = operations(
         ClusterRoutes(services, fleet, health, clock, options),
         WorkerRoutes(services, fleet, estimates, clock),

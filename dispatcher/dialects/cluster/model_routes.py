@@ -44,12 +44,12 @@ class ModelRoutes:
     async def unload(self, call: Call) -> Answer:
         body = validate(UnloadModel, (await call.json()).members)
         await self._fleet.check(body.worker_ids)
+        if not body.force:
+            await self._refuse_in_use(body.model_name, body.worker_ids)
         there = {placement.server_id for placement in await self._placements.find(body.worker_ids, body.model_name)}
         affected = [worker for worker in body.worker_ids if worker in there]
         if not affected:
             raise NotFound(f"Model {body.model_name} is on none of these workers")
-        if not body.force:
-            await self._refuse_in_use(body.model_name, affected)
         with about_workers():
             operation = await self._placements.unload(call.caller.rate_key, body.model_name, affected, force=body.force)
         answer = UnloadAnswer(

@@ -1,5 +1,7 @@
 """Handlers of the tasks: hand in, look at, cancel."""
 
+from contextlib import suppress
+
 from dispatcher.dialects.call import Answer, Call
 from dispatcher.dialects.cluster import wire_tasks as wire
 from dispatcher.dialects.cluster.answers import CancelledTask, SubmittedTask, TaskList
@@ -10,7 +12,7 @@ from dispatcher.dialects.cluster.requests import SubmitTask
 from dispatcher.dialects.cluster.units import estimate
 from dispatcher.dialects.validation import validate
 from dispatcher.domain.digest import digest_json
-from dispatcher.domain.errors import Invalid
+from dispatcher.domain.errors import Invalid, NotFound
 from dispatcher.domain.ids import is_id
 from dispatcher.service.ports import IdempotencyKey
 from dispatcher.service.services import Services
@@ -34,9 +36,10 @@ class TaskRoutes:
         key = idempotency_key(call.headers)
         json = await call.json()
         body = validate(SubmitTask, json.members)
-        wait_ms = await self._estimates.wait_ms()
+        task = wire.new_task(body, call.caller, self._options)
+        wait_ms = await self._estimates.wait_ms(task.demand, task.model)
         created, _ = await self._submit.create(
-            wire.new_task(body, call.caller, self._options),
+            task,
             rate=None,  # counted before
             key=IdempotencyKey(key, digest_json(json.raw)) if key is not None else None,
         )
@@ -47,6 +50,13 @@ class TaskRoutes:
             assigned_worker=None,
             created_at=iso(created.created_ms),
         )
+        if not created.replayed:
+            self._estimates.submitted()
+        elif answer["status"] != "queued":
+            answer["estimated_wait_time"] = estimate(0)
+            with suppress(NotFound):  # its key is kept longer than itself
+                task_now, _ = await self._tasks.get(call.caller, created.task_id, origin=ORIGIN)
+                answer["assigned_worker"] = wire.listed(task_now)["assigned_worker"]
         location = f"{call.scope.get('root_path', '')}/tasks/{created.task_id}"
         return Answer(encode_json(answer), headers={"Location": location})
 

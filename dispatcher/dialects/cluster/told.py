@@ -6,13 +6,14 @@ The metrics of a heartbeat may hold, beside the percentages `cpu`, `memory` and 
     system   {cpu, os, memory_total, memory_used}, likewise
 """
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dispatcher.domain.server import Server
+from dispatcher.domain.telemetry import read_metrics, told_amount, told_percent
+
+HOTTEST = 1_000  # degrees Celsius: no temperature from there on
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,13 @@ class Machine:
 def machine(server: Server) -> Machine:
     """What is known of a server's machine. Where it told no total, what it offers counts; where it told no GPU by
     itself, what our own reservations take of the offer."""
-    told = _object(json.loads(server.metrics) if server.metrics else None)
-    gpus = [_gpu(_object(one)) for one in told.get("gpus") or [] if isinstance(told.get("gpus"), list)]
+    told = read_metrics(server.metrics)
+    each = told.get("gpus")
+    gpus = [_gpu(_object(one)) for one in each] if isinstance(each, list) else []
     system, offer = _object(told.get("system")), server.offer.resources
-    ram_total = _number(system.get("memory_total")) or (offer.memory if offer is not None else None) or None
-    share = _number(told.get("memory"))
-    ram_used = _number(system.get("memory_used"))
+    ram_total = told_amount(system.get("memory_total")) or (offer.memory if offer is not None else None) or None
+    share = told_percent(told.get("memory"))
+    ram_used = _used(system, ram_total)
     if ram_used is None and ram_total is not None and share is not None:
         ram_used = ram_total * share / 100
     gpu_memory = _sum([gpu.memory_total for gpu in gpus]) or (offer.gpu_memory if offer is not None else None) or None
@@ -67,7 +69,7 @@ def machine(server: Server) -> Machine:
         os=_text(system.get("os")),
         ram_total=ram_total,
         ram_used=ram_used,
-        gpu_utilization=_mean([gpu.utilization for gpu in gpus], _number(told.get("gpu"))),
+        gpu_utilization=_mean([gpu.utilization for gpu in gpus], told_percent(told.get("gpu"))),
         gpu_memory=gpu_memory,
         gpu_memory_used=used if used is not None or gpu_memory is None else server.allocated.gpu_memory,
         models=tuple(dict.fromkeys(gpu.model for gpu in gpus if gpu.model)),
@@ -75,12 +77,13 @@ def machine(server: Server) -> Machine:
 
 
 def _gpu(told: dict[str, Any]) -> Gpu:
+    total = told_amount(told.get("memory_total"))
     return Gpu(
         model=_text(told.get("model")),
-        memory_total=_number(told.get("memory_total")),
-        memory_used=_number(told.get("memory_used")),
-        temperature=_number(told.get("temperature")),
-        utilization=_number(told.get("utilization")),
+        memory_total=total,
+        memory_used=_used(told, total),
+        temperature=told_amount(told.get("temperature"), HOTTEST),
+        utilization=told_percent(told.get("utilization")),
         driver_version=_text(told.get("driver_version")),
     )
 
@@ -93,10 +96,10 @@ def _text(value: Any) -> str | None:
     return value[:256] if isinstance(value, str) and value else None
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-        return None
-    return value
+def _used(told: dict[str, Any], total: float | None) -> float | None:
+    """Never more than there is."""
+    used = told_amount(told.get("memory_used"))
+    return used if used is None or total is None else min(used, total)
 
 
 def _sum(values: Sequence[float | None]) -> float | None:

@@ -28,7 +28,7 @@ _IN_MEMORY = (PlacementStatus.LOADED, PlacementStatus.UNLOADING)
 
 def status_word(server: Server, restarting: Collection[str] = ()) -> WorkerStatus:
     """`restarting` are the ids of workers that are restarted now."""
-    if server.maintenance or not server.online or server.id in restarting:
+    if server.maintenance or not server.online or not server.came or server.id in restarting:
         return "offline"
     if server.health is ServerHealth.UNHEALTHY:
         return "error"

@@ -1,7 +1,6 @@
 """Who a client is: a worker of the core, known by its Client-ID; what it offers, and what is kept of its heartbeats.
 Pure."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from dispatcher.domain.lane import Offer
 from dispatcher.domain.principal import Principal
 from dispatcher.domain.resources import Resources
 from dispatcher.domain.server import Endpoints, NewServer, Server, Transport
+from dispatcher.domain.telemetry import read_metrics
 from dispatcher.web.answer import encode_json
 
 IDLE = SystemInfo()
@@ -83,13 +83,13 @@ class Known:
 
 def known_of(server: Server) -> Known:
     """Nothing, where a heartbeat in another API's form came last."""
-    kept = json.loads(server.metrics)
+    kept = read_metrics(server.metrics)
     try:
         resources = kept.get("resources")
         return Known(
             SystemInfo.model_validate(kept["system_info"]),
             None if resources is None else ClientResources.model_validate(resources),
-            kept["address"],
+            str(kept["address"]),
         )
     except (KeyError, ValidationError):
         return Known()

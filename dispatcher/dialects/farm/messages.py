@@ -45,7 +45,7 @@ class Memory(RequestModel):
 
 
 class Gpu(RequestModel):
-    id: int = 0
+    id: Annotated[int, Field(ge=0, le=2**31)] = 0
     name: Annotated[str, Field(max_length=128)] = ""
     memory: Memory = Memory()
 

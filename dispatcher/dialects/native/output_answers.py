@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 
 class LogLineAnswer(TypedDict):
     """`seq` counts from 1 over all attempts; a line of attempt 0 is the gateway's own. `rank` says who of the
-    workers that run the task together."""
+    workers that run the task together. A `partial` line goes on in the next one of its stream."""
 
     seq: int
     at: int
@@ -15,6 +15,7 @@ class LogLineAnswer(TypedDict):
     stream: Literal["stdout", "stderr"]
     text: str
     rank: NotRequired[int]
+    partial: NotRequired[bool]
 
 
 class LogPageAnswer(TypedDict):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from dispatcher.dialects.native.validation import RequestModel
-from dispatcher.domain.placement import LOADABLE, NAME_MOST
+from dispatcher.domain.placement import LOADABLE, LONGEST_LOAD_MS, NAME_MOST
 from dispatcher.domain.server import MAX_CONCURRENT
 
 LATEST_MS = 253_402_300_799_999  # the last millisecond of the year 9999
@@ -118,6 +118,7 @@ class NewLogLine(RequestModel):
     text: str = Field(description="Cut at 16 KiB")
     stream: Literal["stdout", "stderr"] = "stdout"
     at: Time | None = Field(default=None, description="Epoch milliseconds; default: the time of arrival")
+    partial: bool = Field(default=False, description="The line goes on in the next one of its stream")
 
 
 class AppendLog(RequestModel):
@@ -171,7 +172,7 @@ class LoadedModel(RequestModel):
     model: Name
     memory: int = Field(default=0, ge=0, le=2**53)
     gpu_memory: int = Field(default=0, ge=0, le=2**53)
-    load_time: int = Field(default=0, ge=0, le=2**53)
+    load_time: int = Field(default=0, ge=0, le=LONGEST_LOAD_MS)
     active: int = Field(
         default=0, ge=0, le=2**53, description="Tasks that use it now: it is not told to unload it then"
     )

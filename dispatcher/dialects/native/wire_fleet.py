@@ -62,8 +62,8 @@ def operation_answer(operation: Operation) -> OperationAnswer:
         deadline=operation.deadline_ms,
         endedAt=operation.ended_ms,
     )
-    if operation.error:
-        answer["error"] = operation.error
+    if operation.why:
+        answer["error"] = operation.why
     return answer
 
 

@@ -12,13 +12,15 @@ from dispatcher.web.stream import event
 
 
 def new_lines(body: AppendLog) -> list[NewLine]:
-    return [NewLine(LogStream(line.stream), line.text, line.at) for line in body.lines]
+    return [NewLine(LogStream(line.stream), line.text, line.at, line.partial) for line in body.lines]
 
 
 def line_answer(line: LogLine) -> LogLineAnswer:
     answer = LogLineAnswer(seq=line.seq, at=line.at_ms, attempt=line.fence, stream=line.stream.value, text=line.text)
     if line.rank is not None:
         answer["rank"] = line.rank
+    if line.partial:
+        answer["partial"] = True
     return answer
 
 

@@ -1,8 +1,5 @@
 """Servers between the wire and the domain. Pure."""
 
-import json
-from typing import Any
-
 from dispatcher.dialects.native.answers import EndpointsAnswer, MetricsAnswer, MetricsFields, ServerAnswer
 from dispatcher.dialects.native.options import ORIGIN
 from dispatcher.dialects.native.requests import Heartbeat, RegisterServer
@@ -11,6 +8,7 @@ from dispatcher.domain.errors import Invalid
 from dispatcher.domain.lane import Offer
 from dispatcher.domain.server import Endpoints, NewServer, Server, Transport
 from dispatcher.domain.stats import Counts
+from dispatcher.domain.telemetry import read_metrics
 from dispatcher.web.jsonbody import JsonObject
 
 MOST_METRICS = 8192  # bytes
@@ -115,14 +113,9 @@ def metrics_answer(server: Server, counts: Counts, now_ms: int) -> MetricsAnswer
         failureCount=counts.failed,
         averageProcessingTime=counts.average_ms,
         currentLoad=round(server.load, 4),
-        reported=_reported(server.metrics),
+        reported=read_metrics(server.metrics),
     )
     if server.offer.resources is not None:
         metrics["resources"] = resources_answer(server.offer.resources)
         metrics["allocated"] = resources_answer(server.allocated)
     return MetricsAnswer(serverId=server.id, metrics=metrics)
-
-
-def _reported(metrics: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(metrics)
-    return found

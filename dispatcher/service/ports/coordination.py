@@ -11,8 +11,9 @@ from dispatcher.service.ports.requests import RateRule
 class Coordination(Protocol):
     """What gateways tell each other, and the limits they share."""
 
-    async def limit(self, rule: RateRule) -> RateState:
-        """Count one call. Raises RateLimited."""
+    async def limit(self, *rules: RateRule) -> RateState:
+        """Count one call under all of these rules (at least one), or under none where one is used up. Answers where the
+        caller stands in the tightest. Raises RateLimited, for the rule that holds longest."""
         ...
 
     async def take_seat(self, holder: str, seat: str, *, most: int, lives_ms: int) -> bool:

@@ -29,8 +29,8 @@ class OperationStore(Protocol):
         ...
 
     async def advance(self, operation_id: str, place: int, state: StepState, error: str = "") -> Operation:
-        """Move a step on; what does not changes nothing. The last step that ends, or a failed one in a sequence, ends
-        the operation. Raises NotFound."""
+        """Move a step on; what does not changes nothing. With the end of its last step the operation ends, as failed
+        when one of them has. Raises NotFound."""
         ...
 
     async def fail(self, operation_id: str, error: str) -> Operation:

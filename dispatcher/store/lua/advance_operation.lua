@@ -1,14 +1,14 @@
--- advance_operation: move a step on, and end the operation with the last one, or with a failed one of a sequence.
+-- advance_operation: move a step on, and end the operation with the last one.
 -- KEYS    root
 -- ARGV    operation_id place:n state why
 -- OPTIONS retention_ms events_kept
 -- RETURNS operation fields | not_found
 --- @include operation
 local key = root .. 'op:' .. operation_id
-local o = redis.call('HMGET', key, 'state', 'sequence', 'n', 'st:' .. place)
+local o = redis.call('HMGET', key, 'state', 'n', 'st:' .. place)
 if not o[1] then return reply('not_found') end
-local n = number(o[3])
-if o[1] ~= 'running' or place < 0 or place >= n or STEP_RANKS[state] <= STEP_RANKS[o[4] or 'waiting'] then
+local n = number(o[2])
+if o[1] ~= 'running' or place < 0 or place >= n or STEP_RANKS[state] <= STEP_RANKS[o[3] or 'waiting'] then
   return reply('operation', operation_fields(operation_id))
 end
 redis.call('HSET', key, 'st:' .. place, state, 'er:' .. place, why)
@@ -18,7 +18,5 @@ for at = 0, n - 1 do
   if STEP_RANKS[step[1] or 'waiting'] == 2 then ended = ended + 1 end
   if step[1] == 'failed' then failure = failure or step[2] end
 end
-if ended == n or (failure and o[2] == '1') then
-  end_operation(operation_id, failure and 'failed' or 'done', failure or '')
-end
+if ended == n then end_operation(operation_id, failure and 'failed' or 'done', failure or '') end
 return reply('operation', operation_fields(operation_id))

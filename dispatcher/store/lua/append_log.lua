@@ -1,5 +1,5 @@
 -- append_log: add lines of the current attempt, without those that this rank of it sent before; drop the oldest beyond the bounds.
--- A line is its stream (o or e), the worker's time (ms, may be empty), a tab and its text.
+-- A line is its stream (o or e, O or E where it goes on in the next), the worker's time (ms, may be empty), a tab, its text.
 -- KEYS    root
 -- ARGV    task_id origin by fence:n nonce holder first:n lines...
 -- OPTIONS attempts_kept log_lines_max log_bytes_max tenant_log_bytes_max log_bytes_least

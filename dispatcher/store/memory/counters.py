@@ -2,8 +2,9 @@
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 
-from dispatcher.domain.errors import RateLimited, RateState
+from dispatcher.domain.errors import RateLimited, RateState, tightest
 from dispatcher.domain.stats import NO_SERVER, Counts
 from dispatcher.service.ports import RateRule
 from dispatcher.store.memory.rows import TaskRow
@@ -44,6 +45,16 @@ class Counters:
         for scope in scopes:
             self.hours[scope, now_ms // HOUR_MS] += what
             self.totals[scope] += what
+
+    def limit(self, rules: Sequence[RateRule], now_ms: int) -> RateState:
+        """Count one call under all of them, or under none. Raises RateLimited."""
+        used_up = [
+            rule for rule in rules
+            if rule.limit and self._calls[rule.name, rule.key, now_ms // rule.window_ms] >= rule.limit
+        ]  # fmt: skip
+        if used_up:  # the one that holds longest refuses it
+            return self.rate(max(used_up, key=lambda rule: (now_ms // rule.window_ms + 1) * rule.window_ms), now_ms)
+        return tightest(self.rate(rule, now_ms) for rule in rules)
 
     def rate(self, rule: RateRule, now_ms: int, *, count: bool = True) -> RateState:
         """Count one call in the current fixed window. Raises RateLimited."""

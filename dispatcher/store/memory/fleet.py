@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dispatcher.domain.failure import BLAMES_SERVER, Outcome, Verdict
 from dispatcher.domain.grant import Candidates, FreeServer
 from dispatcher.domain.lane import Demand, fits
+from dispatcher.domain.placement import PlacementStatus
 from dispatcher.store.memory import gangs, room, way
 from dispatcher.store.memory.counters import MINUTE_MS
 from dispatcher.store.memory.rows import ServerRow, TaskRow
@@ -16,6 +17,8 @@ PASSED = 16  # lanes that are passed by for want of room for their head
 HEADS = 4  # that are looked at, to find one that is not skipped
 WARM_FIRST_MS = 250  # how long a task is left to workers that wait with its model in memory
 WARM_ASKED = 16
+COLD = 2
+COMES = (PlacementStatus.ASSIGNED, PlacementStatus.QUEUED, PlacementStatus.LOADING)
 AVOID_MS = 5_000  # how long a task avoids a server that failed it
 REST_MIN_MS, REST_MAX_MS = 1_000, 60_000
 BUSY_MAX = 5
@@ -74,12 +77,16 @@ def skips(s: State, server: ServerRow, row: TaskRow) -> bool:
 
 
 def _left_to_warm(s: State, server: ServerRow, row: TaskRow) -> bool:
-    """Another waits for work with its model in memory: for a moment the task is its alone, and it is told."""
+    """Another waits for work with its model in memory, or there comes the model sooner: for a moment the task is its
+    alone, and it is told."""
     model = row.new.model
-    if not model or s.now - row.queued_ms > WARM_FIRST_MS or model in server.shown:
+    if not model or s.now - row.queued_ms > WARM_FIRST_MS:
         return False
-    warm = sorted((v for v in s.servers.values() if model in v.shown), key=lambda v: v.id)[:WARM_ASKED]
-    for v in warm:
+    ranks = sorted((rank, v.id) for v in s.servers.values() if (rank := _warmth(v, model)) < COLD)
+    for rank, name in ranks[:WARM_ASKED]:
+        v = s.servers[name]
+        if rank >= _warmth(server, model):
+            return False
         able = (
             v.id not in (*row.tried, *row.declined) and fits(row.new.demand, v.new.offer) and room.has_room(s, v, row)
         )
@@ -87,6 +94,14 @@ def _left_to_warm(s: State, server: ServerRow, row: TaskRow) -> bool:
             s.hub.event("server", {"id": v.id, "state": "asked"})
             return True
     return False
+
+
+def _warmth(server: ServerRow, model: str) -> int:
+    """0 with the model in memory, 1 where an operator has put it, else COLD."""
+    if model in server.shown:
+        return 0
+    placement = server.models.get(model)
+    return 1 if placement is not None and placement.assignment and placement.status in COMES else COLD
 
 
 def select(s: State, server: ServerRow, *, waits: bool = False) -> gangs.Head | None:

@@ -44,7 +44,7 @@ class MemoryLogs:
         log.last += 1
         at_ms = self._s.now if line.at_ms is None else line.at_ms
         size = len(f"o{'' if line.at_ms is None else line.at_ms}\t{line.text}".encode())
-        log.lines.append((LogLine(log.last, at_ms, fence, line.stream, line.text, rank), size))
+        log.lines.append((LogLine(log.last, at_ms, fence, line.stream, line.text, rank, line.partial), size))
         log.size += size
 
     def _drop_oldest(self, log: Log, others: int) -> None:

@@ -41,7 +41,7 @@ class MemoryOperations:
             operation.id, operation.kind, RUNNING, operation.actor,
             tuple(Step(step.verb, step.server_id, step.args) for step in operation.steps),
             self._s.now, self._s.now + operation.for_ms, operation.guard, operation.sequence,
-            note=operation.note,
+            note=operation.note, now_ms=self._s.now,
         )  # fmt: skip
         if operation.dry_run:
             new = replace(new, state=OperationState.PLANNED, ended_ms=self._s.now)
@@ -78,9 +78,9 @@ class MemoryOperations:
         steps[place] = replace(steps[place], state=state, error=error)
         moved = self._kept[operation_id] = replace(known, steps=tuple(steps))
         failure = next((step for step in steps if step.state is StepState.FAILED), None)
-        if all(step.state.ended for step in steps) or (failure is not None and known.sequence):
+        if all(step.state.ended for step in steps):
             return self._end(moved, OperationState.FAILED, failure.error) if failure else self._end(moved)
-        return moved
+        return replace(moved, now_ms=self._s.now)
 
     async def fail(self, operation_id: str, error: str) -> Operation:
         known = await self.get(operation_id)
@@ -95,14 +95,14 @@ class MemoryOperations:
                 self._end(operation, OperationState.FAILED, "It took too long")
             elif len(leased) < limit and (until_ms <= self._s.now or holder == gateway):
                 self._leases[operation.id] = (gateway, self._s.now + lease_ms)
-                leased.append(operation)
+                leased.append(replace(operation, now_ms=self._s.now))
         return leased
 
     def _known(self, operation_id: str) -> Operation | None:
         found = self._kept.get(operation_id)
-        if found is None or found.ended_ms is None or self._s.now < found.ended_ms + self._s.options.retention_ms:
-            return found
-        return None
+        if found is None or (found.ended_ms and found.ended_ms + self._s.options.retention_ms <= self._s.now):
+            return None
+        return replace(found, now_ms=self._s.now)
 
     def _end(self, operation: Operation, state: OperationState = OperationState.DONE, error: str = "") -> Operation:
         self._leases.pop(operation.id, None)

@@ -99,8 +99,8 @@ class MemoryCoordination:
     def __init__(self, state: State) -> None:
         self._s = state
 
-    async def limit(self, rule: RateRule) -> RateState:
-        return self._s.counters.rate(rule, self._s.now)
+    async def limit(self, *rules: RateRule) -> RateState:
+        return self._s.counters.limit(rules, self._s.now)
 
     async def take_seat(self, holder: str, seat: str, *, most: int, lives_ms: int) -> bool:
         seats = self._s.seats.setdefault(holder, {})

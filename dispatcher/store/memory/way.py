@@ -10,7 +10,7 @@ from dispatcher.store.memory import commands, loads, placements, room
 from dispatcher.store.memory.rows import ServerRow, TaskRow
 from dispatcher.store.memory.state import State
 
-UNLOAD_MS = 300_000
+KEPT_MS, IDLE_S = 86_400_000, 300  # a worker that is not there is told later; what is in use may end so long
 
 
 def make_way(s: State, server: ServerRow, row: TaskRow) -> None:
@@ -28,8 +28,8 @@ def make_way(s: State, server: ServerRow, row: TaskRow) -> None:
         going.append(idle[len(going)])
         staying.discard(going[-1])
     for model in going:
-        command_id, args = f"way_{s.commands_kept + 1}", json.dumps({"model": model, "force": False})
-        deadline_ms = s.now + UNLOAD_MS
+        command_id, deadline_ms = f"way_{s.commands_kept + 1}", s.now + KEPT_MS
+        args = json.dumps({"model": model, "force": False, "when_idle": True, "within_s": IDLE_S})
         if commands.keep(s, NewCommand(command_id, server.id, Verb.UNLOAD, deadline_ms, args), deadline_ms) is not None:
             server.models[model] = replace(server.models[model], status=PlacementStatus.UNLOADING)
             placements.show(s, server)

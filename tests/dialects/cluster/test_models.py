@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from dispatcher.domain.command import CommandState
+from dispatcher.domain.server import Transport
 from tests.dialects.cluster.test_bad_inputs import is_error
-from tests.dialects.cluster.world import GB, World
+from tests.dialects.cluster.world import GB, OpenWorld, World
 
 MODEL: dict[str, Any] = {"model_name": "llama", "worker_ids": ["worker-001"]}
 
@@ -39,6 +40,23 @@ async def test_a_model_is_assigned_loaded_used_and_unloaded(one: World) -> None:
     statuses = {m["name"]: m["status"] for m in (await one.get("/models/assignments"))["assignments"][0]["models"]}
     assert statuses["llama"] == "unloading"
     is_error(await one.call("POST", "/models/unload", "admin", {**MODEL, "model_name": "no"}), 404, "NOT_FOUND")
+
+
+async def test_a_model_that_a_task_loads_is_in_use(one: World) -> None:
+    await one.submit(model_name="llama")
+    await one.taken()
+    is_error(await one.call("POST", "/models/unload", "admin", MODEL), 409, "MODEL_BUSY")
+    [worker] = (await one.get("/models/assignments"))["assignments"]
+    assert (worker["models"][0]["name"], worker["models"][0]["status"]) == ("llama", "loading")
+
+
+async def test_a_model_that_its_worker_does_not_tell_of_is_in_use_all_the_same(open_world: OpenWorld) -> None:
+    world = open_world(cluster={"runs_on": "servers"})
+    await world.worker(kind="predict", transport=Transport.PULL, models=())
+    await world.submit(model_name="llama")
+    await world.taken()
+    is_error(await world.call("POST", "/models/unload", "admin", MODEL), 409, "MODEL_BUSY")
+    is_error(await world.call("POST", "/models/unload", "admin", {**MODEL, "force": True}), 404, "NOT_FOUND")
 
 
 async def test_a_model_in_use_is_unloaded_by_force(one: World) -> None:
@@ -82,6 +100,18 @@ async def test_a_rebalance(one: World) -> None:
     assert (begun["status"], begun["affected_workers"]) == ("initiated", ["worker-001", "worker-002"])
     is_error(await one.call("POST", "/cluster/rebalance", "admin", {}), 409, "OPERATION_RUNNING")
     assert (await one.post("/cluster/rebalance", {"force": True}))["rebalance_id"] != begun["rebalance_id"]
+
+
+async def test_a_rebalance_tells_which_of_its_moves_failed_and_why(one: World) -> None:
+    for model in ("a", "b"):
+        await one.loaded("worker-001", model, 8)
+    await one.worker("worker-002")
+    begun = await one.post("/rebalance", {})
+    await one.does("worker-002", CommandState.FAILED, error="no such file")
+    found = (await one.call("GET", f"/api/operations/{begun['rebalance_id']}", "admin", prefix="")).json()
+    assert (found["state"], found["error"]) == ("failed", "1 of 1 moves failed: no such file")
+    assert [step["state"] for step in found["steps"]] == ["failed", "failed"]
+    assert (await one.post("/rebalance", {}))["status"] == "initiated", "it is over"
 
 
 async def test_metrics_by_timeframe(one: World) -> None:

@@ -75,6 +75,11 @@ async def test_a_submit_can_be_repeated_with_a_key(world: World) -> None:
     first, second = [await world.call("POST", "/tasks", body=TASK, headers=key) for _ in range(2)]
     assert first.json()["task_id"] == second.json()["task_id"]
     assert first.headers["Location"] == f"/cluster/tasks/{first.json()['task_id']}"
+    await world.worker()
+    await world.taken()
+    told = (await world.call("POST", "/tasks", body=TASK, headers=key)).json()
+    names = ("status", "assigned_worker", "estimated_wait_time")
+    assert [told[name] for name in names] == ["running", "worker-001", "0s"], "as it stands now"
     other = await world.call("POST", "/tasks", body={**TASK, "timeout": 5}, headers=key)
     is_error(other, 422, "IDEMPOTENCY_KEY_REUSED")
 
@@ -156,8 +161,23 @@ async def test_a_wait_is_estimated_from_what_tasks_took(one: World) -> None:
     assert await waits() == "45s"
 
 
+async def test_an_estimate_knows_of_a_burst_and_of_who_has_the_model(one: World) -> None:
+    async def waits(**more: str) -> str:
+        return str((await one.post("/tasks", TASK | more, "a"))["estimated_wait_time"])
+
+    for _ in range(2):
+        await one.done(after_ms=30_000)
+    one.clock.advance(2_000)
+    burst = [await waits() for _ in range(8)]
+    assert burst == ["0s"] * 4 + ["8s", "15s", "22s", "30s"], "all at one time"
+    assert await waits(model_name="nobody has it") == "45s", "what loading a model takes, as far as that is known"
+    await one.worker("worker-002", slots=20, models=("mistral",))
+    one.clock.advance(2_000)
+    assert await waits() == "45s", "not with the slots of others: 10 wait, four slots"
+
+
 async def test_two_limits_at_once(open_world: OpenWorld) -> None:
-    world = open_world(cluster={"requests": 4, "hourly": 6})
+    world = open_world(cluster={"requests": 4, "hourly": 5})
 
     async def left() -> tuple[int, int, int]:
         answer = await world.call("GET", "/workers")
@@ -170,7 +190,7 @@ async def test_two_limits_at_once(open_world: OpenWorld) -> None:
     assert is_error(over, 429, "RATE_LIMITED")["error"] == "Too Many Requests"
     assert over.headers["Retry-After"] == "60"
     world.clock.advance(60_000)
-    assert await left() == (6, 0, 3540), "the hour is the tighter one now"
+    assert await left() == (5, 0, 3540), "the hour is the tighter one now"
     over = await world.call("GET", "/workers")
     assert (over.status_code, over.headers["Retry-After"]) == (429, "3540")
     assert (await world.get("/tasks", "admin"))["total"] == 0

@@ -18,6 +18,16 @@ async def one(world: World) -> World:
     return world
 
 
+async def test_a_worker_that_has_never_connected_is_not_online(world: World) -> None:
+    body = {"worker_id": "w", "worker_ip": "10.0.0.5:50052"}
+    assert (await world.call("POST", "/api/workers", "admin", body, prefix="/cloudai")).status_code == 201
+    (worker,) = (await world.get("/workers"))["workers"]
+    assert worker["status"] == "offline"
+    assert (await world.get("/cluster/status"))["active_workers"] == 0
+    await world.store.servers.connect(worker["worker_id"], "c1", "gw_1")
+    assert (await world.get("/workers"))["workers"][0]["status"] == "online"
+
+
 async def test_workers_of_all_kinds_with_their_status(world: World) -> None:
     for number in range(1, 6):
         await world.worker(f"worker-{number}", slots=1)

@@ -80,10 +80,12 @@ class World(GatewayWorld):
         machine: dict[str, Any] | None = None,
         origin: str = "native",
         models: Sequence[str] = MODELS,
+        title: str = "",
     ) -> str:
         capabilities = frozenset(map(can_load, models))
         offer = Offer(frozenset({kind}), capabilities, resources=Resources(memory=64 * GB, gpu_memory=24 * GB))
-        new = NewServer(name, origin, f"{name}.local", Endpoints(), offer, max_concurrent=slots, transport=transport)
+        title = title or f"{name}.local"
+        new = NewServer(name, origin, title, Endpoints(), offer, max_concurrent=slots, transport=transport)
         await self.store.servers.put(new)
         await self.beat(name, MACHINE if machine is None else machine)
         return name

@@ -143,5 +143,6 @@ def test_text_that_utf8_cannot_hold_is_escaped() -> None:
 
 def test_only_a_line_of_a_gang_names_its_rank() -> None:
     line = LogLine(1, 7, 2, LogStream.STDOUT, "a")
+    assert line_answer(replace(line, partial=True)) == {**line_answer(line), "partial": True}
     assert line_answer(line) == {"seq": 1, "at": 7, "attempt": 2, "stream": "stdout", "text": "a"}
     assert line_answer(replace(line, rank=0))["rank"] == 0

@@ -1,6 +1,7 @@
 """Rate limits and the bounds of the queue: each refusal in its order, leaving nothing but the rate count."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -45,6 +46,30 @@ async def test_a_limit_may_count_a_fixed_hour(world: World) -> None:
     assert refused.value.retry_after_s == -(-(end_of_hour - world.now) // 1000)
     await world.advance(end_of_hour - world.now)
     assert (await limit(rule)).remaining == 1
+
+
+async def test_a_call_that_one_rule_refuses_counts_under_none(world: World) -> None:
+    minute, hour = RateRule("minute", "acme/ann", 2), RateRule("hour", "acme/ann", 5, HOUR_MS)
+    await world.advance(HOUR_MS - world.now % HOUR_MS)
+
+    async def calls(times: int) -> list[tuple[int, int]]:
+        """Limit and remaining of those that were let through."""
+        through = []
+        for _ in range(times):
+            with contextlib.suppress(RateLimited):
+                state = await world.store.coordination.limit(minute, hour)
+                through.append((state.limit, state.remaining))
+        return through
+
+    assert await calls(20) == [(2, 1), (2, 0)]
+    await world.advance(60_000)
+    assert await calls(20) == [(2, 1), (2, 0)], "the hour knows of 4 only"
+    await world.advance(60_000)
+    assert await calls(20) == [(5, 0)]
+    with pytest.raises(RateLimited) as refused:
+        await world.store.coordination.limit(minute, hour)
+    assert refused.value.state.reset_ms % HOUR_MS == 0, "the one that holds longest"
+    assert (await world.store.coordination.limit(minute)).remaining == 0, "of the third minute"
 
 
 async def test_seats_are_counted_until_they_are_given_back_or_given_up(world: World) -> None:

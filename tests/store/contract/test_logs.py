@@ -35,13 +35,14 @@ async def test_lines_are_kept_in_their_order(world: World) -> None:
     assert await read(world) == LogPage((), 0, 0)
     assert await append(world, "t1", by(grant), lines("a\tb", "ä€"), first=1) == 3
     await world.advance(5)
-    late = [NewLine(LogStream.STDERR, "", at_ms=7)]
+    late = [NewLine(LogStream.STDERR, "", at_ms=7, partial=True)]
     assert await append(world, "t1", ByHolder("s1"), late, first=3) == 4
     page = await read(world)
     assert told(page) == [(1, "a\tb"), (2, "ä€"), (3, "")]
     assert [line.at_ms for line in page.lines] == [world.now - 5, world.now - 5, 7]
     assert [(line.fence, line.rank) for line in page.lines] == [(1, None)] * 3
     assert page.lines[2].stream is LogStream.STDERR
+    assert [line.partial for line in page.lines] == [False, False, True]
     assert (page.lost, page.last, page.ended) == (0, 3, None)
     assert told(await read(world, after=1, limit=1)) == [(2, "ä€")]
     assert told(await read(world, after=9)) == []

@@ -15,6 +15,7 @@ async def told(world: World) -> list[str]:
     """The models that the worker is to unload."""
     pending = await world.store.commands.pending("w")
     assert {command.verb for command in pending} <= {"model.unload"}
+    assert all(json.loads(command.args)["when_idle"] for command in pending)
     return [json.loads(command.args)["model"] for command in pending]
 
 

@@ -62,12 +62,17 @@ async def test_steps_move_on_and_the_last_one_ends_it(world: World) -> None:
         await advance("nothing", 0, DONE)
 
 
-async def test_a_failed_step_ends_a_sequence(world: World) -> None:
-    await given(world, "o1", steps=3, sequence=True)
-    await world.store.operations.advance("o1", 0, DONE)
-    ended = await world.store.operations.advance("o1", 1, FAILED, "gone")
-    assert shape(ended) == (OperationState.FAILED, [DONE, FAILED, WAITING], "gone")
-    assert await world.store.operations.advance("o1", 2, DONE) == ended
+async def test_a_failed_step_of_a_sequence_leaves_the_others_be(world: World) -> None:
+    made = await given(world, "o1", steps=3, sequence=True)
+    assert (list(made.due()), made.now_ms) == ([0], world.now)
+    failed = await world.store.operations.advance("o1", 0, FAILED, "gone")
+    assert (shape(failed)[0], list(failed.due())) == (OperationState.RUNNING, [1])
+    await world.advance(1_000)
+    moved = await world.store.operations.advance("o1", 1, DONE)
+    assert (list(moved.due()), moved.now_ms) == ([2], world.now)
+    ended = await world.store.operations.advance("o1", 2, FAILED, "gone too")
+    assert shape(ended) == (OperationState.FAILED, [FAILED, DONE, FAILED], "gone")
+    assert await world.store.operations.advance("o1", 1, FAILED) == ended
 
 
 async def test_nothing_to_do_is_done(world: World) -> None:

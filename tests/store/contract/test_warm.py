@@ -45,6 +45,32 @@ async def test_a_task_is_left_to_the_worker_that_waits_with_its_model(world: Wor
     assert await ask(world, COLD) is not None
 
 
+async def test_after_that_it_is_left_to_one_that_it_was_assigned_to(world: World) -> None:
+    await given_workers(world, waits=False)
+    for model in ("m", "n"):
+        await world.store.placements.assign(model, [COLD], assignment="a", preload=False, priority=1)
+    await world.given_server("other", transport=Transport.SOCKET)
+    await world.store.servers.connect("other", "s-other", GATEWAY)
+    assert await ask(world, COLD) is None
+
+    async def goes_to(task_id: str, model: str, first: str, second: str) -> bool:
+        await world.given_task(task_id, model=model)
+        passed, grant = await ask(world, first), await ask(world, second)
+        return passed is None and grant is not None and grant.task_id == task_id
+
+    assert await goes_to("t1", "n", "other", COLD)
+    assert await ask(world, COLD) is None
+    assert await ask(world, WARM) is None
+    assert await goes_to("t2", "m", COLD, WARM), "what is in memory goes before what is assigned"
+    await world.store.placements.begin_unload(COLD, "n")
+    await world.given_task("t3", model="n")
+    assert await ask(world, "other") is not None
+    assert await ask(world, COLD) is None
+    await world.store.servers.remove(COLD)
+    await world.given_task("t4", model="m")
+    assert await ask(world, "other") is not None
+
+
 async def test_it_is_left_for_a_moment_only(world: World) -> None:
     await given_workers(world)
     await world.given_task("t1", model="m")

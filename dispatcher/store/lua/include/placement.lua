@@ -24,8 +24,6 @@ local function show_models(server)
   local shown = table.concat(loaded, '\n')
   local before = redis.call('HGET', root .. 's:' .. server, 'models') or ''
   if before ~= shown then
-    for model in string.gmatch(before, '[^\n]+') do redis.call('ZREM', root .. 'warm:' .. model, server) end
-    for _, model in ipairs(loaded) do redis.call('ZADD', root .. 'warm:' .. model, 0, server) end
     redis.call('HSET', root .. 's:' .. server, 'models', shown)
     register_change(server)
   end
@@ -33,12 +31,19 @@ end
 
 local function keep_placement(server, model, p)
   redis.call('HSET', root .. 'pl:' .. server, model, cjson.encode(p))
+  local comes = p.assignment ~= '' and (p.status == 'assigned' or p.status == 'queued' or p.status == 'loading')
+  if p.status == 'loaded' or comes then
+    redis.call('ZADD', root .. 'warm:' .. model, comes and 1 or 0, server)
+  else
+    redis.call('ZREM', root .. 'warm:' .. model, server)
+  end
   show_models(server)
 end
 
 local function drop_placement(server, model)
   redis.call('HDEL', root .. 'pl:' .. server, model)
   redis.call('HDEL', root .. 'plused:' .. server, model)
+  redis.call('ZREM', root .. 'warm:' .. model, server)
   release(server, 'm:' .. model)
   show_models(server)
 end

@@ -3,7 +3,7 @@
 --- @include classes
 local function unregister(server_id)
   local key = root .. 's:' .. server_id
-  local s = redis.call('HMGET', key, 'class', 'alias', 'models')
+  local s = redis.call('HMGET', key, 'class', 'alias')
   if not s[1] then return false end
   redis.call('ZREM', root .. 'free:' .. s[1], server_id)
   redis.call('SREM', root .. 'cm:' .. s[1], server_id)
@@ -19,10 +19,12 @@ local function unregister(server_id)
     redis.call('ZREM', root .. 'due', 'o:' .. server_id .. ':' .. member)
     redis.call('HDEL', root .. 'graced', server_id .. ':' .. member)
   end
+  for _, model in ipairs(redis.call('HKEYS', root .. 'pl:' .. server_id)) do
+    redis.call('ZREM', root .. 'warm:' .. model, server_id)
+  end
   redis.call('DEL', key, root .. 'slots:' .. server_id, root .. 'acc:' .. server_id, root .. 'held:' .. server_id,
     root .. 'tele:' .. server_id, root .. 'cmds:' .. server_id, root .. 'pl:' .. server_id,
     root .. 'plused:' .. server_id, root .. 'loads:' .. server_id)
-  for model in string.gmatch(s[3] or '', '[^\n]+') do redis.call('ZREM', root .. 'warm:' .. model, server_id) end
   redis.call('ZREM', root .. 'servers', server_id)
   redis.call('ZREM', root .. 'due', 'hb:' .. server_id, 'f:' .. server_id)
   if s[2] then redis.call('DEL', root .. 'alias:' .. s[2]) end

@@ -1,4 +1,5 @@
--- Workers that wait for work with a task's model in memory: for a moment the task is theirs alone.
+-- Workers that wait for work with a task's model in memory, or where an operator has put it: for a moment the task is
+-- theirs alone.
 --- @include models
 --- @include reserve
 --- @include fleet
@@ -16,10 +17,15 @@ local function waits_warm(other, id, t)
   return waits and present and refresh_server(other).free and has_room(other, id, t.needs, t.loads)
 end
 
--- Whether this server leaves the task (model, queued, lane, needs, tried, declined) to one of them, which is then told.
+-- Whether this server leaves the task (model, queued, lane, needs, tried, declined) to one that is better off, which is
+-- then told.
 local function left_to_warm(id, t, server)
-  if not t.model or now - number(t.queued) > WARM_FIRST or has_model(server, t.model) then return false end
-  for _, other in ipairs(redis.call('ZRANGE', root .. 'warm:' .. t.model, 0, WARM_ASKED - 1)) do
+  if not t.model or now - number(t.queued) > WARM_FIRST then return false end
+  local mine = redis.call('ZSCORE', root .. 'warm:' .. t.model, server)
+  local others = redis.call('ZRANGE', root .. 'warm:' .. t.model, 0, WARM_ASKED - 1, 'WITHSCORES')
+  for i = 1, #others, 2 do
+    local other = others[i]
+    if mine and tonumber(others[i + 1]) >= tonumber(mine) then return false end
     if waits_warm(other, id, t) then
       announce_fleet('server', 'id', other, 'state', 'asked') -- the event of the task may have woken this server alone
       return true

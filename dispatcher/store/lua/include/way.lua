@@ -3,7 +3,7 @@
 --- @include enqueue
 local make_way
 do
-  local UNLOAD_MS = 300000
+  local KEPT_MS, IDLE_S = 86400000, 300 -- a worker that is not there is told later; what is in use may end so long
 
   local function amounts_held(server, model)
     return amounts_of(redis.call('HGET', root .. 'held:' .. server, 'm:' .. model) or '')
@@ -36,9 +36,9 @@ do
       for kind, amount in ipairs(amounts_held(server, next.model)) do room[kind] = room[kind] + amount end
     end
     for _, one in ipairs(going) do
-      local args = cjson.encode({model = one.model, force = false})
+      local args = cjson.encode({model = one.model, force = false, when_idle = true, within_s = IDLE_S})
       local id = 'way_' .. text(number(redis.call('HGET', root .. 'reg', 'commands')) + 1)
-      if enqueue_command(id, server, 'model.unload', args, now + UNLOAD_MS) then
+      if enqueue_command(id, server, 'model.unload', args, now + KEPT_MS) then
         one.p.status = 'unloading'
         keep_placement(server, one.model, one.p)
       end
