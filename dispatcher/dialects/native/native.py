@@ -106,7 +106,7 @@ def native_dialect(
         wire=wire,
         issue_server_token=issue_server_token,
     )
-    socket = TaskSocket(services, gate.authenticator, clock, rates=gate.rates, limits=socket_limits)
+    socket = TaskSocket(services, gate, clock, socket_limits)
     pages: dict[str, ASGIApp] = {}
     if options.docs:
         document = openapi(
@@ -119,6 +119,6 @@ def native_dialect(
             sockets=socket_operations(socket_limits, worker_limits, options.stream_stall_ms),
         )
         pages = docs_pages(document)
-    logs = LogSocket(services, gate, clock, limits=socket_limits, stall_ms=options.stream_stall_ms)
+    logs = LogSocket(services, gate, clock, socket_limits, stall_ms=options.stream_stall_ms)
     sockets: dict[str, ASGIApp] = {"/ws": socket, WORKER_PATH: workers, LOG_PATH: logs}
     return Dialect(ORIGIN, "", operations, render=render, gate=gate, pages=pages, sockets=sockets, log=log)
