@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.agent import agent as module
 from dispatcher.agent import work as work_module
+from dispatcher.agent.asking import REST_S
 from dispatcher.agent.errors import Misconfigured, NotHere, Refused, TaskError, Unreachable
 from dispatcher.agent.task import End
 from tests.agent.scripted import Scripted, working
@@ -59,7 +59,7 @@ async def test_what_is_not_for_this_worker_is_declined_and_others_go_first(gatew
             }  # fmt: skip
             await gateway.acknowledge(f"t{turn}")
         assert (await gateway.next("ready"))["slots"] == 1
-        assert [pause for pause in work.pauses if pause == module.REST_S] == [module.REST_S] * 2
+        assert [pause for pause in work.pauses if pause == REST_S] == [REST_S] * 2
 
 
 async def test_an_end_is_sent_again_until_it_is_acknowledged_and_its_task_listed_meanwhile(gateway: Scripted) -> None:
