@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dispatcher.agent.api import Api, Identity
+from dispatcher.agent.asking import Asking
 from dispatcher.agent.commands import Act, Commands
 from dispatcher.agent.errors import CommandError, Misconfigured, Refused, Unreachable
 from dispatcher.agent.heartbeat import heartbeat
@@ -28,7 +29,6 @@ log = logging.getLogger("dispatcher.agent")
 
 RESTART = 75  # the exit code that asks a supervisor for another start (EX_TEMPFAIL)
 FAREWELL_S = 10.0  # for ends that are not confirmed when the agent stops
-REST_S = 0.02  # for each declined task: 50 a second, while the gateway takes 100 reports
 TRANSIENT = ("UNAVAILABLE", "RATE_LIMITED")
 
 
@@ -55,9 +55,9 @@ class Agent:
         self._pauses = Pauses(rng, sleep)
         self._outgoing = Outgoing(sleep)
         self._work = Work(runners, api, self._outgoing, rng=rng, sleep=sleep)
+        self._asking = Asking(self._work, options.concurrency, sleep)
         self._commands = Commands(self._acts(), self._outgoing)
         self._told: list[str] | None = None  # the models that the gateway knows this worker can load
-        self._asked = 0  # tasks asked for over this connection that have not come
         self._leaving = asyncio.Event()
         self._stopping = asyncio.Event()  # for good: that goes before a restart
         self._grace_s = options.grace_s
@@ -142,11 +142,11 @@ class Agent:
     async def _converse(self, connection: Connection, me: Identity) -> None:
         await connection.send(json.dumps(self._hello()))
         log.info("connected as %s", me.server_id)
-        self._asked = 0
-        self._work.freed.set()
+        self._asking.begin_anew()
         await connection.send(json.dumps(await self._heartbeat()))  # the ends of tasks come after what they loaded
         await self._outgoing.connected(connection.send)
-        await first_of(self._listen(connection, me), self._ask(connection), self._beat(connection))
+        asking = self._asking.run(connection.send, self._leaving)
+        await first_of(self._listen(connection, me), asking, self._beat(connection))
 
     def _hello(self) -> dict[str, Any]:
         self._told = self._loadable()
@@ -182,7 +182,7 @@ class Agent:
                     me.token = message.get("serverToken") or me.token
 
     async def _take(self, fields: Any, me: Identity) -> None:
-        self._asked = max(0, self._asked - 1)
+        self._asking.came()
         task = decode(fields)
         if self._leaving.is_set():
             await self._outgoing.put(task.key, RELEASED.message(task.key))
@@ -216,24 +216,6 @@ class Agent:
             self._fault = Misconfigured(f"the gateway refuses what this agent says of itself: {message.get('details')}")
             log.error("%s", self._fault)
             self._leaving.set()
-
-    async def _ask(self, connection: Connection) -> None:
-        while not self._leaving.is_set():
-            await self._work.freed.wait()
-            self._work.freed.clear()
-            await self._let_others_go_first()
-            slots = self._options.concurrency - len(self._work) - self._asked
-            if slots > 0 and not self._leaving.is_set():
-                self._asked += slots
-                await connection.send(json.dumps({"type": "ready", "slots": slots}))
-        await asyncio.Event().wait()
-
-    async def _let_others_go_first(self) -> None:
-        """A worker that declines is free at once, and would be first at the next task that others may run as well. And
-        what it says is counted: in a stream of such tasks its other reports must not run into the gateway's limit."""
-        declined, self._work.declined = self._work.declined, 0
-        if declined:
-            await self._sleep(REST_S * declined)
 
     async def _beat(self, connection: Connection) -> None:
         interval = min(self._options.heartbeat_s, connection.heartbeat_s)

@@ -13,10 +13,9 @@ from dispatcher.agent.loads import Loads
 from dispatcher.agent.resident import GpuMemory, Resident, load
 from dispatcher.sandbox.waiting import first
 
-NAME_MOST, LOADABLE_MOST = 128, 256
-
 log = logging.getLogger("dispatcher.agent")
 
+NAME_MOST, LOADABLE_MOST = 128, 256
 LOAD_S = 1_800.0
 PATIENCE_S = 30.0
 

@@ -5,7 +5,7 @@ import secrets as entropy
 from importlib.metadata import PackageNotFoundError, version
 
 from dispatcher.app import options
-from dispatcher.app.dialects import cloudai_doors, cluster_doors, farm_doors, jobs_doors
+from dispatcher.app.dialects import cloudai_doors, cluster_doors, farm_doors, jobs_doors, native_door
 from dispatcher.app.gateway import Draining, Gateway
 from dispatcher.app.stores import configured_blobs, places_apart
 from dispatcher.auth.apikeys import ApiKeys
@@ -14,8 +14,6 @@ from dispatcher.auth.keys import SecretKeys
 from dispatcher.auth.sealer import Sealer
 from dispatcher.auth.tokens import Tokens
 from dispatcher.dialects.dialect import Dialect
-from dispatcher.dialects.gate import Gate
-from dispatcher.dialects.native.native import native_dialect
 from dispatcher.domain.clock import Clock, SystemClock
 from dispatcher.domain.principal import Principal, Role
 from dispatcher.domain.server import Server
@@ -52,7 +50,6 @@ from dispatcher.service.watch import Watch
 from dispatcher.service.workers import Workers
 from dispatcher.settings import Secrets, Settings
 from dispatcher.store import Store
-from dispatcher.web.body import BodyLimits
 from dispatcher.web.gateway import gateway as web_gateway
 from dispatcher.web.health import Health
 
@@ -108,27 +105,18 @@ def build(
             registration=server.seq,
         )
 
-    native = native_dialect(
+    native = native_door(
+        settings,
         services,
-        Gate(
-            tokens,
-            callbacks.read,
-            store.coordination,
-            options.rates(settings),
-            BodyLimits(max_bytes=settings.server.max_body),
-            BodyLimits(max_bytes=settings.urls.max_response),
-            is_current=services.servers.is_registration,
-        ),
+        tokens,
+        callbacks,
         clock,
         duties=duties,
         health=health,
-        check_url=policy.check_url,
-        seal_key=sealer.seal,
+        policy=policy,
+        sealer=sealer,
         issue_server_token=server_token,
-        callback_token=callbacks.make,
-        public_url=options.public_url(settings),
         version=our_version(),
-        options=options.native_options(settings),
     )
     gateway = Gateway(
         id=name,

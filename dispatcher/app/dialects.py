@@ -1,21 +1,24 @@
-"""The APIs beside the native one, each behind two doors: with tokens and without. Which of them is reached is for the
-settings to say."""
+"""The APIs: the native one, which wants tokens, and each of the others behind two doors, with tokens and without. Which
+of these is reached is for the settings to say."""
 
 from dataclasses import replace
 
 from dispatcher.app import options
 from dispatcher.auth.apikeys import ApiKeys
 from dispatcher.auth.callback import CallbackTokens
+from dispatcher.auth.sealer import Sealer
 from dispatcher.auth.tokens import Tokens
 from dispatcher.dialects.cloudai.cloudai import cloudai_dialect
-from dispatcher.dialects.cloudai.worker_routes import IssueServerToken
 from dispatcher.dialects.cluster.cluster import cluster_dialect
 from dispatcher.dialects.dialect import Dialect
 from dispatcher.dialects.farm.farm import farm_dialect
-from dispatcher.dialects.gate import Gate
+from dispatcher.dialects.gate import Gate, IssueServerToken
 from dispatcher.dialects.jobs.jobs import jobs_dialect
+from dispatcher.dialects.native.native import native_dialect
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.principal import Owner, Principal, Role
+from dispatcher.forward import UrlPolicy
+from dispatcher.service.duties import Duties
 from dispatcher.service.services import Services
 from dispatcher.settings import Settings
 from dispatcher.web.body import BodyLimits
@@ -26,6 +29,45 @@ from dispatcher.web.rates import Rates
 def anonymous(dialect: str) -> Principal:
     """Whoever comes through this dialect's door without a token; apart from the quotas and the turns of the others."""
     return Principal(Owner(f"open-{dialect}", "anonymous"), frozenset(Role), door=dialect)
+
+
+def native_door(
+    settings: Settings,
+    services: Services,
+    tokens: Tokens,
+    callbacks: CallbackTokens,
+    clock: Clock,
+    *,
+    duties: Duties,
+    health: Health,
+    policy: UrlPolicy,
+    sealer: Sealer,
+    issue_server_token: IssueServerToken,
+    version: str,
+) -> Dialect:
+    gate = Gate(
+        tokens,
+        callbacks.read,
+        services.coordination,
+        options.rates(settings),
+        BodyLimits(max_bytes=settings.server.max_body),
+        BodyLimits(max_bytes=settings.urls.max_response),
+        is_current=services.servers.is_registration,
+    )
+    return native_dialect(
+        services,
+        gate,
+        clock,
+        duties=duties,
+        health=health,
+        check_url=policy.check_url,
+        seal_key=sealer.seal,
+        issue_server_token=issue_server_token,
+        callback_token=callbacks.make,
+        public_url=options.public_url(settings),
+        version=version,
+        options=options.native_options(settings),
+    )
 
 
 def jobs_doors(

@@ -11,6 +11,7 @@ from dispatcher.dialects.operation import Operation
 from dispatcher.domain.errors import RateState, Unauthorized
 from dispatcher.domain.principal import Principal
 from dispatcher.domain.reporter import ByAttempt
+from dispatcher.domain.server import Server
 from dispatcher.service.ports import Coordination, RateRule
 from dispatcher.web.authentication import (
     REFUSED,
@@ -24,6 +25,7 @@ from dispatcher.web.body import BodyLimits
 from dispatcher.web.rates import OF_WORKERS, Rate, Rates
 
 IsCurrent = Callable[[str, int], Awaitable[bool]]  # (server id, sequence number of its registration)
+IssueServerToken = Callable[[Server, Principal], str]  # (server, who registers it or brings its last token)
 ReadCallback = Callable[[str, str], ByAttempt]  # (task id, token); raises Unauthorized
 
 

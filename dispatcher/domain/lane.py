@@ -20,9 +20,9 @@ def _digest(parts: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a task asks of a server. `kind` names the protocol family that can run it (`predict`, later others);
-    `resources` is the rounded shape of what it needs, see `shaped`. `open` is the dialect through whose open door the
-    task came; empty for one that an authenticated caller handed in."""
+    """What a task asks of a server. `kind` says what runs it (`predict`, `process`, `training`...); `resources` is the
+    rounded shape of what it needs, see `shaped`. `open` is the dialect through whose open door the task came; empty for
+    one that an authenticated caller handed in."""
 
     kind: str = "predict"
     capabilities: frozenset[str] = frozenset()

@@ -11,22 +11,21 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dispatcher.domain.clock import Clock
-from dispatcher.domain.errors import DispatchError
 from dispatcher.domain.failure import BLAMES_SERVER, Accepted, Outcome
 from dispatcher.domain.grant import Candidates, Finished, Grant, Held, Waiting
 from dispatcher.domain.ids import new_nonce
 from dispatcher.domain.reporter import Reporter
 from dispatcher.domain.task import Task
-from dispatcher.domain.transitions import TERMINAL
 from dispatcher.service.background import Background
 from dispatcher.service.call import HANDED_BACK, Call
 from dispatcher.service.choice import Opening, affinity
 from dispatcher.service.latencies import Latencies
 from dispatcher.service.placing import Placing
 from dispatcher.service.ports import Forwarder, ServerStore, TaskStore
+from dispatcher.service.recording import Recording
 from dispatcher.service.retry import OUTAGE, FullJitter, Outage, Sleep
 from dispatcher.service.waits import Waits
 
@@ -67,15 +66,11 @@ class Dispatch:
         options: DispatchOptions,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self._tasks = tasks
         self._servers = servers
         self._forwarder = forwarder
-        self._waits = waits
         self._latencies = latencies
         self._clock = clock
-        self._gateway = gateway
         self._options = options
-        self._retry = FullJitter(options.retry_base_ms, options.retry_max_ms, rng)
         self._outage = Outage(clock=clock, rng=rng, sleep=sleep)
         self._placing = Placing(
             tasks,
@@ -86,6 +81,16 @@ class Dispatch:
             gateway=gateway,
             lease_ms=options.lease_ms,
             claims=1 + options.other_servers,
+        )
+        self._recording = Recording(
+            tasks,
+            waits,
+            FullJitter(options.retry_base_ms, options.retry_max_ms, rng),
+            self._outage,
+            gateway=gateway,
+            lease_ms=options.lease_ms,
+            accepted_lease_ms=options.accepted_lease_ms,
+            keep_ms=options.keep_results_ms,
         )
         self._background = Background()
         self._permits = asyncio.Semaphore(options.max_calls)
@@ -218,53 +223,14 @@ class Dispatch:
         registry = await self._outage.ride_out(self._servers.snapshot, limit_ms=self._options.lease_ms)
         server = registry.servers.get(call.grant.server_id)
         if server is None or self._draining:
-            return await self._finish(call, HANDED_BACK)
+            return await self._recording.finish(call, HANDED_BACK, self._next_nonce())
         match await call.ask(self._forwarder, server, self._clock):
             case Outcome() as outcome:
                 self._learn(call.grant, outcome)
-                return await self._finish(call, outcome)
+                return await self._recording.finish(call, outcome, self._next_nonce())
             case Accepted():
-                await self._keep(call)
+                await self._recording.accept(call)
         return None
-
-    async def _keep(self, call: Call) -> None:
-        await self._outage.ride_out(
-            lambda: self._tasks.accept(call.grant.task_id, call.by, lease_ms=self._options.accepted_lease_ms),
-            limit_ms=self._options.keep_results_ms,
-        )
-
-    async def _finish(self, call: Call, outcome: Outcome) -> Finished | None:
-        """Record an end, however long the store is out of reach; None when the attempt has been superseded."""
-        delay_ms, nonce = self._retry.delay_ms(call.grant.failures), self._next_nonce()
-        try:
-            return await self._outage.ride_out(
-                lambda: self._record(call.grant.task_id, call.by, outcome, delay_ms, nonce),
-                limit_ms=self._options.keep_results_ms,
-            )
-        except OUTAGE:
-            raise
-        except DispatchError as refusal:
-            log.info("task %s attempt %d came too late: %s", call.grant.task_id, call.grant.fence, refusal.code)
-            return None
-
-    async def _record(
-        self, task_id: str, by: Reporter, outcome: Outcome, retry_delay_ms: int, nonce: str | None
-    ) -> Finished:
-        finished = await self._tasks.finish(
-            task_id,
-            by,
-            outcome,
-            gateway=self._gateway,
-            retry_delay_ms=retry_delay_ms,
-            want_next=nonce,
-            want_task=task_id in self._waits,
-            lease_ms=self._options.lease_ms,
-        )
-        if finished.state in TERMINAL:
-            self._waits.ended(task_id, finished.task)
-        if finished.grant is not None and finished.grant.nonce != nonce:
-            return replace(finished, grant=None)  # a repeated end: whoever told it first runs that grant
-        return finished
 
     def _next_nonce(self) -> str | None:
         return None if self._draining else new_nonce()
@@ -288,9 +254,9 @@ class Dispatch:
         return self._take(finished.grant) if finished.grant is not None else None
 
     async def _reported(self, task: Task, by: Reporter, outcome: Outcome) -> Finished:
-        delay_ms, permit, grant = self._retry.delay_ms(task.failures), await self._permit_at_once(), None
+        permit, grant = await self._permit_at_once(), None
         try:
-            finished = await self._record(task.id, by, outcome, delay_ms, self._next_nonce() if permit else None)
+            finished = await self._recording.report(task, by, outcome, self._next_nonce() if permit else None)
             grant = finished.grant
         finally:
             if permit and grant is None:

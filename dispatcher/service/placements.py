@@ -17,7 +17,7 @@ from dispatcher.service.ports import PlacementStore, ServerStore
 from dispatcher.service.steps import Steps
 
 COUNTED = (PlacementStatus.LOADED, PlacementStatus.UNLOADING)
-HOLDING = (PlacementStatus.LOADED, PlacementStatus.FAILED)  # what did not fit holds what was left
+HOLDING = (PlacementStatus.LOADED, PlacementStatus.FAILED)  # what did not fit has held what was left
 REBALANCE = "rebalance"  # the guard
 
 
@@ -108,9 +108,9 @@ class Placements:
                 await self._placements.unloaded(server_id, placement.model)
         for told in loaded:
             if told.model not in kept or kept[told.model].status not in COUNTED or _grew(kept[told.model], told):
-                loaded_so = self._operations.steps.loaded
-                load_ms, stays = told.load_ms or 0, told.model in busy
-                why = await loaded_so(server_id, told.model, told.takes, load_ms, stays=stays)
+                why = await self._operations.steps.loaded(
+                    server_id, told.model, told.takes, told.load_ms or 0, stays=told.model in busy
+                )
                 refused = refused or why is not None
         for placement in gone:
             if not await self._restored(placement):

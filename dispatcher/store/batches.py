@@ -44,8 +44,7 @@ class RedisBatches:
             )
             if reply.tag == "staged":
                 return
-            if not await self._fleet.define(demand):
-                raise errors.Unavailable("Too many different demands are waiting", retry_after_s=5)
+            await self._fleet.define(demand)
 
     async def commit(
         self, batch_id: str, totals: BatchTotals, *, rate: RateRule | None = None
@@ -71,8 +70,7 @@ class RedisBatches:
                 return reply.number(0), rate_state(rule, reply.number(1), reply.number(2))
             if reply.tag != "lane_unknown":
                 raise _refusal(reply, rule)
-            if not await self._fleet.define(totals.demand):
-                raise errors.Unavailable("Too many different demands are waiting", retry_after_s=5)
+            await self._fleet.define(totals.demand)
 
     async def fill(self, batch_id: str, *, limit: int = 64) -> int:
         return (await self._run.call("fill_batch", batch=batch_id, limit=limit)).number(0)

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from dispatcher.domain.errors import Unavailable
 from dispatcher.domain.lane import Demand, Offer, fits
 from dispatcher.domain.registry import Registry
 from dispatcher.domain.server import Server
@@ -51,16 +52,18 @@ class Fleet:
                 if spec is not None:
                     self._demands[lane] = Demand.from_json(spec.decode())
 
-    async def define(self, demand: Demand) -> bool:
-        """Make a lane known to the store with the classes that fit it; False when there are too many lanes."""
+    async def define(self, demand: Demand) -> None:
+        """Make a lane known to the store with the classes that fit it. Raises Unavailable when there are too many."""
         while True:
             matching, classes = await self._matching("classes")
             fit = [name for name, spec in classes.items() if fits(demand, Offer.from_json(spec.decode()))]
             reply = await self._run.call(
                 "define_lane", *fit, lane=demand.lane, spec=demand.to_json(), matching=matching
             )
+            if reply.tag == "defined":
+                return
             if reply.tag != "stale":
-                return reply.tag == "defined"
+                raise Unavailable("Too many different demands are waiting", retry_after_s=5)
 
     async def fitting_lanes(self, offer: Offer) -> tuple[str, list[str]]:
         """The lanes that an offer fits, and the matching epoch they were read at."""

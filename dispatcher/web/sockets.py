@@ -57,14 +57,15 @@ async def converse(
     *,
     clock: Clock,
     tell_error: TellError,
+    close_code: Callable[[DispatchError], int] = close_code_of,
     max_bytes: int,
     per_second: int,
     queue: int,
     farewell_s: float,
 ) -> None:
     """Accept a socket and serve it until `serve` returns, the other side goes away, or an error ends it: a CloseSocket
-    closes with its code, a DispatchError is told (`tell_error`) and closes with its own; any other is logged, and told
-    as a fault of ours.
+    closes with its code, a DispatchError is told (`tell_error`) and closes with its own (`close_code`); any other is
+    logged, and told as a fault of ours.
 
     A message has at most `max_bytes`, `per_second` of them are taken, `queue` may wait to be read; the last words have
     `farewell_s` seconds.
@@ -88,7 +89,7 @@ async def converse(
             _log.exception("unexpected", path=scope["path"], request_id=request_id_of(scope))
             error = internal_error()
         outbox.put_last(tell_error(error))
-        await farewell(outbox, send, CloseSocket(close_code_of(error), error.message[:120]), farewell_s)
+        await farewell(outbox, send, CloseSocket(close_code(error), error.message[:120]), farewell_s)
 
 
 async def farewell(outbox: Outbox, send: Send, close: CloseSocket, limit_s: float) -> None:

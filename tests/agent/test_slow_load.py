@@ -14,8 +14,8 @@ from dispatcher.agent.runners.model import ModelRunner
 from dispatcher.domain.placement import PlacementStatus
 from dispatcher.domain.transitions import TaskState
 from tests.agent.real_gateway import real_gateway
+from tests.agent.resident_models import SLOW
 from tests.agent.scripted import StillMachine, briefly
-from tests.agent.test_models import SLOW
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

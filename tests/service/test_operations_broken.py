@@ -4,21 +4,11 @@ import json
 
 import pytest
 
-from dispatcher.domain.command import CommandState, Verb
+from dispatcher.domain.command import Verb
 from dispatcher.domain.errors import Conflict
 from dispatcher.domain.operation import LIVE_MOST, NewOperation, NewStep, OperationKind, OperationState
 from dispatcher.domain.placement import PlacementStatus
-from tests.service.test_operations import Fleet
-
-ACKED = CommandState.ACKED
-
-
-@pytest.fixture
-async def fleet() -> Fleet:
-    fleet = Fleet()
-    for server_id in ("s1", "s2"):
-        await fleet.add(server_id)
-    return fleet
+from tests.service.operating import ACKED, Fleet
 
 
 async def test_a_load_that_cannot_begin_holds_up_no_other(fleet: Fleet) -> None:

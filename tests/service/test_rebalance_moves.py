@@ -10,7 +10,7 @@ from dispatcher.domain.placement import PlacementStatus
 from dispatcher.domain.rebalance import Strategy
 from dispatcher.domain.resources import Resources
 from dispatcher.service.steps import LATE, NOT_LOADED
-from tests.service.test_operations import GB, Fleet
+from tests.service.operating import GB, Fleet
 
 ACKED, DONE, FAILED = CommandState.ACKED, CommandState.DONE, CommandState.FAILED
 LOADED, UNLOADING = PlacementStatus.LOADED, PlacementStatus.UNLOADING

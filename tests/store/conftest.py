@@ -11,6 +11,7 @@ from dispatcher.store.memory import MemoryStore
 from dispatcher.store.options import StoreOptions
 from tests.store import backends, redis_factory
 from tests.store.backends import STORES
+from tests.store.scene import OPTIONS, Scene
 from tests.store.world import World
 from tests.support.redis_server import binaries, running
 
@@ -62,3 +63,14 @@ async def open_world(store_url: str | None) -> AsyncIterator[OpenWorld]:
 async def world(open_world: OpenWorld) -> World:
     """A world with the options as they ship."""
     return await open_world(StoreOptions())
+
+
+@pytest.fixture
+async def scene(servers: dict[str, str]) -> AsyncIterator[Scene]:
+    """One task in each situation, on a real engine."""
+    clock, namespace = ManualClock(), uuid.uuid4().hex
+    async with redis_factory.make_redis_store(servers["wheel"], clock, OPTIONS, namespace) as store:
+        world = World(store, clock, lambda: redis_factory.set_clock(store.client, namespace, clock))
+        scene = Scene(world, store, namespace)
+        await scene.set_up()
+        yield scene

@@ -10,7 +10,7 @@ from dispatcher.domain.lane import Demand
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import ByAdmin, ByHolder, Reporter
 from dispatcher.domain.resources import NOTHING, Resources
-from dispatcher.store.memory.rows import TaskRow
+from dispatcher.store.memory.task_rows import TaskRow
 from tests.store.redis_traces import loose_ends
 from tests.store.side_by_side import SideBySide
 from tests.store.task_rules import tasks

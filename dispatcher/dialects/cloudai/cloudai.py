@@ -13,9 +13,9 @@ from dispatcher.dialects.cloudai.options import ORIGIN, CloudAIOptions
 from dispatcher.dialects.cloudai.sockets import SocketLimits
 from dispatcher.dialects.cloudai.task_routes import TaskRoutes
 from dispatcher.dialects.cloudai.telemetry_socket import TelemetrySocket
-from dispatcher.dialects.cloudai.worker_routes import IssueServerToken, WorkerRoutes
+from dispatcher.dialects.cloudai.worker_routes import WorkerRoutes
 from dispatcher.dialects.dialect import Dialect
-from dispatcher.dialects.gate import Gate
+from dispatcher.dialects.gate import Gate, IssueServerToken
 from dispatcher.dialects.openapi import openapi
 from dispatcher.domain.clock import Clock
 from dispatcher.service.services import Services

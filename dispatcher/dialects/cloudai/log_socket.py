@@ -12,7 +12,7 @@ from functools import partial
 from starlette.types import Receive, Scope, Send
 
 from dispatcher.dialects.cloudai.options import ORIGIN
-from dispatcher.dialects.cloudai.sockets import DONE, Doorkeeper, SocketLimits
+from dispatcher.dialects.cloudai.sockets import DONE, SocketLimits, doorkeeper, while_there
 from dispatcher.dialects.cloudai.wire_tasks import label_of, status_word
 from dispatcher.dialects.gate import Gate
 from dispatcher.dialects.operation import CLIENTS
@@ -22,7 +22,7 @@ from dispatcher.domain.log import LogLine, portions
 from dispatcher.domain.principal import Principal
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
-from dispatcher.web.event_stream import CloseSocket, Outbox
+from dispatcher.web.event_stream import CloseSocket, Inlet, Outbox
 
 
 class LogSocket:
@@ -31,7 +31,7 @@ class LogSocket:
     def __init__(self, services: Services, gate: Gate, clock: Clock, limits: SocketLimits) -> None:
         self._logs = services.logs
         self._tasks = services.tasks
-        self._door = Doorkeeper(gate, CLIENTS, clock, limits)
+        self._door = doorkeeper(gate, CLIENTS, clock, limits)
         self._stall_s = limits.stall_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,7 +40,10 @@ class LogSocket:
         def tell(error: DispatchError) -> str:
             return _message("error", task_id, error=error.message)
 
-        await self._door.admit(scope, receive, send, partial(self._tail, task_id), tell)
+        await self._door.admit(scope, receive, send, partial(self._serve, task_id), tell)
+
+    async def _serve(self, task_id: str, viewer: Principal, inlet: Inlet, outbox: Outbox) -> None:
+        await while_there(inlet, self._tail(task_id, viewer, outbox))
 
     async def _tail(self, task_id: str, viewer: Principal, outbox: Outbox) -> None:
         task, _ = await self._tasks.get(viewer, task_id, origin=ORIGIN)

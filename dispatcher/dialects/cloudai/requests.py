@@ -14,7 +14,6 @@ _DECIMAL = re.compile(r"[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
 _NUMBERS = ("cpu_required", "memory_required", "storage_required", "gpu_required", "k_value")
 
-TAGS = ("web-server", "data-processing", "ml-training", "batch-job", "api-service", "background-task")
 Tag = Literal["", "web-server", "data-processing", "ml-training", "batch-job", "api-service", "background-task"]
 
 

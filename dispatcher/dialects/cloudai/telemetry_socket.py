@@ -6,7 +6,7 @@ from starlette.types import Receive, Scope, Send
 
 from dispatcher.dialects.cloudai import wire_workers as wire
 from dispatcher.dialects.cloudai.errors import render
-from dispatcher.dialects.cloudai.sockets import Doorkeeper, SocketLimits
+from dispatcher.dialects.cloudai.sockets import SocketLimits, doorkeeper, while_there
 from dispatcher.dialects.cloudai.worker_answers import StreamedTelemetry
 from dispatcher.dialects.cloudai.workers import shown_name
 from dispatcher.dialects.gate import Gate
@@ -17,7 +17,7 @@ from dispatcher.domain.principal import Principal
 from dispatcher.service.services import Services
 from dispatcher.service.telemetry import Snapshot
 from dispatcher.web.answer import encode_json
-from dispatcher.web.event_stream import Outbox
+from dispatcher.web.event_stream import Inlet, Outbox
 from dispatcher.web.request_id import request_id_of
 
 
@@ -52,7 +52,7 @@ class TelemetrySocket:
 
     def __init__(self, services: Services, gate: Gate, clock: Clock, limits: SocketLimits) -> None:
         self._telemetry = services.telemetry
-        self._door = Doorkeeper(gate, ANYBODY, clock, limits)
+        self._door = doorkeeper(gate, ANYBODY, clock, limits)
         self._pictures = Pictures()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,7 +62,10 @@ class TelemetrySocket:
         def tell(error: DispatchError) -> str:
             return render(error, request_id).decode()
 
-        await self._door.admit(scope, receive, send, partial(self._show, only), tell)
+        await self._door.admit(scope, receive, send, partial(self._serve, only), tell)
+
+    async def _serve(self, only: str | None, viewer: Principal, inlet: Inlet, outbox: Outbox) -> None:
+        await while_there(inlet, self._show(only, viewer, outbox))
 
     async def _show(self, only: str | None, viewer: Principal, outbox: Outbox) -> None:
         with self._telemetry.follow() as follower:

@@ -1,6 +1,5 @@
 """Handlers about workers and their load."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -19,6 +18,7 @@ from dispatcher.dialects.cloudai.worker_answers import (
     WorkerTasks,
 )
 from dispatcher.dialects.cloudai.workers import core_id, new_worker, shown_name
+from dispatcher.dialects.gate import IssueServerToken
 from dispatcher.dialects.validation import validate
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.errors import Forbidden, NotFound, Unavailable
@@ -28,7 +28,6 @@ from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
 from dispatcher.web.health import Health as GatewayHealth
 
-IssueServerToken = Callable[[Server, Principal], str]  # (server, who registers it)
 REGISTERED = "Worker registered successfully. Master is notifying worker to connect and send resource information."
 
 

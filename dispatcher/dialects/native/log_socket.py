@@ -14,24 +14,23 @@ from functools import partial
 from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
+from dispatcher.dialects.doorkeeper import Doorkeeper, DoorLimits
 from dispatcher.dialects.gate import Gate
 from dispatcher.dialects.native import wire_logs as wire
 from dispatcher.dialects.native.errors import error_message
 from dispatcher.dialects.native.log_routes import FARTHEST
 from dispatcher.dialects.native.options import ORIGIN, TASK_PATH
-from dispatcher.dialects.native.socket import SocketLimits
 from dispatcher.dialects.operation import ANYBODY
 from dispatcher.domain.clock import Clock
 from dispatcher.domain.errors import DispatchError, Invalid, Overrun
 from dispatcher.domain.log import portions
+from dispatcher.domain.principal import Principal
 from dispatcher.service.services import Services
 from dispatcher.service.tails import Follower
 from dispatcher.web.event_stream import CloseSocket, Inlet, Outbox, until_first
 from dispatcher.web.jsonbody import parse_object
 from dispatcher.web.query import whole
-from dispatcher.web.rates import Rate
 from dispatcher.web.request_id import request_id_of
-from dispatcher.web.sockets import Seats, converse, expire, signed_in
 
 LOG_PATH = f"{TASK_PATH}/logs/socket"
 DONE = 1000
@@ -40,45 +39,20 @@ DONE = 1000
 class LogSocket:
     """The ASGI application behind it. A reader that takes nothing for `stall_ms` is let go."""
 
-    def __init__(self, services: Services, gate: Gate, clock: Clock, *, limits: SocketLimits, stall_ms: int) -> None:
+    def __init__(self, services: Services, gate: Gate, clock: Clock, limits: DoorLimits, *, stall_ms: int) -> None:
         self._logs = services.logs
-        self._gate = gate
-        self._clock = clock
-        self._limits = limits
+        self._door = Doorkeeper(ORIGIN, ANYBODY, gate, clock, limits)
         self._stall_s = stall_ms / 1000
-        self._seats = Seats(limits.sockets)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        limits = self._limits
-        await converse(
-            scope,
-            receive,
-            send,
-            partial(self._serve, scope),
-            clock=self._clock,
-            tell_error=partial(error_message, request_id=request_id_of(scope)),
-            max_bytes=limits.max_message,
-            per_second=limits.messages_per_second,
-            queue=limits.queue,
-            farewell_s=limits.farewell_s,
-        )
+        tell_error = partial(error_message, request_id=request_id_of(scope))
+        await self._door.admit(scope, receive, send, partial(self._serve, scope), tell_error)
 
-    async def _serve(self, scope: Scope, inlet: Inlet, outbox: Outbox) -> None:
-        principal = await signed_in(scope, inlet, outbox, self._gate.authenticator, within_s=self._limits.sign_in_s)
-        ANYBODY.check(principal, "", ORIGIN)
-        rule = self._gate.rates.rule(Rate.DEFAULT, ORIGIN, principal.rate_key)
-        if rule is not None:
-            await self._gate.coordination.limit(rule)
+    async def _serve(self, scope: Scope, principal: Principal, inlet: Inlet, outbox: Outbox) -> None:
         after = whole(QueryParams(scope.get("query_string", b"")), "after", default=0, least=0, most=FARTHEST)
-        with self._seats.taken(principal):
-            task_id: str = scope["path_params"]["id"]
-            with closing(await self._logs.follow(principal, task_id, origin=ORIGIN, after=after)) as follower:
-                await until_first(
-                    self._tail(follower, outbox),
-                    _listen(inlet, outbox, request_id_of(scope)),
-                    outbox.run(),
-                    expire(principal, self._clock),
-                )
+        task_id: str = scope["path_params"]["id"]
+        with closing(await self._logs.follow(principal, task_id, origin=ORIGIN, after=after)) as follower:
+            await until_first(self._tail(follower, outbox), _listen(inlet, outbox, request_id_of(scope)))
 
     async def _tail(self, follower: Follower, outbox: Outbox) -> None:
         while True:

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from dispatcher.dialects.dialect import Dialect
-from dispatcher.dialects.gate import Gate
+from dispatcher.dialects.gate import Gate, IssueServerToken
 from dispatcher.dialects.native.claim_routes import ClaimRoutes
 from dispatcher.dialects.native.errors import ErrorAnswer, render
 from dispatcher.dialects.native.file_operations import TAG as FILES
@@ -22,7 +22,7 @@ from dispatcher.dialects.native.log_socket import LOG_PATH, LogSocket
 from dispatcher.dialects.native.options import ORIGIN, NativeOptions
 from dispatcher.dialects.native.server_operations import TAG as SERVERS
 from dispatcher.dialects.native.server_operations import server_operations
-from dispatcher.dialects.native.server_routes import CheckUrl, IssueServerToken, SealKey, ServerRoutes
+from dispatcher.dialects.native.server_routes import CheckUrl, SealKey, ServerRoutes
 from dispatcher.dialects.native.socket import SocketLimits, TaskSocket
 from dispatcher.dialects.native.socket_operations import socket_operations
 from dispatcher.dialects.native.stats_operations import LOAD_BALANCER, STATISTICS, stats_operations
@@ -106,7 +106,7 @@ def native_dialect(
         wire=wire,
         issue_server_token=issue_server_token,
     )
-    socket = TaskSocket(services, gate.authenticator, clock, rates=gate.rates, limits=socket_limits)
+    socket = TaskSocket(services, gate, clock, socket_limits)
     pages: dict[str, ASGIApp] = {}
     if options.docs:
         document = openapi(
@@ -119,6 +119,6 @@ def native_dialect(
             sockets=socket_operations(socket_limits, worker_limits, options.stream_stall_ms),
         )
         pages = docs_pages(document)
-    logs = LogSocket(services, gate, clock, limits=socket_limits, stall_ms=options.stream_stall_ms)
+    logs = LogSocket(services, gate, clock, socket_limits, stall_ms=options.stream_stall_ms)
     sockets: dict[str, ASGIApp] = {"/ws": socket, WORKER_PATH: workers, LOG_PATH: logs}
     return Dialect(ORIGIN, "", operations, render=render, gate=gate, pages=pages, sockets=sockets, log=log)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 
 from dispatcher.dialects.call import Answer, Call
+from dispatcher.dialects.gate import IssueServerToken
 from dispatcher.dialects.native import wire_servers as wire
 from dispatcher.dialects.native.answers import RegisteredAnswer, ServerListAnswer, ServerMessage, ServerStatusAnswer
 from dispatcher.dialects.native.requests import Heartbeat, RegisterServer, SetMaintenance
@@ -22,7 +23,6 @@ MOST_LISTED = 1000
 
 CheckUrl = Callable[[str, str], None]  # (URL, name of its field); raises Invalid
 SealKey = Callable[[str, str], bytes]  # (server id, key)
-IssueServerToken = Callable[[Server, Principal], str]  # (server, who registers it or brings its last token)
 
 
 class ServerRoutes:

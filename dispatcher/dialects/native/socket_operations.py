@@ -103,7 +103,8 @@ def _of_workers(limits: WorkerSocketLimits) -> SocketOperation:
         "task is the server's for `leaseMs`, counted anew with each heartbeat and progress.",
         says={
             **_SIGNING_IN,
-            "hello": "{kinds, resources, maxConcurrent, commands}: what the machine has, and which commands it obeys",
+            "hello": "{kinds, resources, maxConcurrent, commands, loadable}: what the machine has, which commands it "
+            "obeys, and which models it can load",
             "ready": "{slots}: room for so many tasks more",
             "heartbeat": "{status, activeTasks, metrics, bootId, running, models}: every `heartbeatMs`",
             "progress": f"{{{_ATTEMPT}, progress, metrics, checkpoint}}",

@@ -26,10 +26,10 @@ from functools import partial
 from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
-from dispatcher.dialects.gate import Gate
+from dispatcher.dialects.gate import Gate, IssueServerToken
 from dispatcher.dialects.native.errors import error_message
 from dispatcher.dialects.native.options import ORIGIN, NativeOptions
-from dispatcher.dialects.native.server_routes import IssueServerToken, needs_token
+from dispatcher.dialects.native.server_routes import needs_token
 from dispatcher.dialects.native.wire_claims import GrantWire
 from dispatcher.dialects.native.worker_channel import WorkerChannel
 from dispatcher.dialects.native.worker_orders import WorkerOrders

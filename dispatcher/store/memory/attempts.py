@@ -8,8 +8,9 @@ from dispatcher.domain.stats import Counts
 from dispatcher.domain.task import Attempt, AttemptStatus, TaskError
 from dispatcher.domain.transitions import TaskEvent, TaskState
 from dispatcher.store.memory import fleet, gangs, loads
-from dispatcher.store.memory.rows import FOREVER_MS, AttemptRow, ServerRow, TaskRow
+from dispatcher.store.memory.server_rows import ServerRow
 from dispatcher.store.memory.state import State
+from dispatcher.store.memory.task_rows import FOREVER_MS, AttemptRow, TaskRow
 
 TRIED_KEPT = 16
 DECLINERS = 64  # of one task

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dispatcher.domain.grant import Behind, Candidates, Claim, Full, Gone, Grant, Granted, Moved, Waiting
 from dispatcher.domain.transitions import TaskState
 from dispatcher.store.memory import attempts, fleet, gangs, room
-from dispatcher.store.memory.rows import ServerRow, TaskRow
+from dispatcher.store.memory.server_rows import ServerRow
 from dispatcher.store.memory.state import State
+from dispatcher.store.memory.task_rows import TaskRow
 from dispatcher.store.refusals import replaced
 
 ROUNDING = 1e-6  # loads travel as decimal text

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dispatcher.domain.errors import RateLimited, RateState, tightest
 from dispatcher.domain.stats import NO_SERVER, Counts
 from dispatcher.service.ports import RateRule
-from dispatcher.store.memory.rows import TaskRow
+from dispatcher.store.memory.task_rows import TaskRow
 
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000

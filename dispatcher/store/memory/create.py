@@ -9,8 +9,8 @@ from dispatcher.domain.task import NewTask
 from dispatcher.domain.transitions import TaskEvent, TaskState
 from dispatcher.service.ports import IdempotencyKey, RateRule
 from dispatcher.store.memory import attempts, fleet
-from dispatcher.store.memory.rows import TaskRow
 from dispatcher.store.memory.state import KnownKey, State
+from dispatcher.store.memory.task_rows import TaskRow
 
 
 def create(

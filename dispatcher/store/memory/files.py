@@ -7,8 +7,8 @@ from dispatcher.domain.file import FileRecord, FileRoom, NewFile, no_room
 from dispatcher.domain.principal import Owner
 from dispatcher.domain.reporter import Reporter
 from dispatcher.store.memory import reports
-from dispatcher.store.memory.rows import TaskRow
 from dispatcher.store.memory.state import State
+from dispatcher.store.memory.task_rows import TaskRow
 from dispatcher.store.refusals import upload_expired
 
 

@@ -8,8 +8,9 @@ from dispatcher.domain.lane import Demand, fits
 from dispatcher.domain.placement import PlacementStatus
 from dispatcher.store.memory import gangs, room, way
 from dispatcher.store.memory.counters import MINUTE_MS
-from dispatcher.store.memory.rows import ServerRow, TaskRow
+from dispatcher.store.memory.server_rows import ServerRow
 from dispatcher.store.memory.state import State
+from dispatcher.store.memory.task_rows import TaskRow
 
 ALL_UP_TO = 64
 LEAST_LOADED = 16

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.transitions import TaskState
 from dispatcher.store.memory import loads, room
-from dispatcher.store.memory.rows import RankRow, ServerRow, TaskRow
+from dispatcher.store.memory.server_rows import ServerRow
 from dispatcher.store.memory.state import State
+from dispatcher.store.memory.task_rows import RankRow, TaskRow
 
 LOOKED_AT = 256  # waiting workers of a class
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 from dispatcher.domain.placement import MODELS_MOST, Placement, PlacementStatus, loadable
 from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.server import Transport
-from dispatcher.store.memory.rows import ServerRow, Slot, TaskRow
+from dispatcher.store.memory.server_rows import ServerRow, Slot
 from dispatcher.store.memory.state import State
+from dispatcher.store.memory.task_rows import TaskRow
 
 IDLE_MS = 30_000  # since a task last started with a model
 LOADING, LOADED, UNLOADING = PlacementStatus.LOADING, PlacementStatus.LOADED, PlacementStatus.UNLOADING

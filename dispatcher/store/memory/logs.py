@@ -6,8 +6,8 @@ from itertools import islice
 from dispatcher.domain.log import LogLine, LogPage, NewLine
 from dispatcher.domain.reporter import ByHolder, Reporter
 from dispatcher.store.memory import gangs, reports
-from dispatcher.store.memory.rows import Log, TaskRow
 from dispatcher.store.memory.state import State
+from dispatcher.store.memory.task_rows import Log, TaskRow
 
 PAGE_BYTES = 1 << 20
 AT_ONCE = 32  # lines that are looked at together

@@ -4,8 +4,8 @@ from dispatcher.domain.errors import IllegalState, NoControl
 from dispatcher.domain.server import Transport
 from dispatcher.domain.transitions import TaskEvent, TaskState
 from dispatcher.store.memory import fleet, gangs
-from dispatcher.store.memory.rows import FOREVER_MS, TaskRow
 from dispatcher.store.memory.state import State
+from dispatcher.store.memory.task_rows import FOREVER_MS, TaskRow
 
 
 def pause(s: State, row: TaskRow, reason: str) -> None:

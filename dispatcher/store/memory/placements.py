@@ -7,7 +7,7 @@ from dispatcher.domain.placement import MODELS_MOST, NO_ROOM, ModelSize, Placeme
 from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.store.memory import loads
 from dispatcher.store.memory.room import fits_now
-from dispatcher.store.memory.rows import ServerRow
+from dispatcher.store.memory.server_rows import ServerRow
 from dispatcher.store.memory.state import State
 from dispatcher.store.refusals import model_busy, no_room, not_placed, too_many_models
 

@@ -8,7 +8,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
 from heapq import merge
 
-from dispatcher.store.memory.rows import TaskRow
+from dispatcher.store.memory.task_rows import TaskRow
 
 Entry = tuple[int, str]  # score, task
 

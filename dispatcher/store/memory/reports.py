@@ -10,8 +10,8 @@ from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder, Reporter
 from dispatcher.domain.task import Task
 from dispatcher.domain.transitions import TaskState
 from dispatcher.store.memory import attempts, fleet, gangs
-from dispatcher.store.memory.rows import AttemptRow, End, TaskRow
 from dispatcher.store.memory.state import State
+from dispatcher.store.memory.task_rows import AttemptRow, End, TaskRow
 
 FINAL = frozenset({Verdict.COMPLETED, Verdict.FAILED})
 HANDED_ON = frozenset({Verdict.BUSY, Verdict.NOT_SENT})  # to other servers at once, by the same gateway

@@ -5,8 +5,9 @@ from dispatcher.domain.placement import PlacementStatus
 from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.domain.transitions import TaskState
 from dispatcher.store.memory import loads
-from dispatcher.store.memory.rows import ServerRow, TaskRow
+from dispatcher.store.memory.server_rows import ServerRow
 from dispatcher.store.memory.state import State
+from dispatcher.store.memory.task_rows import TaskRow
 
 RESERVE_AFTER_MS = 30_000  # since the task was first passed by for want of room
 

@@ -12,7 +12,7 @@ from dispatcher.domain.telemetry import Usage
 from dispatcher.store.memory import attempts, fleet, gangs
 from dispatcher.store.memory.counters import MINUTE_MS
 from dispatcher.store.memory.placements import forget_loaded
-from dispatcher.store.memory.rows import ServerRow
+from dispatcher.store.memory.server_rows import ServerRow
 from dispatcher.store.memory.state import State
 from dispatcher.store.refusals import replaced
 

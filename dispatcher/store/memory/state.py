@@ -13,8 +13,9 @@ from dispatcher.domain.transitions import TaskEvent, TaskState, next_state
 from dispatcher.store.memory.counters import Counters, RetryBudget
 from dispatcher.store.memory.hub import Hub
 from dispatcher.store.memory.queue import FairQueue
-from dispatcher.store.memory.rows import ServerRow, TaskRow
 from dispatcher.store.memory.samples import Samples
+from dispatcher.store.memory.server_rows import ServerRow
+from dispatcher.store.memory.task_rows import TaskRow
 from dispatcher.store.options import StoreOptions
 
 

@@ -13,8 +13,8 @@ from dispatcher.domain.task import AttemptStatus, NewTask, Task
 from dispatcher.domain.transitions import TaskEvent, TaskState
 from dispatcher.service.ports import IdempotencyKey, RateRule, TaskQuery
 from dispatcher.store.memory import attempts, claims, create, fleet, pauses, reports, timers
-from dispatcher.store.memory.rows import TaskRow
 from dispatcher.store.memory.state import State
+from dispatcher.store.memory.task_rows import TaskRow
 
 
 class MemoryTasks:

@@ -10,9 +10,10 @@ from dispatcher.domain.grant import Ticked
 from dispatcher.domain.task import AttemptStatus, TaskError
 from dispatcher.domain.transitions import TaskEvent, TaskState
 from dispatcher.store.memory import attempts, fleet, gangs
-from dispatcher.store.memory.rows import FOREVER_MS, ServerRow, Slot, TaskRow
+from dispatcher.store.memory.server_rows import ServerRow, Slot
 from dispatcher.store.memory.servers import unregister
 from dispatcher.store.memory.state import State
+from dispatcher.store.memory.task_rows import FOREVER_MS, TaskRow
 
 GRACE_MS = 1_000  # an answer that came in time is still on its way into the store
 AGAIN_MS = 1_000  # a retry without budget

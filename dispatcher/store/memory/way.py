@@ -7,8 +7,9 @@ from dispatcher.domain.command import NewCommand, Verb
 from dispatcher.domain.placement import PlacementStatus
 from dispatcher.domain.resources import NOTHING, Resources
 from dispatcher.store.memory import commands, loads, placements, room
-from dispatcher.store.memory.rows import ServerRow, TaskRow
+from dispatcher.store.memory.server_rows import ServerRow
 from dispatcher.store.memory.state import State
+from dispatcher.store.memory.task_rows import TaskRow
 
 KEPT_MS, IDLE_S = 86_400_000, 300  # a worker that is not there is told later; what is in use may end so long
 

@@ -23,7 +23,6 @@ log = logging.getLogger("dispatcher_sdk.backend")
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
-LAST_WORDS = 1.0  # seconds that the gateway may take to answer a task that is handed back
 MOST_BYTES = 64 << 20  # of a message from the gateway: the payload's bound is the gateway's business
 TOO_BIG = 1009
 UNKNOWN = (4401, 4403, 4404)  # who we are is not known (any more)

@@ -8,7 +8,7 @@ from dispatcher.dialects.native.log_socket import LOG_PATH
 from dispatcher.dialects.native.worker_socket import WORKER_PATH
 from tests.dialects.jobs.world import World as Gateway
 from tests.dialects.native.sockets import connected
-from tests.dialects.native.test_worker_socket import a_worker, working
+from tests.dialects.native.worker_sockets import a_worker, working
 from tests.dialects.native.world import World
 
 

@@ -11,7 +11,7 @@ from dispatcher.domain.errors import Unavailable
 from dispatcher.domain.placement import PlacementStatus
 from dispatcher.domain.resources import Resources
 from tests.dialects.native.sockets import Socket, events
-from tests.dialects.native.test_worker_socket import a_worker, working
+from tests.dialects.native.worker_sockets import a_worker, working
 from tests.dialects.native.world import START_MS, World
 
 GB = 1 << 30

@@ -1,63 +1,11 @@
-"""A worker's socket: what it may say, what it is told, and what closes it."""
-
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+"""A worker's socket: who may open it, what comes down, and what closes it."""
 
 import pytest
 
 from dispatcher.dialects.native.options import NativeOptions
-from dispatcher.domain.transitions import TaskState
 from tests.dialects.native.sockets import Closed, Socket, connect, connected, events
+from tests.dialects.native.worker_sockets import a_worker, about, closed_with, handed, not_called, path_of, working
 from tests.dialects.native.world import REGISTER, START_MS, World
-
-WORKER = {"endpoints": None, "transport": "socket", "maxConcurrent": 2}
-
-
-def path_of(server_id: str) -> str:
-    return f"/api/servers/{server_id}/socket"
-
-
-async def a_worker(world: World) -> str:
-    server_id = await world.register(**WORKER)
-    world.tokens.server(server_id)
-    return server_id
-
-
-@asynccontextmanager
-async def working(world: World, server_id: str, token: str = "") -> AsyncIterator[Socket]:
-    """A socket that was welcomed."""
-    async with connected(world, token or f"server-{server_id}", path_of(server_id)) as socket:
-        assert (await socket.recv())["type"] == "welcome"
-        yield socket
-
-
-async def handed(world: World, socket: Socket, **more: Any) -> dict[str, Any]:
-    """A new task that came down."""
-    task_id = await world.create(**more)
-    socket.send({"type": "ready"})
-    message = await socket.recv()
-    assert (message["type"], message["task"]["taskId"]) == ("task", task_id)
-    task: dict[str, Any] = message["task"]
-    return task
-
-
-def about(task: dict[str, Any], kind: str, **more: Any) -> dict[str, Any]:
-    return {"type": kind, "taskId": task["taskId"], "attempt": task["attempt"], **more}
-
-
-async def not_called(*_: object) -> bool:
-    """The forwarder's answer for a server without endpoints."""
-    return False
-
-
-async def closed_with(socket: Socket) -> int:
-    while True:
-        try:
-            await socket.recv()
-        except Closed as closed:
-            await socket.ended()
-            return closed.code
 
 
 async def test_a_task_comes_down_is_worked_on_and_told(world: World) -> None:
@@ -94,49 +42,6 @@ async def test_heartbeats_are_due_thrice_a_lease() -> None:
     await world.close()
 
 
-async def test_failures_and_releases_mean_what_they_mean_over_http(world: World) -> None:
-    server_id = await a_worker(world)
-    async with working(world, server_id) as socket:
-        task = await handed(world, socket)
-        socket.send(about(task, "release"))
-        assert (await socket.recv())["accepted"]
-        found = (await world.store.tasks.get(task["taskId"]))[0]
-        assert found is not None
-        assert (found.state, found.failures, found.losses) == (TaskState.PENDING, 0, 0)
-        socket.send({"type": "ready", "slots": 1})
-        again = (await socket.recv())["task"]
-        assert again["attempt"] == 2
-        socket.send(about(task, "result", status="COMPLETED", result=1))
-        assert (await socket.recv())["code"] == "STALE_ATTEMPT"
-        socket.send(about(again, "result", status="FAILED", error="no", retryable=False))
-        assert (await socket.recv())["accepted"]
-        shown = (await world.call("GET", f"/api/task/{task['taskId']}")).json()
-        assert (shown["status"], shown["error"], shown["errorCode"]) == ("FAILED", "no", "WORKER_FAILED")
-
-
-async def test_what_a_server_declines_goes_to_others_and_ends_with_its_words(world: World) -> None:
-    server_id = await a_worker(world)
-    async with working(world, server_id) as socket:
-        task = await handed(world, socket)
-        socket.send(about(task, "release", declined=""))
-        told = await socket.recv()
-        assert (told["type"], told["field"]) == ("error", "declined")
-        socket.send(about(task, "release", declined="image evil:1 is not allowed"))
-        assert (await socket.recv())["accepted"]
-        other = await handed(world, socket)
-        shown = (await world.call("GET", f"/api/task/{task['taskId']}")).json()
-        assert (shown["status"], "error" in shown) == ("PENDING", False)
-        assert [attempt["status"] for attempt in shown["attempts"]] == ["declined"]
-        for _ in range(2):
-            socket.send({"type": "heartbeat", "running": [other["taskId"]]})
-            assert (await socket.recv())["type"] == "pong"
-            world.clock.advance(15_000)
-            await world.store.tasks.tick(gateway="gw_1")
-        shown = (await world.call("GET", f"/api/task/{task['taskId']}")).json()
-        assert (shown["status"], shown["errorCode"]) == ("FAILED", "DECLINED")
-        assert shown["error"] == "No worker took it; the last one said: image evil:1 is not allowed"
-
-
 async def test_a_heartbeat_is_answered_and_renews_the_token(world: World) -> None:
     server_id = await a_worker(world)
     async with working(world, server_id) as socket:
@@ -163,58 +68,6 @@ async def test_a_cancelled_task_is_stopped(world: World, monkeypatch: pytest.Mon
         socket.send(about(task, "release"))
         assert await socket.recv() == {**about(task, "ack"), "accepted": False, "code": "CANCELLED"}
         assert (await world.store.servers.get(server_id)).active == 0
-
-
-async def test_progress_that_nobody_wants_says_so_and_what_it_was_about(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(world.backend, "cancel", not_called)
-    server_id = await a_worker(world)
-    async with working(world, server_id) as socket:
-        task = await handed(world, socket)
-        await world.call("POST", f"/api/task/{task['taskId']}/cancel")
-        socket.send(about(task, "progress", progress=50))
-        error = await socket.recv()
-        assert (error["type"], error["code"], error["taskId"], error["attempt"]) == (
-            "error", "CANCELLED", task["taskId"], 1,
-        )  # fmt: skip
-        assert error["requestId"]
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "x", [], {}, {"type": "shout"}, {"type": "ready", "slots": 0}, {"type": "ready", "slots": 257},
-        {"type": "ready", "slots": "1"}, {"type": "heartbeat", "status": "fine"}, {"type": "heartbeat", "running": 1},
-        {"type": "heartbeat", "metrics": {"x": "y" * 9_000}}, {"type": "progress", "taskId": "t1", "attempt": 0},
-        {"type": "progress", "taskId": "t1", "attempt": 1, "progress": 101}, {"type": "progress", "progress": 1},
-        {"type": "progress", "taskId": "t1", "attempt": 1, "metrics": {"x": "y" * 9_000}},
-        {"type": "progress", "taskId": "nothing", "attempt": 1}, {"type": "progress", "taskId": "a/b", "attempt": 1},
-        {"type": "result", "taskId": "t1", "attempt": 1}, {"type": "result", "status": "COMPLETED"},
-        {"type": "result", "taskId": "t1", "attempt": 1, "status": "PROCESSING"},
-        {"type": "result", "taskId": "t1", "attempt": True, "status": "COMPLETED"},
-        {"type": "release", "taskId": "t" * 65, "attempt": 1},
-    ],
-)  # fmt: skip
-async def test_a_wrong_message_is_answered_and_the_socket_stays(world: World, message: Any) -> None:
-    server_id = await a_worker(world)
-    async with working(world, server_id) as socket:
-        socket.send(message)
-        answer = await socket.recv()
-        assert answer["type"] == "error"
-        assert answer["code"] in ("INVALID_REQUEST", "NOT_FOUND")
-        socket.send({"type": "ping"})
-        assert (await socket.recv())["type"] == "pong"
-
-
-async def test_reports_on_what_it_never_had_are_refused(world: World) -> None:
-    server_id, other = await a_worker(world), await a_worker(world)
-    async with working(world, server_id) as mine, working(world, other) as theirs:
-        task = await handed(world, theirs)
-        mine.send(about(task, "result", status="COMPLETED", result=1))
-        assert await mine.recv() == {**about(task, "ack"), "accepted": False, "code": "FORBIDDEN"}
-        mine.send({"type": "release", "taskId": "nothing", "attempt": 1})
-        assert (await mine.recv())["code"] == "NOT_FOUND"
 
 
 async def test_who_may_open_it(world: World) -> None:

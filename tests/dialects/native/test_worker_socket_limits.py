@@ -11,7 +11,7 @@ from dispatcher.domain.transitions import TaskState
 from dispatcher.web.body import BodyLimits
 from dispatcher.web.rates import Rates
 from tests.dialects.native.sockets import connect
-from tests.dialects.native.test_worker_socket import a_worker, about, closed_with, handed, path_of, working
+from tests.dialects.native.worker_sockets import a_worker, about, closed_with, handed, path_of, working
 from tests.dialects.native.world import World
 
 

@@ -22,10 +22,6 @@ from tests.support.program import ROOT
 CONFIG = {"epochs": 4, "learning_rate": 0.5, "batch_size": 50}
 
 
-class Killed(Exception):
-    """Stands for what no function can prepare for."""
-
-
 def task(on_step: Callable[[FarmTask, float], None] = lambda task, percent: None, **config: Any) -> FarmTask:
     def report(task: FarmTask, percent: float, metrics: Mapping[str, Any]) -> None:
         on_step(task, percent)

@@ -13,7 +13,7 @@ from dispatcher.domain.transitions import TaskState
 from dispatcher.store.options import StoreOptions
 from tests.store.backends import many_calls
 from tests.store.conftest import OpenWorld
-from tests.store.contract.test_gangs import ask, end, gang, started, workers
+from tests.store.gangs import ask, end, gang, started, workers
 from tests.store.world import GATEWAY, ORIGIN, OWNER, World, done
 
 WAIT_MS = 30_000

@@ -2,14 +2,15 @@
 
 import pytest
 
-from dispatcher.domain.errors import StaleAttempt
+from dispatcher.domain.errors import Forbidden, StaleAttempt
 from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.lane import Offer
+from dispatcher.domain.log import LogStream, NewLine
 from dispatcher.domain.reporter import ByHolder
 from dispatcher.domain.resources import Resources
 from dispatcher.domain.transitions import TaskState
-from tests.store.contract.test_gangs import LEASE_MS, ask, end, gang, started, workers
-from tests.store.world import OWNER, World, done
+from tests.store.gangs import LEASE_MS, ask, end, gang, started, workers
+from tests.store.world import GATEWAY, ORIGIN, OWNER, World, done
 
 
 async def test_a_worker_that_was_not_told_of_its_rank_cannot_speak_for_it(world: World) -> None:
@@ -111,3 +112,66 @@ async def test_a_late_word_on_a_gang_that_a_loss_has_ended_is_stale(world: World
     for grant in (zero, one):
         with pytest.raises(StaleAttempt):
             await end(world, grant, done())
+
+
+async def test_a_worker_that_never_had_a_rank_may_not_report(world: World) -> None:
+    await started(world, "t1", "w1", "w2")
+    await workers(world, "w3")
+    with pytest.raises(Forbidden):
+        await world.store.tasks.finish("t1", ByHolder("w3"), done(), gateway=GATEWAY, retry_delay_ms=0)
+
+
+async def test_a_rank_that_its_worker_was_not_told_of_is_none_that_it_holds(world: World) -> None:
+    await workers(world, "w1", "w2")
+    await gang(world, "t1", 2)
+    await ask(world, "w1")
+    await ask(world, "w2")
+    assert await world.store.tasks.holding("w1") == []
+    assert [held.task_id for held, _ in await world.store.tasks.holding("w2")] == ["t1"]
+    await ask(world, "w1")
+    assert [held.task_id for held, _ in await world.store.tasks.holding("w1")] == ["t1"]
+
+
+async def test_progress_is_the_mean_and_metrics_are_those_of_rank_0(world: World) -> None:
+    zero, one = await started(world, "t1", "w1", "w2")
+    tasks = world.store.tasks
+    await tasks.progress("t1", ByHolder(zero.server_id), 40.0, metrics=b'{"loss":0}')
+    task = await tasks.progress("t1", ByHolder(one.server_id), 80.0, metrics=b'{"loss":1}')
+    assert (task.progress, task.metrics) == (60.0, b'{"loss":0}')
+    assert [point.rank for point in await tasks.history("t1")] == [0, 1]
+    assert [[t.id for t in found] for found in (await tasks.running(["w1", "w2"])).values()] == [["t1"], ["t1"]]
+
+
+async def test_each_rank_counts_its_own_lines_and_uses_its_model(world: World) -> None:
+    await workers(world, "w1", "w2")
+    for name in ("w1", "w2"):
+        await world.store.placements.assign("m", [name], assignment="a", preload=False, priority=50)
+    ranks = {grant.server_id: grant.rank for grant in await started(world, "t1", "w1", "w2", model="m")}
+    for name in ("w1", "w2", "w1"):
+        line = [NewLine(LogStream.STDOUT, name)]
+        assert await world.store.logs.append("t1", ByHolder(name), line, origin=ORIGIN, first=1) == 2
+    page = (await world.store.logs.read({"t1": 0}, limit=9))["t1"]
+    assert [(line.text, line.fence, line.rank) for line in page.lines] == [
+        (name, 1, ranks[name]) for name in ("w1", "w2")
+    ]
+    assert [placed.last_used_ms for placed in await world.store.placements.find()] == [world.now, world.now]
+
+
+async def test_each_rank_is_given_its_own_checkpoint_or_that_of_rank_0(world: World) -> None:
+    zero, one, _ = await started(world, "t1", "w1", "w2", "w3")
+    for grant in (zero, one):
+        await world.store.tasks.progress("t1", ByHolder(grant.server_id), 1.0, checkpoint=f"/rank{grant.rank}")
+    assert (await world.task("t1")).checkpoint == "/rank0"
+    for name in ("w1", "w2", "w3"):
+        await world.store.servers.remove(name)
+    await workers(world, "w1", "w2", "w3")
+    found = [await ask(world, name) for name in ("w1", "w2", "w3", "w1", "w2")]
+    grants = sorted((grant for grant in found if grant is not None), key=lambda grant: grant.rank)
+    assert [grant.checkpoint for grant in grants] == ["/rank0", "/rank1", "/rank0"]
+
+
+async def test_a_rank_that_has_completed_is_all_the_way(world: World) -> None:
+    zero, one = await started(world, "t1", "w1", "w2")
+    await world.store.tasks.progress("t1", ByHolder(one.server_id), 50.0)
+    await end(world, zero, done(digest="d0"))
+    assert (await world.task("t1")).progress == 75.0

@@ -14,7 +14,7 @@ from dispatcher.service.ports import IdempotencyKey, RateRule, TaskQuery
 from dispatcher.service.ports.requests import HOUR_MS
 from dispatcher.store.options import StoreOptions
 from tests.store.conftest import OpenWorld
-from tests.store.world import GATEWAY, ORIGIN, World, new_task
+from tests.store.world import GATEWAY, ORIGIN, OWNER, World, new_task
 
 RULE = RateRule("create", "acme/ann", 2)
 
@@ -187,3 +187,15 @@ async def test_a_refused_key_can_be_used_again(open_world: OpenWorld) -> None:
     await world.store.tasks.cancel("t1", origin=ORIGIN, owner=None)
     created: Created = await world.store.tasks.create(new_task("t3"), gateway=GATEWAY, key=key)
     assert (created.task_id, created.replayed) == ("t3", False)
+
+
+async def test_a_tenant_has_so_many_lanes_however_its_tasks_wait(open_world: OpenWorld) -> None:
+    world = await open_world(StoreOptions(tenant_lanes_max=2))
+    for n in range(2):
+        await world.given_task(f"t{n}", capabilities=[f"c{n}"])
+        await world.store.tasks.pause(f"t{n}", origin="native", owner=OWNER)
+    with pytest.raises(QuotaExceeded):
+        await world.given_task("more", capabilities=["more"])
+    await world.given_task("same", capabilities=["c0"])
+    await world.store.tasks.cancel("t1", origin="native", owner=OWNER)
+    await world.given_task("more", capabilities=["more"])

@@ -49,6 +49,17 @@ async def test_the_history_is_bounded(open_world: OpenWorld) -> None:
     assert [point.progress for point in await world.store.tasks.history("t1")] == [2, 3, 4]
 
 
+async def test_the_history_is_bounded_in_bytes(world: World) -> None:
+    await world.given_server("s1")
+    grant = await world.running("t1", "s1")
+    large = b'{"x":"' + b"x" * 16_000 + b'"}'
+    for n in range(40):
+        await world.store.tasks.progress("t1", by(grant), float(n), metrics=large)
+    points = await world.store.tasks.history("t1", limit=256)
+    assert len(points) == 16
+    assert points[-1].progress == 39.0
+
+
 async def test_a_stale_report_records_nothing(world: World) -> None:
     await world.given_server("s1")
     await world.running("t1", "s1")

@@ -2,12 +2,11 @@
 
 import pytest
 
-from dispatcher.domain.errors import Forbidden, QuotaExceeded, StaleAttempt
+from dispatcher.domain.errors import Forbidden, StaleAttempt
+from dispatcher.domain.failure import Outcome, Verdict
 from dispatcher.domain.reporter import ByAdmin, ByAttempt, ByHolder
 from dispatcher.domain.transitions import TaskState
-from dispatcher.store.options import StoreOptions
-from tests.store.conftest import OpenWorld
-from tests.store.contract.test_gangs import LEASE_MS, OFFER_MS, ask, end, gang, started, workers
+from tests.store.gangs import LEASE_MS, OFFER_MS, ask, end, gang, started, workers
 from tests.store.world import GATEWAY, OWNER, World, done
 
 
@@ -90,30 +89,21 @@ async def test_a_gang_that_was_paused_has_not_been_passed_over(world: World) -> 
     assert grant.task_id == "s"
 
 
-async def test_the_history_is_bounded_in_bytes(world: World) -> None:
-    zero, _ = await started(world, "t1", "w1", "w2")
-    large = b'{"x":"' + b"x" * 16_000 + b'"}'
-    for n in range(40):
-        await world.store.tasks.progress("t1", ByHolder(zero.server_id), float(n), metrics=large)
-    points = await world.store.tasks.history("t1", limit=256)
-    assert len(points) == 16
-    assert points[-1].progress == 39.0
-
-
-async def test_a_tenant_has_so_many_lanes_however_its_tasks_wait(open_world: OpenWorld) -> None:
-    world = await open_world(StoreOptions(tenant_lanes_max=2))
-    for n in range(2):
-        await world.given_task(f"t{n}", capabilities=[f"c{n}"])
-        await world.store.tasks.pause(f"t{n}", origin="native", owner=OWNER)
-    with pytest.raises(QuotaExceeded):
-        await world.given_task("more", capabilities=["more"])
-    await world.given_task("same", capabilities=["c0"])
-    await world.store.tasks.cancel("t1", origin="native", owner=OWNER)
-    await world.given_task("more", capabilities=["more"])
-
-
-async def test_a_rank_that_has_completed_is_all_the_way(world: World) -> None:
+async def test_a_late_word_on_a_gang_that_started_again_frees_its_worker(world: World) -> None:
     zero, one = await started(world, "t1", "w1", "w2")
-    await world.store.tasks.progress("t1", ByHolder(one.server_id), 50.0)
-    await end(world, zero, done(digest="d0"))
-    assert (await world.task("t1")).progress == 75.0
+    await workers(world, "w3", "w4")
+    await end(world, one, Verdict.LOST)
+    assert await ask(world, "w3") is None
+    assert await ask(world, "w4") is not None
+    taken = await ask(world, "w3")
+    assert taken is not None
+    assert (await world.task("t1")).fence == 2
+    assert await world.active(zero.server_id) == 1
+    with pytest.raises(StaleAttempt):
+        await end(world, zero, Verdict.RELEASED)
+    assert await world.active(zero.server_id) == 0
+    with pytest.raises(StaleAttempt):
+        await world.store.tasks.finish(
+            "t1", ByHolder("w3", 1), Outcome(Verdict.RELEASED), gateway=GATEWAY, retry_delay_ms=0
+        )
+    assert [await world.active(name) for name in ("w3", "w4")] == [1, 1]
