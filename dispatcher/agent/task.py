@@ -55,13 +55,13 @@ class End:
         back = self.released or self.declined is not None
         head = {"type": "release" if back else "result", "taskId": key[0], "attempt": key[1]}
         if back:
-            return head if self.declined is None else {**head, "declined": _plain(self.declined[:1000])}
+            return head if self.declined is None else {**head, "declined": plain(self.declined[:1000])}
         error, retryable = self.error, self.retryable
         if error is None and (fault := unsendable(self.result)) is not None:
             error, retryable = f"The result cannot be sent: {fault}", False
         if error is None:
             return {**head, "status": "COMPLETED", "result": self.result}
-        return {**head, "status": "FAILED", "error": _plain(error[:2000]), "retryable": retryable}
+        return {**head, "status": "FAILED", "error": plain(error[:2000]), "retryable": retryable}
 
 
 RELEASED = End(released=True)
@@ -74,14 +74,15 @@ def unsendable(value: Any, levels: int = DEEPEST) -> str | None:
             return f"it is nested deeper than {DEEPEST} levels"
         inner = [*value, *value.values()] if isinstance(value, dict) else value
         return next((fault for one in inner if (fault := unsendable(one, levels - 1)) is not None), None)
-    if isinstance(value, str) and _plain(value) != value:
+    if isinstance(value, str) and plain(value) != value:
         return "a text holds half a character"
     if isinstance(value, int | float) and not -LARGEST <= value <= LARGEST:  # NaN is in no range
         return "a number is none that JSON has"
     return None
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """What a log or a message can carry: a command may name what is no text."""
     return text.encode("utf-8", "replace").decode()
 
 

@@ -14,7 +14,7 @@ from dispatcher.agent.log import TaskLog
 from dispatcher.agent.outgoing import Outgoing
 from dispatcher.agent.pace import Pace, Sleep
 from dispatcher.agent.runners.runner import Runner
-from dispatcher.agent.task import RELEASED, End, Key, Task
+from dispatcher.agent.task import RELEASED, End, Key, Task, plain
 from dispatcher.sandbox.waiting import first
 
 log = logging.getLogger("dispatcher.agent")
@@ -130,7 +130,8 @@ class Work:
         if key in self._given_back:
             end = RELEASED
         self.declined += end.declined is not None
-        log.info("task %s ends: %s", key[0], "given back" if end.released else end.declined or end.error or "completed")
+        how = "given back" if end.released else plain(end.declined or end.error or "completed")
+        log.info("task %s ends: %s", key[0], how)
         await self._outgoing.put(key, end.message(key))
 
     async def _run(self, attempt: Attempt) -> End:
