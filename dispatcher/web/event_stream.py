@@ -35,11 +35,13 @@ class Disconnected(Exception):
 
 
 class Outbox:
-    """What waits to be sent to one socket. A consumer that falls `maxsize` messages behind is closed."""
+    """What waits to be sent to one socket. A consumer that falls `maxsize` messages behind is closed. `close` it in the
+    end."""
 
     def __init__(self, send: Send, maxsize: int = 256) -> None:
         self._send = send
         self._queue: asyncio.Queue[_Queued] = asyncio.Queue(maxsize)
+        self._sender: asyncio.Task[None] | None = None
 
     def put(self, text: str) -> None:
         """Queue a message. Raises CloseSocket(1013) when the consumer is too slow."""
@@ -63,18 +65,40 @@ class Outbox:
     def put_last(self, text: str) -> None:
         """Queue the last words; when the queue is full, instead of what waits there."""
         if self._queue.full():
-            self._queue = asyncio.Queue(1)
+            while not self._queue.empty():
+                self._queue.get_nowait()
+                self._queue.task_done()
         self._queue.put_nowait((text, None))
 
     async def run(self) -> None:
-        """Send, until cancelled."""
-        while True:
-            await self._send_one(await self._queue.get())
+        """Send, until cancelled. Even then a message that is on its way to one who does not read is not cut off: some
+        servers could say nothing more on such a connection."""
+        await asyncio.shield(self._sending())
 
     async def flush(self) -> None:
-        """Send what is queued; for the last words before a close."""
-        while not self._queue.empty():
-            await self._send_one(self._queue.get_nowait())
+        """Wait until all that is queued is sent; for the last words before a close."""
+        sender, empty = self._sending(), asyncio.ensure_future(self._queue.join())
+        try:
+            await asyncio.wait([sender, empty], return_when=asyncio.FIRST_COMPLETED)
+            if sender.done():
+                sender.result()
+        finally:
+            empty.cancel()
+
+    async def close(self) -> None:
+        """Send no more."""
+        if self._sender is not None:
+            await end_all([self._sender])
+
+    def _sending(self) -> asyncio.Task[None]:
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._send_all())
+        return self._sender
+
+    async def _send_all(self) -> None:
+        while True:
+            await self._send_one(await self._queue.get())
+            self._queue.task_done()
 
     def _put(self, text: str, written: asyncio.Future[None] | None) -> None:
         try:

@@ -13,9 +13,11 @@ from dispatcher.domain.errors import DispatchError, Unauthorized
 from dispatcher.domain.principal import Principal
 from dispatcher.web.authentication import REFUSED, Authenticator, sign_in, socket_token
 from dispatcher.web.errors import close_code_of, internal_error
-from dispatcher.web.event_stream import FLOOD, SIGNED_OUT, CloseSocket, Disconnected, Inlet, Outbox
+from dispatcher.web.event_stream import FLOOD, SIGNED_OUT, TOO_SLOW, CloseSocket, Disconnected, Inlet, Outbox
 from dispatcher.web.jsonbody import parse_object
 from dispatcher.web.request_id import request_id_of
+
+SLOW_TIMES = 12
 
 _log = structlog.get_logger("dispatcher.dialects")
 
@@ -90,9 +92,15 @@ async def converse(
             error = internal_error()
         outbox.put_last(tell_error(error))
         await farewell(outbox, send, CloseSocket(close_code(error), error.message[:120]), farewell_s)
+    finally:
+        await outbox.close()
 
 
 async def farewell(outbox: Outbox, send: Send, close: CloseSocket, limit_s: float) -> None:
+    """The last words and the close code, within `limit_s` seconds; within twelve times as long to one who was too slow,
+    and may read again."""
+    if close.code == TOO_SLOW:
+        limit_s *= SLOW_TIMES
     with suppress(TimeoutError):  # the server drops the connection when we return
         async with asyncio.timeout(limit_s):
             await outbox.flush()

@@ -103,6 +103,34 @@ async def test_a_delivery_returns_once_it_is_written_and_not_at_all_when_it_was_
     await outbox.flush()
     await kept
     assert sent == ["b"]
+    await outbox.close()
+
+
+async def test_what_is_on_its_way_when_sending_ends_is_not_cut_off_and_the_last_words_come_after_it() -> None:
+    sent: list[str] = []
+    reads = asyncio.Event()
+
+    async def send(message: Message) -> None:
+        await reads.wait()
+        sent.append(message["text"])
+
+    outbox = Outbox(send, maxsize=2)
+    running = asyncio.create_task(outbox.run())
+    outbox.put("on its way")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    outbox.put("a")
+    outbox.put("b")
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    outbox.put_last("too slow")
+    parting = asyncio.create_task(outbox.flush())
+    await asyncio.sleep(0)
+    assert not parting.done()
+    reads.set()
+    await parting
+    assert sent == ["on its way", "too slow"]
+    await outbox.close()
 
 
 async def test_silence_closes_the_socket_and_any_sign_of_life_keeps_it_open() -> None:

@@ -132,7 +132,21 @@ class EventSocket:
         protocol = offered[0] if offered and offered[0].lower() == "bearer" else None
         await send({"type": "websocket.accept", "subprotocol": protocol})
         inlet = Inlet(receive, self._clock, max_bytes=limits.max_message, per_second=limits.messages_per_second)
-        outbox, parting = Outbox(send, limits.queue), Parting()
+        outbox = Outbox(send, limits.queue)
+        try:
+            try:
+                close = await self._tell(inlet, outbox, principal, seat)
+            except Exception:  # noqa: BLE001 - logged; the client learns nothing of it
+                self._log.exception("unexpected", operation="events", request_id=request_id_of(scope))
+                close = CloseSocket(INTERNAL, internal_error().message)
+            if close is not None:
+                await farewell(outbox, send, close, limits.farewell_s)
+        finally:
+            await outbox.close()
+
+    async def _tell(self, inlet: Inlet, outbox: Outbox, principal: Principal, seat: str) -> CloseSocket | None:
+        """Send events until something ends that: how the socket is to be closed then, None when its client is gone."""
+        parting = Parting()
 
         def tell(event: Event) -> None:
             try:
@@ -147,13 +161,10 @@ class EventSocket:
             async with self._broadcast.listening(principal, tell):
                 await until_first(*jobs)
         except Disconnected:
-            return
+            return None
         except CloseSocket as end:
-            close = end if end.code != SIGNED_OUT else CloseSocket(POLICY, end.reason)
-        except Exception:  # noqa: BLE001 - logged; the client learns nothing of it
-            self._log.exception("unexpected", operation="events", request_id=request_id_of(scope))
-            close = CloseSocket(INTERNAL, internal_error().message)
-        await farewell(outbox, send, close, limits.farewell_s)
+            return end if end.code != SIGNED_OUT else CloseSocket(POLICY, end.reason)
+        return None
 
     async def _stay(self, principal: Principal, seat: str) -> None:
         """Keep the seat, while the key holds."""

@@ -96,6 +96,12 @@ class FarmSocket:
             return
         outbox = Outbox(send, self._limits.queue)
         try:
+            await self._converse(scope, receive, send, outbox)
+        finally:
+            await outbox.close()
+
+    async def _converse(self, scope: Scope, receive: Receive, send: Send, outbox: Outbox) -> None:
+        try:
             close = await self._enter(scope, receive, send, outbox)
         except DispatchError as error:  # before it was opened
             response = json_response(render(error, request_id_of(scope)), status_of(error), error_headers(error))
