@@ -107,7 +107,8 @@ class Models:
         return resident
 
     async def measure(self) -> None:
-        """See what those in memory take by now."""
+        """See what those in memory take by now. Of one whose process has died, what it started is ended."""
+        await self._discard_dead()
         for resident in list(self._loaded.values()):
             await self._measure(resident)
 
@@ -127,7 +128,7 @@ class Models:
                 raise CommandError(f"model {name} is in use") from None
 
     async def discard(self, resident: Resident) -> None:
-        """Kill it, with whatever it is doing."""
+        """Kill it, with whatever it is doing and all that it started."""
         if self._loaded.get(resident.name) is resident:
             del self._loaded[resident.name]
         await resident.kill()
@@ -174,9 +175,12 @@ class Models:
             self._loaded[name] = self._loaded.pop(name)  # kept in the order of their last use
         return resident
 
-    async def _make_place(self) -> None:
+    async def _discard_dead(self) -> None:
         for dead in [one for one in self._loaded.values() if not one.alive]:
             await self.discard(dead)
+
+    async def _make_place(self) -> None:
+        await self._discard_dead()
         if len(self._loaded) >= MOST_MODELS:
             idle = next((one for one in self._loaded.values() if not one.used), None)
             if idle is None:

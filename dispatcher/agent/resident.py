@@ -3,9 +3,9 @@
 import asyncio
 import json
 import os
-import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -18,8 +18,8 @@ import psutil
 from dispatcher.agent.errors import NotBegun, TaskError
 from dispatcher.agent.lines import Lines
 from dispatcher.agent.log import TaskLog
+from dispatcher.agent.tree import Tree, end_marked
 from dispatcher.sandbox.leftovers import MARK
-from dispatcher.sandbox.program import signal_group
 
 HOST = Path(__file__).with_name("model_host.py")
 MOST_ANSWER = 64 << 20  # bytes
@@ -35,13 +35,14 @@ class Resident:
     last, `load_ms` what the load took. `used` counts the predictions that run or wait; `dismissed`: it was unloaded in
     spite of them."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, say: Say) -> None:
+    def __init__(self, name: str, process: asyncio.subprocess.Process, mark: Path, say: Say) -> None:
         self.name = name
         self.memory = self.gpu_memory = self.load_ms = 0
         self.used = 0
         self.dismissed = False
         self._over = False  # it answers no more
         self._process = process
+        self._tree = Tree(process.pid, mark)
         self._say = say
         self._task: TaskLog | None = None  # of the prediction that runs
         self._output: list[Lines] = []
@@ -82,7 +83,7 @@ class Resident:
     def measure(self, gpu_memory_of: GpuMemory) -> None:
         """See what it takes with its children. A change of up to a sixteenth is none: it would be told for ever."""
         found: dict[int, Any] = {}
-        for one in self._tree():
+        for one in self._tree.look():
             with suppress(psutil.Error):  # it has just ended
                 found[one.pid] = one.memory_info()
         if self.pid not in found:
@@ -95,15 +96,9 @@ class Resident:
         if _differs(gpu_memory, self.gpu_memory):
             self.gpu_memory = gpu_memory
 
-    def _tree(self) -> list[psutil.Process]:
-        try:
-            root = psutil.Process(self.pid)
-            return [root, *root.children(recursive=True)]
-        except psutil.Error:
-            return []
-
     async def unload(self) -> None:
-        """Let it take its leave, and make sure that it is gone."""
+        """Let it take its leave, and make sure that it is gone, with all that it started."""
+        await asyncio.to_thread(self._tree.look)
         with suppress(ConnectionError, TimeoutError):
             self._writer.write(b'{"unload": true}\n')
             async with asyncio.timeout(UNLOAD_S):
@@ -118,10 +113,11 @@ class Resident:
 
     def _strike(self) -> None:
         self._over = True
-        signal_group(self.pid, signal.SIGKILL)
+        self._tree.strike()
 
     async def _end(self) -> None:
-        self._strike()
+        self._over = True
+        await self._tree.end()
         await self._process.wait()
 
     async def _begin(self, link: socket.socket) -> None:
@@ -176,29 +172,30 @@ def _gone() -> TaskError:
 
 
 async def load(name: str, file: Path, say: Say, home: Path | None) -> Resident:
-    """Start a process, and load the model of a file in it. `say` is told what it prints; it is marked with
-    `home`, for whoever ends it when we are killed. Raises TaskError."""
+    """Start a process, and load the model of a file in it. `say` is told what it prints; it is marked with a directory
+    of its own in `home` (None: the one for temporary files), for whoever ends it when we are killed. Raises
+    TaskError, OSError."""
+    mark = Path(tempfile.mkdtemp(prefix="model-", dir=home))
     ours, theirs = socket.socketpair()
     out, err = os.pipe(), os.pipe()
     clean = {key: value for key, value in os.environ.items() if not key.startswith("DISPATCHER_")}
-    if home is not None:
-        clean[MARK] = str(home)
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-u", str(HOST), str(theirs.fileno()), str(file),
             stdin=asyncio.subprocess.DEVNULL, stdout=out[1], stderr=err[1], pass_fds=(theirs.fileno(),),
-            start_new_session=True, env=clean,
+            start_new_session=True, env={**clean, MARK: str(mark)},
         )  # fmt: skip
     except BaseException:  # also one who waits no more
         ours.close()
         os.close(out[0])
         os.close(err[0])
+        await asyncio.to_thread(end_marked, mark)
         raise
     finally:
         theirs.close()
         os.close(out[1])
         os.close(err[1])
-    resident = Resident(name, process, say)
+    resident = Resident(name, process, mark, say)
     for stream, (reading, _) in (("stdout", out), ("stderr", err)):
         resident._listen(stream, reading)
     await resident._begin(ours)

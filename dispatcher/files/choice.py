@@ -18,5 +18,5 @@ def blobs_at(place: str, *, endpoint: str = "") -> BlobStore:
     try:
         from dispatcher.files.objects import s3_blobs
     except ImportError:
-        raise ValueError("s3:// needs the extra `s3`: pip install 'edge-dispatcher[s3]'") from None
+        raise ValueError("s3:// needs the extra `s3`: pip install '.[s3]' in a clone") from None
     return s3_blobs(place, endpoint)

@@ -18,11 +18,15 @@ ROUND_S = 0.01
 _KEY = f"{MARK}=".encode()
 
 
-def end_below(home: Path) -> None:
-    """Kill every process that was started for `home` or a directory below, and wait until they are gone. Only those are
-    seen whose environment we may read: root all, others their own."""
+def end_below(home: Path, others: Callable[[], Collection[int]] = tuple) -> None:
+    """Kill every process that was started for `home` or a directory below, and wait until they are gone, 5 s at most.
+    Only those are seen whose environment we may read: root all, others their own; and `others`, asked again and again
+    for the ids of those that are alive."""
     root = os.path.realpath(home)
-    _end(lambda: [pid for pid, _ in _processes() if _is_below(root, _mark_of(pid))], f"processes of {home}")
+    _end(
+        lambda: {*others(), *(pid for pid, _ in _processes() if _is_below(root, _mark_of(pid)))},
+        f"processes of {home}",
+    )
 
 
 def end_strays(users: Collection[int]) -> None:
@@ -33,7 +37,7 @@ def end_strays(users: Collection[int]) -> None:
     )
 
 
-def _end(find: Callable[[], list[int]], what: str) -> None:
+def _end(find: Callable[[], Collection[int]], what: str) -> None:
     """Until two looks in a row have found none: one that was just forked is missed by a look, with its parent gone."""
     late, none = time.monotonic() + CLEARED_S, 0
     while none < 2:

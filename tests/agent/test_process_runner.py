@@ -77,7 +77,9 @@ async def test_what_fails_is_told(payload: Any, error: str) -> None:
         ({"command": ["no-such-command"]}, "there is no command no-such-command"),
         ({"command": "./nothing"}, "cannot be started: No such file"),
         ({"command": "sh 'open"}, "command cannot be split"),
-        ({"command": [1]}, "command must be"),
+        ({"command": [1]}, "command must be a string or a list of strings"),
+        ({"command": ["echo", "a\0b"]}, "command must not contain NUL characters"),
+        ({"command": "echo a\0b"}, "command must not contain NUL characters"),
         ({"command": "true", "env": {"A=B": "x"}}, "env must be"),
     ],
 )

@@ -22,6 +22,6 @@ def test_an_engine_that_saves_nothing_comes_with_a_way_out() -> None:
             version="1", url="u", engine="e", durable=durable, token_file=Path("t"), servers=[], algorithm="random"
         )
 
-    assert "edge-dispatcher[embedded]" in shown(durable=False)
-    assert "edge-dispatcher[embedded]" not in shown(durable=True)
+    assert "pip install '.[embedded]'" in shown(durable=False)
+    assert "pip install '.[embedded]'" not in shown(durable=True)
     assert "none (register one" in shown(durable=True)

@@ -14,11 +14,13 @@ def command_of(payload: Mapping[str, Any]) -> list[str]:
     given = payload.get("command") or []
     if isinstance(given, str):
         try:
-            return shlex.split(given)
+            given = shlex.split(given)
         except ValueError as error:
             raise TaskError(f"command cannot be split: {error}") from None
-    if not isinstance(given, list) or not all(isinstance(one, str) and "\0" not in one for one in given):
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
         raise TaskError("command must be a string or a list of strings")
+    if any("\0" in one for one in given):
+        raise TaskError("command must not contain NUL characters")
     return given
 
 

@@ -134,7 +134,8 @@ def _of_workers(limits: WorkerSocketLimits) -> SocketOperation:
             "this minute were spent on opening",
             1009: f"a result over {limits.max_result} bytes, or any other message over {limits.max_message}",
             1012: "the gateway stops, or a newer socket with the same `bootId` has come: connect again",
-            4400: "the server is not registered with transport `socket`",
+            4400: "the server is not registered with transport `socket`, or `bootId` is not 1 to 64 letters, "
+            "digits, - and _",
             4403: "the token is not for this server",
             4404: "there is no such server, or it was unregistered",
             4408: f"nothing heard for {limits.beats_missed} heartbeats",

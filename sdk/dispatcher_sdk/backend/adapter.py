@@ -72,7 +72,7 @@ class Backend:
         if transport not in ("push", "pull", "socket"):
             raise ValueError("transport has to be push, pull or socket")
         if transport == "socket" and importlib.util.find_spec("websockets") is None:
-            raise ImportError("transport socket needs a library: pip install 'edge-dispatcher-sdk[socket]'")
+            raise ImportError("transport socket needs a library: pip install './sdk[socket]' in a clone")
         if transport == "push" and url is None and host in UNSPECIFIED_HOSTS:
             raise ValueError("give url=, the address under which the gateway reaches this server")
         if not 1 <= max_concurrent <= 256:

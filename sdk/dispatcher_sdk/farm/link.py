@@ -13,7 +13,7 @@ try:
     from websockets.asyncio.client import ClientConnection, connect
     from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 except ImportError as missing:  # pragma: no cover - needs an environment without it
-    raise ImportError('the farm client needs a WebSocket: pip install "edge-dispatcher-sdk[socket]"') from missing
+    raise ImportError("the farm client needs a WebSocket: pip install './sdk[socket]' in a clone") from missing
 
 log = logging.getLogger("dispatcher_sdk.farm")
 

@@ -296,6 +296,6 @@ async def test_draining_it_asks_for_no_more_and_hands_back_what_is_left() -> Non
 def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     Backend("b", transport="socket", host="")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"edge-dispatcher-sdk\[socket\]"):
+    with pytest.raises(ImportError, match=r"/sdk\[socket\]"):
         Backend("b", transport="socket")
     Backend("b", transport="pull")
