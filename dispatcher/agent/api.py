@@ -2,10 +2,12 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
+import httpcore
 import httpx
 
 from dispatcher.agent.errors import Refused, Unreachable
@@ -14,6 +16,7 @@ from dispatcher.agent.outputs import media_type
 from dispatcher.agent.task import Key
 
 CHUNK = 256 * 1024
+ASKING = httpx.Timeout(5.0)  # for a refusal that does not wait for the file
 PATIENCE = httpx.Timeout(30.0, connect=10.0)
 
 
@@ -56,9 +59,24 @@ class Api:
         await self._call("POST", f"/api/task/{key[0]}/logs", me.authorization, json=body)
 
     async def upload(self, me: Identity, key: Key, path: str, file: BinaryIO) -> None:
-        headers = {**me.authorization, "X-Attempt": str(key[1]), "Content-Type": media_type(path)}
+        """Hand in all of the file."""
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        headers = {
+            **me.authorization,
+            "X-Attempt": str(key[1]),
+            "Content-Type": media_type(path),
+            "Content-Length": str(size),
+        }
         target = f"/api/task/{key[0]}/files/{quote(path)}"
-        await self._call("PUT", target, headers, content=_chunks(file))
+        try:
+            await self._call("PUT", target, headers, content=_chunks(file, size))
+        except Unreachable:
+            # a gateway that refuses the file does not read it, and whoever is still sending loses the answer
+            if file.tell() > 0:
+                waiting = {**headers, "Expect": "100-continue"}
+                await self._call("PUT", target, waiting, content=_Withheld(), timeout=ASKING)
+            raise
 
     async def _call(self, method: str, path: str, headers: Mapping[str, str], **body: Any) -> dict[str, Any]:
         try:
@@ -69,8 +87,9 @@ class Api:
         except ValueError:
             told = {}
         if not answer.is_success:
-            message = told.get("error") if isinstance(told, dict) else None
-            raise Refused(answer.status_code, str(message or "without a reason")[:200])
+            said = told if isinstance(told, dict) else {}
+            message = said.get("details") or said.get("error") or "without a reason"
+            raise Refused(answer.status_code, str(message)[:200], str(said.get("code", "")))
         if not isinstance(told, dict):
             raise Refused(502, "an answer that is no object")
         return told
@@ -81,6 +100,19 @@ def http_client() -> httpx.AsyncClient:
     return httpx.AsyncClient(timeout=PATIENCE, trust_env=False, follow_redirects=False)
 
 
-async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
-    while chunk := await asyncio.to_thread(file.read, CHUNK):
+async def _chunks(file: BinaryIO, size: int) -> AsyncIterator[bytes]:
+    """No more than was announced, should somebody still write to it."""
+    while chunk := await asyncio.to_thread(file.read, min(CHUNK, size)):
+        size -= len(chunk)
         yield chunk
+
+
+class _Withheld:
+    """A body that is announced and not sent: to the HTTP client it looks as if the gateway had stopped reading, upon
+    which it reads the answer."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise httpcore.WriteError

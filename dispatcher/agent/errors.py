@@ -9,6 +9,10 @@ class TaskError(Exception):
         self.retryable = retryable
 
 
+class NotTaken(TaskError):
+    """The gateway does not want this file, and never will; it may want others of the task."""
+
+
 class NotHere(Exception):
     """This worker may not run the task, or cannot: it is handed back, for others. The text says why."""
 
@@ -33,13 +37,19 @@ class Unreachable(Exception):
 
 
 class Refused(Exception):
-    """The gateway said no."""
+    """The gateway said no. `code` is the stable one of its answer."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, code: str = "") -> None:
         super().__init__(f"{status} {message}")
         self.status = status
+        self.code = code
 
     @property
     def passing(self) -> bool:
         """Whether the same request may do better later."""
-        return self.status >= 500 or self.status in (408, 429)
+        return self.status >= 500 or self.status == 408 or (self.status == 429 and self.code != "QUOTA_EXCEEDED")
+
+    @property
+    def of_file(self) -> bool:
+        """Whether it is about the file that was sent, so that another one of the task may be taken."""
+        return self.status in (400, 413, 415, 429)

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from dispatcher.agent.api import Api, Identity
 from dispatcher.agent.attempt import Attempt
-from dispatcher.agent.errors import NotHere, Refused, TaskError, Unreachable
+from dispatcher.agent.errors import NotHere, NotTaken, Refused, TaskError, Unreachable
 from dispatcher.agent.log import TaskLog
 from dispatcher.agent.outgoing import Outgoing
 from dispatcher.agent.pace import Pace, Sleep
@@ -150,18 +150,22 @@ class Work:
             return End(error="the agent could not run it", retryable=True)
 
     async def _upload(self, me: Identity, key: Key, path: str, file: BinaryIO) -> None:
-        """Raises TaskError when it is not taken."""
+        """Raises NotTaken, and TaskError when no file of the task can be handed in."""
+        reason = ""
         for turn in range(UPLOADS):
+            if turn:
+                await self._sleep(self._rng.uniform(0, 2.0 ** (turn - 1)))
             try:
                 file.seek(0)
                 await self._api.upload(me, key, path, file)
             except (Unreachable, Refused) as error:
                 if isinstance(error, Refused) and not error.passing:
-                    raise TaskError(f"{path} was not taken: {error}") from None
-                await self._sleep(self._rng.uniform(0, 2.0**turn))
+                    refusal = NotTaken if error.of_file else TaskError
+                    raise refusal(f"{path} was not taken: {error}") from None
+                reason = str(error)
             else:
                 return
-        raise TaskError(f"{path} could not be uploaded", retryable=True)
+        raise TaskError(f"{path} could not be uploaded: {reason}", retryable=True)
 
     def _ended(self, key: Key) -> None:
         del self._jobs[key], self._attempts[key]

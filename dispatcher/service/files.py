@@ -44,9 +44,10 @@ class Files:
         content_type: str,
         origin: str | None,
         by: Reporter,
+        declared: int = 0,
     ) -> FileRecord:
         """Take in a file of the current attempt, in the place of an older one with its path; with `origin` None
-        of a task of any.
+        of a task of any. One that has no room by its `declared` number of bytes is refused before any is read.
 
         Raises Invalid (path); NotFound, StaleAttempt, Forbidden, IllegalState, AlreadyEnded; QuotaExceeded; TooLarge;
         Unavailable; and what `chunks` raise. Whatever it raises, nothing was taken in.
@@ -57,6 +58,7 @@ class Files:
         blob = await self._new_blob(task_id, origin)
         room = await self._files.reserve(task_id, by, path, origin=origin, blob=blob, keep_ms=self._keep_ms)
         try:
+            room.check(declared)
             stored = await self._blobs.put(blob, _within(room, chunks), max_bytes=room.most)
         except Unavailable:  # it may be stored all the same: the orphans will tell
             raise

@@ -95,13 +95,17 @@ def _body_of(message: Message) -> tuple[bytes, bool]:
     return message.get("body", b""), message.get("more_body", False)
 
 
-def _check_declared(scope: Scope, max_bytes: int) -> None:
-    declared = Headers(scope=scope).get("content-length")
-    if declared is None:
-        return
+def declared_length(scope: Scope) -> int:
+    """Bytes of the body by its Content-Length, 0 without one; what has more than 15 digits counts as 10^15. Raises
+    Invalid."""
+    declared = Headers(scope=scope).get("content-length", "0")
     if not declared.isascii() or not declared.isdigit():
         raise Invalid("Invalid Content-Length")
-    if len(declared) > 15 or int(declared) > max_bytes:
+    return 10**15 if len(declared) > 15 else int(declared)
+
+
+def _check_declared(scope: Scope, max_bytes: int) -> None:
+    if declared_length(scope) > max_bytes:
         raise _too_large(max_bytes)
 
 

@@ -27,6 +27,8 @@ class Engine:
         self.said: list[tuple[str, bytes]] = []
         self.told: int | None = None  # entries of a stream that are told before it ends; None: all
         self.output: dict[str, bytes] | None = {}  # None: it has removed the directory
+        self.links: dict[str, str] = {}  # symbolic ones, by name
+        self.hard_links: dict[str, str] = {}  # with what the archive calls the first name
         self.code = 0
         self.end = threading.Event()
         self.running = threading.Event()
@@ -131,7 +133,7 @@ class Engine:
             case "GET", ["containers", "ID", "archive"]:
                 if self.output is None:
                     return _error("Could not find the file /output")
-                return 200, _tar(self.output), "application/x-tar"
+                return 200, _tar(self.output, self.links, self.hard_links), "application/x-tar"
             case "DELETE", ["containers", "ID"] if self.stubborn:
                 return _error("not now", 500)
             case "DELETE", ["containers", "ID"]:
@@ -182,7 +184,7 @@ def _chunks(file: Any) -> Iterator[bytes]:
     file.readline()
 
 
-def _tar(files: dict[str, bytes]) -> bytes:
+def _tar(files: dict[str, bytes], links: dict[str, str], hard_links: dict[str, str]) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         root = tarfile.TarInfo("output")
@@ -192,7 +194,9 @@ def _tar(files: dict[str, bytes]) -> bytes:
             member = tarfile.TarInfo(f"output/{name}")
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-        link = tarfile.TarInfo("output/link")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        archive.addfile(link)
+        for kind, named in ((tarfile.SYMTYPE, links), (tarfile.LNKTYPE, hard_links)):
+            for name, target in named.items():
+                link = tarfile.TarInfo(f"output/{name}")
+                link.type, link.linkname = kind, target
+                archive.addfile(link)
     return packed.getvalue()

@@ -52,10 +52,17 @@ async def test_lines_and_files_name_their_attempt() -> None:
     assert file.headers["Authorization"] == "Bearer server-token"
 
 
-@pytest.mark.parametrize(("status", "passing"), [(503, True), (429, True), (404, False), (409, False)])
-async def test_refusals_are_passing_or_not(status: int, passing: bool) -> None:
-    with pytest.raises(Refused, match="no") as refused:
-        await api(lambda request: httpx.Response(status, json={"error": "no"})).append(ME, ("t1", 1), 1, [])
+@pytest.mark.parametrize(
+    ("status", "code", "passing"),
+    [
+        (503, "UNAVAILABLE", True), (429, "RATE_LIMITED", True), (429, "", True), (404, "NOT_FOUND", False),
+        (429, "QUOTA_EXCEEDED", False), (413, "PAYLOAD_TOO_LARGE", False),
+    ],
+)  # fmt: skip
+async def test_refusals_are_passing_or_not(status: int, code: str, passing: bool) -> None:
+    told = {"error": "Title", "details": "no", "code": code}
+    with pytest.raises(Refused, match=f"^{status} no$") as refused:
+        await api(lambda request: httpx.Response(status, json=told)).append(ME, ("t1", 1), 1, [])
     assert (refused.value.status, refused.value.passing) == (status, passing)
 
 

@@ -166,6 +166,29 @@ async def test_a_file_of_an_odd_name_is_left_out(host: Engine, client: "docker.D
     ]  # fmt: skip
 
 
+async def test_further_names_of_a_file_are_files_and_what_is_none_is_told(
+    host: Engine, client: "docker.DockerClient"
+) -> None:
+    host.output = {"a": b"1"}
+    host.links = {"link": "/etc/passwd"}
+    host.hard_links = {"b": "output/a", "c": "output/b", "d/e": "output/link", "f": "etc/passwd"}
+    host.end.set()
+    attempt, told = a_task()
+    end = await runner(client).run(attempt)
+    assert (end.result["files"], told.files) == (["a", "b", "c"], dict.fromkeys("abc", b"1"))
+    assert told.lines == [("stderr", "[not uploaded, being no regular file that can be read: 'link', 'd/e', 'f']")]
+
+
+def test_a_file_in_the_place_of_the_directory_is_told() -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("output"))
+    packed.seek(0)
+    with tarfile.open(fileobj=packed) as archive:
+        found = members(archive)
+    assert (found.files, found.lines()) == ([], ["[nothing was uploaded: OUTPUT_DIR is no directory any more]"])
+
+
 def test_nothing_is_read_behind_the_last_file_that_is_counted() -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
@@ -173,8 +196,8 @@ def test_nothing_is_read_behind_the_last_file_that_is_counted() -> None:
             archive.addfile(tarfile.TarInfo(name))
     packed.seek(0)
     with tarfile.open(fileobj=packed) as archive:
-        found, beyond = members(archive, 2, 2)
-        assert ([name for name, _ in found], beyond) == (["a", "b"], 2)
+        found = members(archive, 2, 2)
+        assert ([name for name, _ in found.files], found.beyond) == (["a", "b"], 2)
         assert len(archive.members) == 4
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from dispatcher.agent.outputs import MOST_COUNTED, MOST_FILES
+from dispatcher.agent.outputs import MOST_COUNTED, MOST_FILES, Found
 
 
 def spooled(chunks: Iterable[bytes], spool: BinaryIO, most: int) -> bool:
@@ -22,22 +22,28 @@ def spooled(chunks: Iterable[bytes], spool: BinaryIO, most: int) -> bool:
 
 def members(
     archive: tarfile.TarFile, most: int = MOST_FILES, most_counted: int = MOST_COUNTED
-) -> tuple[list[tuple[str, tarfile.TarInfo]], int]:
-    """Regular files by their path below the directory that was taken, the first `most`, and how many there are beyond.
-    Nothing is read behind `most_counted` of those."""
-    found: list[tuple[str, tarfile.TarInfo]] = []
-    beyond = 0
+) -> Found[tarfile.TarInfo]:
+    """Regular files below the directory that was taken, the first `most`; a further name of one (a hard link) is a file
+    as well. Nothing is read behind `most_counted` of those beyond."""
+    found = Found[tarfile.TarInfo]()
+    regular: dict[str, tarfile.TarInfo] = {}
     for member in archive:
         _, _, name = member.name.partition("/")
-        if not name or not member.isreg():
-            continue
-        if len(found) < most:
-            found.append((name, member))
+        file = member if member.isreg() else regular.get(member.linkname) if member.islnk() else None
+        if not name:
+            found.whole = member.isdir()
+        elif file is None:
+            if not member.isdir():
+                found.leave(name)
         else:
-            beyond += 1
-        if beyond == most_counted:
+            regular[member.name] = file
+            if len(found.files) < most:
+                found.files.append((name, file))
+            else:
+                found.beyond += 1
+        if found.beyond == most_counted:
             break
-    return found, beyond
+    return found
 
 
 def opened(archive: tarfile.TarFile, member: tarfile.TarInfo) -> BinaryIO:

@@ -19,7 +19,7 @@ from docker.types import DeviceRequest, LogConfig
 
 from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.errors import NotHere
-from dispatcher.agent.outputs import left_out, refusal
+from dispatcher.agent.outputs import refusal
 from dispatcher.agent.runners.archive import empty_directory, members, opened, spooled
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
 from dispatcher.agent.runners.container_output import Output, say
@@ -34,6 +34,7 @@ from dispatcher.agent.runners.engine import (
 )
 from dispatcher.agent.task import End, Needs, Task
 from dispatcher.agent.threads import in_thread
+from dispatcher.agent.uploads import Uploads
 from dispatcher.sandbox.waiting import first
 
 log = logging.getLogger("dispatcher.agent")
@@ -86,7 +87,7 @@ class DockerRunner:
         try:
             code = await self._run(attempt, container)
             why = await in_thread(partial(end_of, container, code)) if code != 0 else None
-            sent = await self._upload(attempt, container)
+            uploads = await self._upload(attempt, container)
         except ERRORS as error:
             raise failure("the container failed", error, task.needs) from None
         finally:
@@ -95,7 +96,7 @@ class DockerRunner:
             return End(error=attempt.stopped.result())
         if why is not None:
             return End(error=why)
-        return End(result={"exitCode": code, "files": sent})
+        return uploads.end(code)
 
     def _settings(self, task: Task) -> dict[str, Any]:
         """What the container may do and take. Raises TaskError."""
@@ -206,29 +207,27 @@ class DockerRunner:
                 job.cancel()
         return int(told["StatusCode"])
 
-    async def _upload(self, attempt: Attempt, container: Any) -> list[str]:
+    async def _upload(self, attempt: Attempt, container: Any) -> Uploads:
         """Send what is below the output directory, through a file of our own: the container's disk goes with it."""
+        uploads = Uploads(attempt)
         with tempfile.TemporaryFile() as spool:
             try:
                 small = await in_thread(partial(self._fetch, container, spool))
             except NotFound:
-                return []  # the command has removed it
+                return uploads  # the command has removed it
             if not small:
-                attempt.log.write("stderr", "[the output is too large to be uploaded]")
-                return []
-            sent: list[str] = []
+                uploads.tell(["[the output is too large to be uploaded]"])
+                return uploads
             spool.seek(0)
             with tarfile.open(fileobj=spool) as archive:
-                found, beyond = await in_thread(partial(members, archive))
-                if beyond:
-                    attempt.log.write("stderr", left_out(beyond))
-                for name, member in found:
+                found = await in_thread(partial(members, archive))
+                uploads.tell(found.lines())
+                for name, member in found.files:
                     if (why := refusal(name)) is not None:
-                        attempt.log.write("stderr", why)
+                        uploads.tell([why])
                         continue
-                    await attempt.upload(name, opened(archive, member))
-                    sent.append(name)
-            return sent
+                    await uploads.send(name, opened(archive, member))
+        return uploads
 
     def _fetch(self, container: Any, spool: Any) -> bool:
         """Copy the output directory as an archive; False when it is too large."""

@@ -15,11 +15,12 @@ from dispatcher.agent.attempt import Attempt
 from dispatcher.agent.cgroups import Groups
 from dispatcher.agent.errors import TaskError
 from dispatcher.agent.lines import Lines
-from dispatcher.agent.outputs import found_in, left_out, open_owned, refusal
+from dispatcher.agent.outputs import found_in, open_owned, refusal
 from dispatcher.agent.pace import Sleep
 from dispatcher.agent.runners.command import command_of, environment_of, image_of
 from dispatcher.agent.runners.storage import kept_within
 from dispatcher.agent.task import End, Needs
+from dispatcher.agent.uploads import Uploads
 from dispatcher.sandbox.place import clear_left, place
 from dispatcher.sandbox.program import PATH, Limits, Program, signal_group, start, watched
 from dispatcher.sandbox.users import Users, end_all_of
@@ -92,14 +93,14 @@ class ProcessRunner:
             )
             async with kept_within(here.work, attempt, self._sleep):
                 code = await self._run(attempt, program)
-            sent = await _upload(attempt, output, user)
+            uploads = await _upload(attempt, output, user)
         if attempt.stopped.done():
             return End(error=attempt.stopped.result())
         if code < 0:
             return End(error=f"the command was ended by signal {-code}")
         if code != 0:
             return End(error=f"the command exited with {code}")
-        return End(result={"exitCode": code, "files": sent})
+        return uploads.end(code)
 
     async def _run(self, attempt: Attempt, program: Program) -> int:
         """The exit code, -n after signal n. Nothing is left running in its process group."""
@@ -160,25 +161,23 @@ def _environment(attempt: Attempt, work: Path, output: Path) -> Mapping[str, str
     return {**own, **environment_of(attempt.task.payload), **about}
 
 
-async def _upload(attempt: Attempt, output: Path, user: tuple[int, int] | None) -> list[str]:
+async def _upload(attempt: Attempt, output: Path, user: tuple[int, int] | None) -> Uploads:
     owner = user[0] if user is not None else os.geteuid()
-    sent = []
-    found, beyond = await asyncio.to_thread(found_in, output)
-    if beyond:
-        attempt.log.write("stderr", left_out(beyond))
-    for name, path in found:
+    uploads = Uploads(attempt)
+    found = await asyncio.to_thread(found_in, output)
+    uploads.tell(found.lines())
+    for name, path in found.files:
         if (why := refusal(name)) is not None:
-            attempt.log.write("stderr", why)
+            uploads.tell([why])
             continue
         try:
             descriptor = open_owned(path, owner)
         except OSError as error:
-            attempt.log.write("stderr", f"[{name} was not uploaded: {error}]")
+            uploads.tell([f"[{name} was not uploaded: {error}]"])
             continue
         with os.fdopen(descriptor, "rb") as file:
-            await attempt.upload(name, file)
-        sent.append(name)
-    return sent
+            await uploads.send(name, file)
+    return uploads
 
 
 async def _last_words(streams: list[Lines]) -> None:

@@ -8,6 +8,7 @@ from dispatcher.dialects.native.reporter import reporter_of
 from dispatcher.domain.file import FileRecord
 from dispatcher.service.services import Services
 from dispatcher.web.answer import encode_json
+from dispatcher.web.body import declared_length
 from dispatcher.web.download import content_type
 from dispatcher.web.request_headers import attempt_number
 
@@ -25,6 +26,7 @@ class FileRoutes:
             content_type=content_type(call.headers),
             origin=None,  # a worker reports here whatever API its task came by
             by=reporter_of(call, attempt_number(call.headers)),
+            declared=declared_length(call.scope),
         )
         return Answer(encode_json(_file(record)))
 

@@ -112,9 +112,18 @@ async def test_a_tenant_without_room_is_told_so_whatever_is_left(taken: int) -> 
     world = World(store_options=StoreOptions(tenant_files_max=20))
     task_id = await running(world)
     assert (await put(world, task_id, "a", b"x" * taken)).status_code == 200
-    full = await put(world, task_id, "b", b"x" * 17)
+    full = await put(world, task_id, "b", b"x" * 17, **{"Transfer-Encoding": "chunked"})
     assert (full.status_code, full.json()["code"]) == (429, "QUOTA_EXCEEDED")
     assert (await put(world, task_id, "a", b"x" * 20)).status_code == 200, "in the place of the old one"
+    await world.close()
+
+
+async def test_what_has_no_room_by_its_announced_length_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(store_options=StoreOptions(tenant_files_max=9))
+    task_id = await running(world)
+    monkeypatch.setattr(world.blobs, "put", None)
+    full = await put(world, task_id, "a")
+    assert (full.status_code, full.json()["code"]) == (429, "QUOTA_EXCEEDED")
     await world.close()
 
 
