@@ -44,7 +44,7 @@ class Broken(ConnectionError):
 
 
 class Connection:
-    """One socket that was welcomed. `heartbeat_s` is what the gateway asks for, `most_bytes` what a message may have."""
+    """One socket that was welcomed. `heartbeat_s` is what the gateway asks for, `most_bytes` the size it takes."""
 
     def __init__(self, socket: ClientConnection, heartbeat_s: float, most_bytes: int) -> None:
         self._socket = socket

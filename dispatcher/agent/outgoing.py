@@ -96,8 +96,8 @@ class Outgoing:
             self._give_up(self._unconfirmed[key])
 
     def broken(self) -> None:
-        """The connection broke and nothing says why. An ASGI server or a proxy may do so over the size of a message: the
-        largest without an answer is suspected, and given up when it was so several times."""
+        """The connection broke and nothing says why. An ASGI server or a proxy may do so over the size of a message:
+        the largest without an answer is suspected, and given up when it was so several times."""
         key = self._largest()
         suspect = self._unconfirmed.get(key)
         if suspect is None or len(suspect.text) < SUSPECT_BYTES:

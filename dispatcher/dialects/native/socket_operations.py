@@ -118,8 +118,8 @@ def _of_workers(limits: WorkerSocketLimits) -> SocketOperation:
         },
         hears={
             **_SIGNED_IN,
-            "welcome": "{serverId, heartbeatMs, leaseMs, maxMessage}: do not send a `result` in a message over `maxMessage` "
-            "bytes, tell of a failure instead",
+            "welcome": "{serverId, heartbeatMs, leaseMs, maxMessage}: tell of a failure instead of a `result` in a message "
+            "over `maxMessage` bytes",
             "task": "{task}: as a claim answers, once for each slot",
             "control": f"{{action: pause, resume or stop, {_ATTEMPT}, reason}}",
             "ack": f"{{{_ATTEMPT}, accepted, code}}: with `accepted` false do not send it again",
@@ -133,8 +133,8 @@ def _of_workers(limits: WorkerSocketLimits) -> SocketOperation:
             1008: f"`replaced` by a newer socket of this server, which is of another start; more than "
             f"{limits.messages_per_second} messages a second, or {limits.sockets} sockets of one owner; its reports of "
             "this minute were spent on opening",
-            1009: f"a result in a message over {limits.largest} bytes, or any other message over {limits.max_message}; the ASGI "
-            "server may drop the connection over one of 16 MiB, without a code",
+            1009: f"a result in a message over {limits.largest} bytes, or any other message over {limits.max_message}; "
+            "the ASGI server may drop the connection over one of 16 MiB, without a code",
             1012: "the gateway stops, or a newer socket with the same `bootId` has come: connect again",
             4400: "the server is not registered with transport `socket`",
             4403: "the token is not for this server",

@@ -106,8 +106,8 @@ class Outgoing:
             self._give_up(max(self._ends, key=self._size))
 
     def broken(self) -> None:
-        """The connection broke and nothing says why. An ASGI server or a proxy may do so over the size of a message: the
-        largest end without an answer is suspected, and given up when it was so several times."""
+        """The connection broke and nothing says why. An ASGI server or a proxy may do so over the size of a message:
+        the largest end without an answer is suspected, and given up when it was so several times."""
         key = max(self._sent, key=self._size, default=None)
         if key is None or self._size(key) < SUSPECT_BYTES:
             return

@@ -142,8 +142,8 @@ class Socket:
         await socket.send(_json.dumps({"type": "heartbeat", **membership.vitals()}).decode())
 
     async def _listen(self, socket: ClientConnection, membership: Membership) -> None:
-        async for text in socket:
-            message = _read(text)
+        while True:
+            message = _read(await socket.recv())  # iterating would pass over a close without a code
             match message.get("type"):
                 case "task":
                     self._asked = max(0, self._asked - 1)
