@@ -118,8 +118,8 @@ def _of_workers(limits: WorkerSocketLimits) -> SocketOperation:
         },
         hears={
             **_SIGNED_IN,
-            "welcome": "{serverId, heartbeatMs, leaseMs, maxMessage}: tell of a failure instead of a `result` in a message "
-            "over `maxMessage` bytes",
+            "welcome": "{serverId, heartbeatMs, leaseMs, maxMessage}: tell of a failure instead of a `result` in a "
+            "message over `maxMessage` bytes",
             "task": "{task}: as a claim answers, once for each slot",
             "control": f"{{action: pause, resume or stop, {_ATTEMPT}, reason}}",
             "ack": f"{{{_ATTEMPT}, accepted, code}}: with `accepted` false do not send it again",
