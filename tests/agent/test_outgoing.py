@@ -91,7 +91,7 @@ async def test_what_breaks_one_connection_after_another_lets_all_others_through_
     outgoing = Outgoing()
     heard = Heard(outgoing)
     await heard.connect()
-    for name, size in (("big", 200_000), ("small", 10), ("middle", 100_000)):
+    for name, size in (("big", 200_000), ("middle", 100_000), ("small", 10)):
         await outgoing.put(name, result(name, size))
     heard.broken()
     assert await heard.connect() == ["small", "middle"], "the suspect waits"

@@ -50,7 +50,7 @@ async def world() -> AsyncIterator[World]:
 
 async def test_the_others_go_first_and_it_is_given_up(world: World) -> None:
     await world.connect()
-    for name, size in (("big", 200_000), ("small", 10), ("middle", 100_000)):
+    for name, size in (("big", 200_000), ("middle", 100_000), ("small", 10)):
         await world.put(name, size)
     world.broken()
     assert await world.connect() == ["small", "middle"], "the suspect waits"
