@@ -13,7 +13,7 @@ from dispatcher.agent.asking import Asking
 from dispatcher.agent.commands import Act, Commands
 from dispatcher.agent.errors import CommandError, Misconfigured, Refused, Unreachable
 from dispatcher.agent.heartbeat import heartbeat
-from dispatcher.agent.link import Connection, Pauses, Replaced, TooBig, Unwelcome, connected
+from dispatcher.agent.link import Broken, Connection, Pauses, Replaced, TooBig, Unwelcome, connected
 from dispatcher.agent.machine import Machine
 from dispatcher.agent.model_acts import model_acts
 from dispatcher.agent.models import Models
@@ -123,6 +123,8 @@ class Agent:
                 self._outgoing.too_large()
             except (ConnectionError, ValueError) as error:
                 log.warning("%s", error)
+                if isinstance(error, Broken):
+                    self._outgoing.broken()
             finally:
                 self._outgoing.lost()
             await self._pauses.wait()
@@ -144,7 +146,7 @@ class Agent:
         log.info("connected as %s", me.server_id)
         self._asking.begin_anew()
         await connection.send(json.dumps(await self._heartbeat()))  # the ends of tasks come after what they loaded
-        await self._outgoing.connected(connection.send)
+        await self._outgoing.connected(connection.send, connection.most_bytes)
         asking = self._asking.run(connection.send, self._leaving)
         await first_of(self._listen(connection, me), asking, self._beat(connection))
 

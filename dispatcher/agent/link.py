@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from dispatcher.agent.api import Identity
+from dispatcher.agent.outgoing import MOST_BYTES as MOST_SENT
 from dispatcher.agent.pace import Sleep
 
 log = logging.getLogger("dispatcher.agent")
@@ -20,6 +21,7 @@ LONGEST_PAUSE_S = 15.0
 MOST_BYTES = 64 << 20  # of a message from the gateway: the payload's bound is the gateway's business
 TOO_BIG = 1009
 POLICY = 1008
+TOLD = (POLICY, 1012, 1013)  # the gateway says why it closes, and it is no message
 UNKNOWN = (4401, 4403, 4404)  # who we are is not known (any more)
 
 Send = Callable[[str], Awaitable[None]]
@@ -37,19 +39,25 @@ class TooBig(Exception):
     """The gateway closed the socket over the size of a message."""
 
 
-class Connection:
-    """One socket that was welcomed. `heartbeat_s` is what the gateway asks for."""
+class Broken(ConnectionError):
+    """The socket ended and the gateway did not say why: perhaps over a message."""
 
-    def __init__(self, socket: ClientConnection, heartbeat_s: float) -> None:
+
+class Connection:
+    """One socket that was welcomed. `heartbeat_s` is what the gateway asks for, `most_bytes` the size it takes."""
+
+    def __init__(self, socket: ClientConnection, heartbeat_s: float, most_bytes: int) -> None:
         self._socket = socket
         self.heartbeat_s = heartbeat_s
+        self.most_bytes = most_bytes
 
     async def send(self, text: str) -> None:
         """Raises ConnectionError when it is broken."""
         try:
             await self._socket.send(text)
         except ConnectionClosed as closed:
-            raise ConnectionError(str(closed)) from None
+            meaning = _meaning(closed)
+            raise meaning if isinstance(meaning, ConnectionError) else ConnectionError(str(closed)) from None
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
         """What comes, until the socket ends: then it raises ConnectionError, Unwelcome, Replaced or TooBig."""
@@ -98,7 +106,7 @@ async def connected(url: str, me: Identity, boot_id: str) -> AsyncIterator[Conne
                 raise ConnectionError("the gateway sent no welcome")
         except ConnectionClosed as closed:
             raise _meaning(closed) from None
-        yield Connection(socket, welcome["heartbeatMs"] / 1000)
+        yield Connection(socket, welcome["heartbeatMs"] / 1000, int(welcome.get("maxMessage", MOST_SENT)))
 
 
 def _meaning(closed: ConnectionClosed) -> Exception:
@@ -107,7 +115,9 @@ def _meaning(closed: ConnectionClosed) -> Exception:
         return Unwelcome(str(closed))
     if closed.rcvd is not None and (code, closed.rcvd.reason) == (POLICY, "replaced"):
         return Replaced(str(closed))
-    return TooBig(str(closed)) if code == TOO_BIG else ConnectionError(str(closed))
+    if code == TOO_BIG:
+        return TooBig(str(closed))
+    return ConnectionError(str(closed)) if code in TOLD else Broken(str(closed))
 
 
 def _read(text: str | bytes) -> dict[str, Any]:

@@ -184,7 +184,9 @@ class Urls(Section):
     hosts: tuple[str, ...] = setting((), "allowed in any case: names, *.suffix, addresses, networks")
     ca_file: str = setting("", "PEM file of a private CA, trusted beside the public ones")
     max_response: Annotated[Size, sized("1KiB", "1GiB")] = setting(
-        "8MiB", "largest answer of a server, more is RESULT_TOO_LARGE; and largest report on a task, more is 413"
+        "8MiB",
+        "largest answer of a server, more is RESULT_TOO_LARGE; and largest report on a task, more is 413; over sockets "
+        "at most 15MiB whatever it says",
     )
 
 

@@ -69,6 +69,12 @@ class Scripted:
     async def acknowledge(self, task_id: str = "t1", attempt: int = 1, **more: Any) -> None:
         await self.send(**{"type": "ack", "taskId": task_id, "attempt": attempt, "accepted": True, **more})
 
+    async def hang_up(self) -> None:
+        """The connection is closed without a code."""
+        socket = self.connections[-1]
+        async with socket.send_context():
+            socket.protocol.send_close()
+
     def cut(self) -> None:
         """The connection breaks without a word."""
         self.connections[-1].transport.abort()

@@ -223,6 +223,35 @@ async def test_a_result_over_the_bound_becomes_a_failure(gateway: Scripted) -> N
         assert (told["status"], "result" in told) == ("FAILED", False)
 
 
+async def test_a_result_over_the_bound_that_the_gateway_tells_is_a_failure_at_once(gateway: Scripted) -> None:
+    gateway.welcome = {**gateway.welcome, "maxMessage": 500}
+    async with working(gateway) as work:
+        await gateway.next("ready")
+        await gateway.assign()
+        work.led.ends.put_nowait(End(result="x" * 500))
+        told = await gateway.next("result")
+        assert (told["status"], told["error"], told["retryable"], len(gateway.connections)) == (
+            "FAILED", "The result is too large for the gateway", False, 1,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "status"), [(None, "FAILED"), (1012, "COMPLETED")])
+async def test_a_result_that_breaks_three_connections_becomes_a_failure(
+    gateway: Scripted, code: int | None, status: str
+) -> None:
+    async with working(gateway) as work:
+        await gateway.next("ready")
+        await gateway.assign()
+        work.led.ends.put_nowait(End(result="x" * 100_000))
+        for _ in range(3):
+            assert (await gateway.next("result"))["status"] == "COMPLETED"
+            if code is None:
+                await gateway.hang_up()
+            else:
+                await gateway.connections[-1].close(code)
+        assert (await gateway.next("result"))["status"] == status
+
+
 async def test_a_second_signal_leaves_behind_what_does_not_end(
     gateway: Scripted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -118,7 +118,8 @@ def _of_workers(limits: WorkerSocketLimits) -> SocketOperation:
         },
         hears={
             **_SIGNED_IN,
-            "welcome": "{serverId, heartbeatMs, leaseMs}",
+            "welcome": "{serverId, heartbeatMs, leaseMs, maxMessage}: tell of a failure instead of a `result` in a "
+            "message over `maxMessage` bytes",
             "task": "{task}: as a claim answers, once for each slot",
             "control": f"{{action: pause, resume or stop, {_ATTEMPT}, reason}}",
             "ack": f"{{{_ATTEMPT}, accepted, code}}: with `accepted` false do not send it again",
@@ -132,7 +133,8 @@ def _of_workers(limits: WorkerSocketLimits) -> SocketOperation:
             1008: f"`replaced` by a newer socket of this server, which is of another start; more than "
             f"{limits.messages_per_second} messages a second, or {limits.sockets} sockets of one owner; its reports of "
             "this minute were spent on opening",
-            1009: f"a result over {limits.max_result} bytes, or any other message over {limits.max_message}",
+            1009: f"a result in a message over {limits.largest} bytes, or any other message over {limits.max_message}; "
+            "the ASGI server may drop the connection over one of 16 MiB, without a code",
             1012: "the gateway stops, or a newer socket with the same `bootId` has come: connect again",
             4400: "the server is not registered with transport `socket`, or `bootId` is not 1 to 64 letters, "
             "digits, - and _",

@@ -1,7 +1,8 @@
 """`/api/servers/{id}/socket?bootId=...`: a worker is handed its tasks over a connection that it opened itself.
 
 worker                                              gateway
-                                                    {type: welcome, serverId, heartbeatMs, leaseMs}
+                                                    {type: welcome, serverId, heartbeatMs, leaseMs,
+                                                     maxMessage}
 {type: hello, kinds, resources, maxConcurrent, commands,
        loadable}
 {type: ready, slots}                                {type: task, task}             as a claim answers, `slots` times
@@ -51,6 +52,7 @@ from dispatcher.web.sockets import Seats, converse, expire, signed_in
 WORKER_PATH = "/api/servers/{id}/socket"
 SILENT = 4408
 ENVELOPE = 65_536  # what a message may hold beside a result
+CARRIED = 15 << 20  # of a result: an ASGI server may break the connection over a frame of 16 MiB, without a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,11 @@ class WorkerSocketLimits:
     beats_missed: int = 3
     sign_in_s: float = 10.0
     farewell_s: float = 5.0
+
+    @property
+    def largest(self) -> int:
+        """Bytes of a message with a result."""
+        return min(self.max_result, CARRIED) + ENVELOPE
 
 
 class WorkerSocket:
@@ -100,7 +107,7 @@ class WorkerSocket:
             partial(self._serve, scope),
             clock=self._clock,
             tell_error=partial(error_message, request_id=request_id_of(scope)),
-            max_bytes=limits.max_result + ENVELOPE,
+            max_bytes=limits.largest,
             per_second=limits.messages_per_second,
             queue=limits.queue,
             farewell_s=limits.farewell_s,
@@ -132,6 +139,7 @@ class WorkerSocket:
                 "serverId": server_id,
                 "heartbeatMs": heartbeat_ms,
                 "leaseMs": lease_ms,
+                "maxMessage": self._limits.largest,
             }
             outbox.put(encode_json(welcome).decode())
             orders = WorkerOrders(self._services, server_id, outbox)

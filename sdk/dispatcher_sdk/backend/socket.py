@@ -14,6 +14,7 @@ from dispatcher_sdk._wire import quiet
 from dispatcher_sdk.backend.calls import Call, Calls, MakeReporter
 from dispatcher_sdk.backend.job import Job, Outcome
 from dispatcher_sdk.backend.membership import Membership
+from dispatcher_sdk.backend.outgoing import MOST_BYTES as MOST_SENT
 from dispatcher_sdk.backend.outgoing import Outgoing
 from dispatcher_sdk.backend.pull import job
 from dispatcher_sdk.errors import ConnectionFailed
@@ -25,6 +26,7 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
 MOST_BYTES = 64 << 20  # of a message from the gateway: the payload's bound is the gateway's business
 TOO_BIG = 1009
+TOLD = (1008, 1012, 1013)  # the gateway says why it closes, and it is no message
 UNKNOWN = (4401, 4403, 4404)  # who we are is not known (any more)
 TRANSIENT = ("UNAVAILABLE", "RATE_LIMITED")
 BUSY = 503
@@ -68,8 +70,10 @@ class Socket:
                 log.warning("the socket was closed: %s", closed)
                 if code == TOO_BIG:
                     self._outgoing.too_large()
-                if code in UNKNOWN:
+                elif code in UNKNOWN:
                     await membership.rejoin()
+                elif code not in TOLD:
+                    self._outgoing.broken()
             except (OSError, TimeoutError, InvalidHandshake, InvalidURI, ValueError) as error:
                 log.warning("no socket to the gateway: %s", error)
             finally:
@@ -113,7 +117,7 @@ class Socket:
                 socket, membership
             )  # before the first task: a new start loses what was given to it
             self._room.set()
-            await self._outgoing.connected(sender(socket))
+            await self._outgoing.connected(sender(socket), int(welcome.get("maxMessage", MOST_SENT)))
             await _first_of(
                 self._listen(socket, membership),
                 self._ask(socket),
@@ -138,8 +142,8 @@ class Socket:
         await socket.send(_json.dumps({"type": "heartbeat", **membership.vitals()}).decode())
 
     async def _listen(self, socket: ClientConnection, membership: Membership) -> None:
-        async for text in socket:
-            message = _read(text)
+        while True:
+            message = _read(await socket.recv())  # iterating would pass over a close without a code
             match message.get("type"):
                 case "task":
                     self._asked = max(0, self._asked - 1)

@@ -12,7 +12,10 @@ async def test_a_task_comes_down_is_worked_on_and_told(world: World) -> None:
     server_id = await a_worker(world)
     async with events(world), connected(world, f"server-{server_id}", path_of(server_id)) as socket:
         welcome = await socket.recv()
-        assert welcome == {"type": "welcome", "serverId": server_id, "heartbeatMs": 10_000, "leaseMs": 30_000}
+        assert welcome == {
+            "type": "welcome", "serverId": server_id, "heartbeatMs": 10_000, "leaseMs": 30_000,
+            "maxMessage": 8_388_608 + 65_536,
+        }  # fmt: skip
         task = await handed(world, socket, priority=3, payload={"n": 1})
         assert task | {"callbackToken": "", "deadline": 0} == {
             "taskId": task["taskId"], "type": "video-processing", "priority": 3, "capabilities": [], "attempt": 1,

@@ -10,7 +10,7 @@ from dispatcher.dialects.native.worker_socket import WorkerSocketLimits
 from dispatcher.domain.transitions import TaskState
 from dispatcher.web.body import BodyLimits
 from dispatcher.web.rates import Rates
-from tests.dialects.native.sockets import connect
+from tests.dialects.native.sockets import connect, connected
 from tests.dialects.native.worker_sockets import a_worker, about, closed_with, handed, path_of, working
 from tests.dialects.native.world import World
 
@@ -47,6 +47,16 @@ async def test_messages_that_close_it(message: Any, code: int) -> None:
         assert (await socket.recv())["accepted"], "a result may be larger"
         socket.send_raw(message)
         assert await closed_with(socket) == code
+    await world.close()
+
+
+async def test_no_message_may_be_larger_than_every_server_carries() -> None:
+    world = World(results=BodyLimits(max_bytes=1 << 30))
+    async with connected(world, "admin", path_of(await a_worker(world))) as socket:
+        most = (await socket.recv())["maxMessage"]
+        assert (15 << 20) < most < (16 << 20)
+        socket.send_raw({"type": "websocket.receive", "text": "x" * (most + 1)})
+        assert await closed_with(socket) == 1009
     await world.close()
 
 

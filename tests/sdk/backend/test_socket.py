@@ -28,6 +28,7 @@ class Gateway:
     def __init__(self) -> None:
         self.url = ""
         self.opened = 0
+        self.bound: dict[str, int] = {}
         self.tokens: list[str | None] = []
         self.said: list[dict[str, Any]] = []
         self.refusal: tuple[int, str] | None = None
@@ -44,7 +45,7 @@ class Gateway:
             await socket.send(json.dumps({"type": "error", "details": "no"}))
             return await socket.close(code)
         self._socket = socket
-        await self.say(type="welcome", serverId="server_1", heartbeatMs=10_000, leaseMs=30_000)
+        await self.say(type="welcome", serverId="server_1", heartbeatMs=10_000, leaseMs=30_000, **self.bound)
         async for text in socket:
             async with self._news:
                 self.said.append(json.loads(text))
@@ -66,6 +67,12 @@ class Gateway:
 
     def all(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.said if message["type"] == kind]
+
+    async def hang_up(self) -> None:
+        """The connection is closed without a code."""
+        assert self._socket is not None
+        async with self._socket.send_context():
+            self._socket.protocol.send_close()
 
     async def close(self, code: int) -> None:
         assert self._socket is not None
@@ -266,6 +273,44 @@ async def test_a_result_too_large_for_the_gateway_fails_the_task() -> None:
         await w.gateway.close(1009)
         failed = await accept(w, 2)
         assert (failed["status"], failed["retryable"]) == ("FAILED", False)
+        await idle(w)
+
+
+async def test_a_result_over_the_bound_that_the_gateway_tells_is_not_sent() -> None:
+    async with world(lambda payload: "é" * 400) as w:
+        w.gateway.bound = {"maxMessage": 800}
+        await w.gateway.heard("ready")
+        await w.gateway.hand()
+        failed = await accept(w)
+        assert (failed["status"], failed["retryable"], w.gateway.opened) == ("FAILED", False, 1)
+        await idle(w)
+
+
+async def test_of_a_gateway_that_tells_no_bound_8_mib_are_believed() -> None:
+    async with world(lambda payload: "x" * (payload["n"] << 20)) as w:
+        await w.gateway.heard("ready")
+        await w.gateway.hand(payload={"n": 8})
+        assert (await accept(w))["status"] == "FAILED"
+        await idle(w)
+
+
+@pytest.mark.parametrize(("code", "status"), [(None, "FAILED"), (1012, "COMPLETED")])
+async def test_a_result_that_breaks_three_connections_fails_the_task_after_the_others_are_through(
+    code: int | None, status: str
+) -> None:
+    async with world(lambda payload: "x" * payload["n"]) as w:
+        await w.gateway.heard("ready")
+        await w.gateway.hand(payload={"n": 100_000})
+        await w.gateway.heard("result")
+        await w.gateway.hand(taskId="task_2", payload={"n": 1})
+        await w.gateway.heard("result", 2)
+        for times in (1, 2, 3):
+            await (w.gateway.hang_up() if code is None else w.gateway.close(code))
+            if times == 1:
+                assert (await w.gateway.heard("result", 3))["taskId"] == "task_2"
+                await w.gateway.say(type="ack", taskId="task_2", attempt=1, accepted=True)
+            last = await accept(w, times + 3) if times == 3 else await w.gateway.heard("result", times + 3)
+        assert (last["taskId"], last["status"]) == ("task_1", status)
         await idle(w)
 
 
