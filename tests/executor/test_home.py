@@ -61,9 +61,8 @@ def lives(pid: str) -> bool:
 
 
 async def test_what_a_killed_agent_left_is_gone_at_the_next_start(base: Path) -> None:
-    agent = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", AGENT, stdout=asyncio.subprocess.PIPE, env={**os.environ, "TMPDIR": str(base)}
-    )
+    env = {**os.environ, "TMPDIR": str(base), "PYTHONDONTWRITEBYTECODE": "1"}  # else there is more beside the model
+    agent = await asyncio.create_subprocess_exec(sys.executable, "-c", AGENT, stdout=asyncio.subprocess.PIPE, env=env)
     try:
         assert agent.stdout is not None
         async with asyncio.timeout(30):
