@@ -123,6 +123,7 @@ def build(
         settings=settings,
         services=services,
         dispatch=dispatch,
+        waits=waits,
         duties=duties,
         presence=presence,
         draining=draining,

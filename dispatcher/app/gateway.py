@@ -16,6 +16,7 @@ from dispatcher.loops.runner import Runner
 from dispatcher.service.dispatch import Dispatch
 from dispatcher.service.duties import Duties
 from dispatcher.service.services import Services
+from dispatcher.service.waits import Waits
 from dispatcher.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Gateway:
     settings: Settings
     services: Services
     dispatch: Dispatch
+    waits: Waits
     duties: Duties
     presence: Presence
     draining: Draining
@@ -75,6 +77,10 @@ class Gateway:
         await self.services.sessions.drain()
         await self.services.logs.drain()
         await self.dispatch.drain(timeout_s)
+
+    def end_waits(self) -> None:
+        """Answer who waits here for the end of a task with the task as it stands."""
+        self.waits.give_up()
 
     async def stop(self) -> None:
         """Stop the duties, let requests to cancel go out, tell the others, close every connection.

@@ -3,7 +3,7 @@
 SIGTERM, SIGINT   not ready any more (`begin_drain`), still accepting
 + drain_delay     no new work; running calls end (`drain`)
 then              event streams and sockets are closed, open requests get their answers
-+ drain_timeout   the servers stop
++ drain_timeout   who still waits for a task is answered with what there is, within a second; the servers stop
 + 5 s             the watchdog ends the process, whatever hangs
 second signal     the end within a second
 """
@@ -12,7 +12,7 @@ import asyncio
 import importlib.util
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from dispatcher.launch.signals import stop_signals, watchdog
 from dispatcher.launch.sockets import bind, until_answering
 
 WATCHDOG_S = 5.0
+LAST_ANSWERS_S = 1.0
 HAND_BACK_S = 5.0  # of the drain timeout, for giving back what did not end
 
 
@@ -33,6 +34,10 @@ class Drainable(Protocol):
 
     async def drain(self, timeout_s: float) -> None:
         """Take no more work and let the running work end, or hand it back after `timeout_s`."""
+        ...
+
+    def end_waits(self) -> None:
+        """Answer those who still wait for something with what there is."""
         ...
 
 
@@ -145,5 +150,10 @@ async def _drain(drainable: Drainable, connections: Sequence[Connections], optio
             for app in connections:
                 await app.wait_idle()
     except TimeoutError:
+        drainable.end_waits()
         for app in connections:
             app.end_streams()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_ANSWERS_S):
+                for app in connections:
+                    await app.wait_idle()

@@ -35,6 +35,11 @@ class Waits:
             if not future.done():
                 future.set_result(task)
 
+    def give_up(self) -> None:
+        """Whoever waits here gets the task as it stands: this gateway will not be told of its end any more."""
+        for task_id in list(self._waiting):
+            self.ended(task_id)
+
     def forget(self, task_id: str, future: asyncio.Future[Task | None]) -> None:
         waiting = self._waiting.get(task_id, set())
         waiting.discard(future)

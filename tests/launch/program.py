@@ -13,6 +13,7 @@ class Gateway:
 
     def __init__(self, drain: str) -> None:
         self._drain = drain
+        self._waits = asyncio.Event()
 
     def begin_drain(self) -> None:
         print("begin_drain", flush=True)
@@ -21,6 +22,9 @@ class Gateway:
         print(f"drain {timeout_s}", flush=True)
         if self._drain == "hangs":
             await asyncio.Event().wait()
+
+    def end_waits(self) -> None:
+        self._waits.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -33,6 +37,9 @@ class Gateway:
         if slow:
             print("slow", flush=True)
             await asyncio.sleep(0.5)
+        if scope["path"] == "/waits":
+            print("waits", flush=True)
+            await self._waits.wait()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
         stream = scope["path"] == "/stream"
         await send({"type": "http.response.body", "body": b"hello\n", "more_body": stream})

@@ -86,6 +86,19 @@ def test_an_open_request_gets_its_answer(serve: Serve, engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_who_waits_when_the_time_is_up_is_answered_with_what_there_is(serve: Serve, engine: str) -> None:
+    served = serve(engine, timeout=0.3)
+    answers: list[bytes] = []
+    caller = threading.Thread(target=lambda: answers.append(_get(served, "/waits")))
+    caller.start()
+    assert served.out.readline() == "waits\n"
+    served.process.send_signal(signal.SIGTERM)
+    caller.join(10)
+    assert answers == [b"hello\n"]
+    assert served.process.wait(10) == 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_during_the_delay_requests_are_still_served(serve: Serve, engine: str) -> None:
     served = serve(engine, delay=0.5)
     served.process.send_signal(signal.SIGTERM)

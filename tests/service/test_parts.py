@@ -120,3 +120,11 @@ async def test_a_cancellation_that_is_swallowed_is_asked_for_again() -> None:
     async with asyncio.timeout(2):
         await end_all(tasks, again_s=0.01)
     assert all(task.done() for task in tasks)
+
+
+async def test_who_waits_is_told_to_look_for_themselves_when_this_gateway_stops() -> None:
+    waits = Waits()
+    with waits.expected("t1") as one, waits.expected("t2") as other:
+        waits.give_up()
+        assert (await one, await other) == (None, None)
+    assert len(waits) == 0
