@@ -19,6 +19,7 @@ SAYS = """
 echo one; echo err >&2; echo $OUTPUT_DIR $TASK_ID $A
 grep -E 'CapEff|CapBnd|NoNewPrivs' /proc/self/status; grep -c : /proc/net/dev
 mkdir $OUTPUT_DIR/results; echo 42 > $OUTPUT_DIR/results/answer.txt; ln -s /etc/passwd $OUTPUT_DIR/link
+ln $OUTPUT_DIR/results/answer.txt $OUTPUT_DIR/same
 printf two
 """
 COUNTS = "trap 'echo bye; exit' TERM; i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done"
@@ -58,9 +59,10 @@ async def until(holds: Callable[[], object]) -> None:
 
 async def test_what_a_container_says_leaves_and_may(runs: Runs) -> None:
     attempt, told = runs.task("sh", "-c", SAYS, env={"A": "x y"}, needs=Needs(cpu=0.5, memory=64 * MB))
-    assert await runs.runner().run(attempt) == End(result={"exitCode": 0, "files": ["results/answer.txt"]})
-    assert told.files == {"results/answer.txt": b"42\n"}
-    assert [text for stream, text in told.lines if stream == "stderr"] == ["err"]
+    assert await runs.runner().run(attempt) == End(result={"exitCode": 0, "files": ["results/answer.txt", "same"]})
+    assert told.files == {"results/answer.txt": b"42\n", "same": b"42\n"}, "a hard link is a file like the other"
+    left_out = "[not uploaded, being no regular file that can be read: 'link']"
+    assert [text for stream, text in told.lines if stream == "stderr"] == ["err", left_out]
     assert [text for stream, text in told.lines if stream == "stdout"] == [
         "one", "/output t1 x y", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "1", "two"
     ]  # fmt: skip
