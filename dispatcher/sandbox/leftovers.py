@@ -50,7 +50,7 @@ def _end(find: Callable[[], Collection[int]], what: str) -> None:
             log.warning("%s do not end", what)
             return
         if found:
-            time.sleep(ROUND_S)
+            time.sleep(ROUND_S)  # the kernel takes a moment; in a thread, or before there is a loop
 
 
 def _processes() -> Iterator[tuple[int, int]]:
